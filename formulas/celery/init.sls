@@ -1,0 +1,3 @@
+include:
+  - celery.config
+  - celery.service

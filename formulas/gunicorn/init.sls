@@ -1,0 +1,3 @@
+include:
+  - gunicorn.config
+  - gunicorn.service

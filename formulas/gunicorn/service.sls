@@ -1,0 +1,16 @@
+{%- from 'gunicorn/map.jinja' import gunicorn with context %}
+{%- set development = gunicorn.mode_key and salt['pillar.get'](gunicorn.mode_key) == 'development' %}
+include:
+  - gunicorn.config
+
+# What belongs to the application is watched through watch_in, from its own states; code and settings need a reload
+# (new workers, the same socket), which loses no request.
+gunicorn-service:
+  daemon.{{ 'dead' if development else 'running' }}:
+    - name: gunicorn
+    - pidfile: /run/gunicorn/gunicorn.pid
+{%- if not development %}
+    - reload: True
+{%- endif %}
+    - watch:
+      - sls: gunicorn.config

@@ -1,0 +1,31 @@
+{%- from 'nginx/map.jinja' import nginx with context %}
+include:
+  - nginx.install
+
+nginx-default-site:
+  file.absent:
+    - name: /etc/nginx/sites-enabled/default
+    - require:
+      - pkg: nginx-package
+{%- for name, site in nginx.sites.items() %}
+
+nginx-site-{{ name }}:
+  file.managed:
+    - name: /etc/nginx/sites-available/{{ name }}
+    - source: salt://nginx/files/site.jinja
+    - template: jinja
+    - context: {site: {{ site | tojson }}}
+    - makedirs: True
+    - mode: '0644'
+    - require:
+      - pkg: nginx-package
+
+nginx-site-{{ name }}-enabled:
+  file.symlink:
+    - name: /etc/nginx/sites-enabled/{{ name }}
+    - target: ../sites-available/{{ name }}
+    - force: True
+    - makedirs: True
+    - require:
+      - file: nginx-site-{{ name }}
+{%- endfor %}

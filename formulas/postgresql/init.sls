@@ -1,0 +1,4 @@
+include:
+  - postgresql.install
+  - postgresql.service
+  - postgresql.topology

@@ -1,0 +1,15 @@
+{%- from 'postgresql/map.jinja' import version with context %}
+
+# The package makes its cluster when it is installed; without this, in the locale apt happens to run in.
+postgresql-createcluster:
+  file.managed:
+    - name: /etc/postgresql-common/createcluster.d/salt.conf
+    - source: salt://postgresql/files/createcluster.conf
+    - makedirs: True
+    - mode: '0644'
+
+postgresql-package:
+  pkg.installed:
+    - pkgs: [postgresql-{{ version }}]
+    - require:
+      - file: postgresql-createcluster

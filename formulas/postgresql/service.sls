@@ -1,0 +1,18 @@
+{%- from 'postgresql/map.jinja' import version with context %}
+include:
+  - postgresql.install
+
+postgresql-service:
+  daemon.running:
+    - name: postgresql
+    - require:
+      - pkg: postgresql-package
+{%- if grains['init'] == 'systemd' %}
+
+# `postgresql` is only a name for all clusters; systemd calls it active while this one is down.
+postgresql-cluster:
+  daemon.running:
+    - name: postgresql@{{ version }}-main
+    - require:
+      - daemon: postgresql-service
+{%- endif %}

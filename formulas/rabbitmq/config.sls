@@ -1,0 +1,39 @@
+{%- from 'rabbitmq/map.jinja' import rabbitmq with context %}
+{%- from 'rabbitmq/node.jinja' import node with context %}
+
+rabbitmq-directory:
+  file.directory:
+    - names: [/etc/rabbitmq, /etc/rabbitmq/conf.d]
+
+rabbitmq-environment:
+  file.keyvalue:
+    - name: /etc/rabbitmq/rabbitmq-env.conf
+    - separator: '='
+    - key_values:
+        NODENAME: {{ node }}
+        # Erlang's own ports (distribution and epmd) are for rabbitmqctl on this host only.
+        SERVER_ADDITIONAL_ERL_ARGS: '"-kernel inet_dist_use_interface {127,0,0,1}"'
+        export ERL_EPMD_ADDRESS: 127.0.0.1
+    - append_if_not_found: True
+    - create_if_missing: True
+    - require:
+      - file: rabbitmq-directory
+
+rabbitmq-config:
+  file.managed:
+    - name: /etc/rabbitmq/conf.d/50-salt.conf
+    - source: salt://rabbitmq/files/rabbitmq.conf.jinja
+    - template: jinja
+    - context: {rabbitmq: {{ {'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
+    - mode: '0644'
+    - require:
+      - file: rabbitmq-directory
+{%- if grains['init'] == 'systemd' %}
+
+rabbitmq-epmd-config:
+  file.managed:
+    - name: /etc/systemd/system/epmd.socket.d/loopback.conf
+    - source: salt://rabbitmq/files/epmd.socket.conf
+    - makedirs: True
+    - mode: '0644'
+{%- endif %}

@@ -1,0 +1,5 @@
+include:
+  - rabbitmq.install
+  - rabbitmq.config
+  - rabbitmq.service
+  - rabbitmq.topology

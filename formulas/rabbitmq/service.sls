@@ -1,0 +1,26 @@
+include:
+  - rabbitmq.install
+  - rabbitmq.config
+{%- if grains['init'] == 'systemd' %}
+
+rabbitmq-epmd:
+  daemon.running:
+    - name: epmd.socket
+    - restart_with: [epmd.service]
+    - require:
+      - pkg: rabbitmq-package
+    - watch:
+      - file: rabbitmq-epmd-config
+    - require_in:
+      - daemon: rabbitmq-service
+{%- endif %}
+
+rabbitmq-service:
+  daemon.running:
+    - name: rabbitmq-server
+    - pidfile: /run/rabbitmq/pid
+    - require:
+      - pkg: rabbitmq-package
+    - watch:
+      - file: rabbitmq-environment
+      - file: rabbitmq-config

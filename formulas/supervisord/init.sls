@@ -1,0 +1,4 @@
+include:
+  - supervisord.install
+  - supervisord.config
+  - supervisord.service

@@ -1,0 +1,3 @@
+supervisord-package:
+  pkg.installed:
+    - pkgs: [supervisor]

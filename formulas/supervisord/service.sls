@@ -1,0 +1,22 @@
+{%- from 'supervisord/map.jinja' import supervisord with context %}
+{%- set development = supervisord.mode_key and salt['pillar.get'](supervisord.mode_key) == 'development' %}
+include:
+  - supervisord.config
+
+supervisord-service:
+  daemon.{{ 'dead' if development else 'running' }}:
+    - name: supervisor
+    - pidfile: /run/supervisord.pid
+    - require:
+      - file: supervisord-name
+{%- for name in supervisord.programs if not development %}
+
+# supervisord itself goes on: it may run programs that are not ours.
+supervisord-{{ name }}:
+  supervisor_program.running:
+    - name: {{ name }}
+    - require:
+      - daemon: supervisord-service
+    - watch:
+      - file: supervisord-{{ name }}-config
+{%- endfor %}

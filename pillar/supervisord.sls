@@ -1,0 +1,9 @@
+supervisord:
+  programs:
+    celerycam:
+      command: /opt/phagescan-venv/bin/celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
+      user: avuser
+      directory: /opt/phagescan
+      environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
+      logfile: /var/log/phagescan/celerycam.log
+  mode_key: phagescan:mode

@@ -1,0 +1,1 @@
+"""The Phagescan Master: a Django project and the Celery nodes around it."""

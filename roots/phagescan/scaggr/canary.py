@@ -1,0 +1,196 @@
+"""The canary: a task that flies through every part of the master, and says which one is broken when it does not return.
+
+It goes from here to the broker, to master.master, to master.results and into the database, while the camera records
+the two tasks and the nodes that ran them.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from uuid import uuid4
+
+import django.db
+from amqp.exceptions import AMQPError, NotFound
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import KombuError
+
+from scaggr.celery import app
+from scaggr.models import Canary, TaskState, WorkerState
+from scaggr.tasks import canary_out, home_id
+
+NODES = {"master": "master.master", "results": "master.results"}
+SERVICES = {"master": "celeryd-master", "results": "celeryd-result"}
+LABELS = {**NODES, "broker": "broker", "database": "database", "camera": "camera"}
+
+Answer = TypeVar("Answer")
+
+POLL = 0.05
+EXTRA_LIFE = 15.0
+"""Seconds that a message lasts longer than anyone waits for it."""
+
+CAMERA_GRACE = 10.0
+"""Seconds that the camera has at least: it takes its snapshots seldom, and writes them late when it just started."""
+
+
+class BrokenError(Exception):
+    """A hop did not work."""
+
+    def __init__(self, hop: str, what: str, look: str) -> None:
+        """Take what is wrong and what to look at, a line altogether."""
+        super().__init__(f"{LABELS[hop]} {what}: {look}")
+        self.hop = hop
+
+
+@dataclass
+class Flight:
+    """A canary on its way, and what became of it."""
+
+    timeout: float
+    id: str = field(default_factory=lambda: str(uuid4()))
+    sent_at: datetime = field(default_factory=timezone.now)
+    hops: dict[str, float] = field(default_factory=dict)
+    broken: str | None = None
+    line: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every hop worked."""
+        return self.broken is None
+
+
+def fly(timeout: float) -> Flight:
+    """Send a canary, wait for it at every hop for `timeout` seconds altogether, and return what became of it."""
+    flight = Flight(timeout)
+    deadline = time.monotonic() + timeout
+    try:
+        send(flight)
+        wait_for_row(flight, deadline)
+        wait_for_camera(flight, max(deadline, time.monotonic() + CAMERA_GRACE))
+    except BrokenError as error:
+        flight.broken, flight.line = error.hop, f"canary failed: {error}"
+    else:
+        order = ("broker", "master", "results", "database", "camera")
+        flight.line = "canary passed: " + ", ".join(f"{LABELS[hop]} {duration(flight.hops[hop])}" for hop in order)
+    record(flight)
+    return flight
+
+
+def send(flight: Flight) -> None:
+    """Bring the canary to the broker, which has to confirm that it has it."""
+    conf = settings.BROKER_CONF
+    place = f"at {conf['host']}:{conf['port']}"
+    begin = time.perf_counter()
+    try:
+        with app.connection_for_write(connect_timeout=5) as connection:
+            connection.connect()
+            canary_out.apply_async(
+                args=[time.time()],
+                task_id=flight.id,
+                connection=connection,
+                retry=False,
+                confirm_timeout=flight.timeout,
+                # The broker throws it away if no node takes it; until the verdict it has to be there to be counted.
+                expires=flight.timeout + EXTRA_LIFE,
+            )
+    except AMQPError as error:
+        what = f"{place} refused {conf['user']} on vhost {conf['vhost']} ({brief(error)})"
+        raise BrokenError("broker", what, "salt-call --local phagescan.doctor") from error
+    except (OSError, KombuError) as error:
+        what = f"{place} does not answer ({brief(error)})"
+        raise BrokenError("broker", what, "service rabbitmq-server status") from error
+    flight.hops["broker"] = time.perf_counter() - begin
+
+
+def wait_for_row(flight: Flight, deadline: float) -> None:
+    """Wait until the result collector has written the row."""
+
+    def complete_row() -> Canary | None:
+        row = Canary.objects.filter(id=flight.id).first()
+        return row if row and "database" in row.hops else None
+
+    try:
+        row = poll(complete_row, deadline)
+        if row:
+            flight.hops.update(row.hops)
+        else:
+            raise where_it_stopped(flight)
+    except django.db.Error as error:
+        database = settings.DATABASES["default"]
+        what = f"{database['NAME']} at {database['HOST']}:{database['PORT']} does not serve ({brief(error)})"
+        raise BrokenError("database", what, "service postgresql status") from error
+
+
+def wait_for_camera(flight: Flight, deadline: float) -> None:
+    """Wait until the camera has recorded both tasks with the nodes that the row names."""
+    begin = time.perf_counter()
+    row = Canary.objects.get(id=flight.id)
+    wanted = {flight.id: row.master_node, home_id(flight.id): row.results_node}
+
+    def recorded() -> bool:
+        return dict(TaskState.objects.filter(uuid__in=wanted, state="SUCCESS").values_list("uuid", "worker")) == wanted
+
+    if not poll(recorded, deadline):
+        seen = WorkerState.objects.order_by("-last_heartbeat").values_list("last_heartbeat", flat=True).first()
+        since = f"its last picture is of {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "it never took a picture"
+        raise BrokenError("camera", f"did not record the flight ({since})", "supervisorctl status celerycam")
+    flight.hops["camera"] = time.perf_counter() - begin
+
+
+def where_it_stopped(flight: Flight) -> BrokenError:
+    """Find out which node the canary did not get past, from its queue, from the node itself, and from the camera."""
+    for hop, node in NODES.items():
+        status = f"service {SERVICES[hop]} status"
+        waiting, consumers = queue_depth(hop)
+        if waiting or not consumers:
+            what = f"did not take the message (queue {hop}: {waiting} waiting, {consumers} consumers)"
+            return BrokenError(hop, what, status)
+        if not app.control.ping(destination=[node], timeout=2.0):
+            return BrokenError(hop, "does not answer", status)
+    failure = TaskState.objects.filter(uuid__in=[flight.id, home_id(flight.id)], state="FAILURE").first()
+    hop = "master" if failure and failure.uuid == flight.id else "results"
+    what = f"failed at it ({brief(failure.exception)})" if failure else "took the message and wrote no row"
+    return BrokenError(hop, what, f"/var/log/phagescan/{SERVICES[hop]}.log")
+
+
+def queue_depth(queue: str) -> tuple[int, int]:
+    """Return how many messages wait in a queue and how many consumers it has."""
+    with app.connection_for_read(connect_timeout=5) as connection:
+        try:
+            found = connection.default_channel.queue_declare(queue, passive=True)
+        except NotFound:
+            return 0, 0
+    return found.message_count, found.consumer_count
+
+
+def record(flight: Flight) -> None:
+    """Add the verdict to the canary's row, or make a row for one that did not get there."""
+    verdict = {"passed": flight.passed, "line": flight.line, "hops": flight.hops, "sent_at": flight.sent_at}
+    try:
+        Canary.objects.update_or_create(id=flight.id, defaults=verdict)
+    except django.db.Error as error:
+        if flight.passed:
+            flight.broken, flight.line = "database", f"canary failed: database kept no verdict ({brief(error)})"
+
+
+def poll(question: Callable[[], Answer], deadline: float) -> Answer:
+    """Ask until the answer is true or the time is over; return the last answer."""
+    while not (answer := question()) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return answer
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people read it.
+
+    >>> duration(0.0114), duration(1.26)
+    ('11 ms', '1.3 s')
+    """
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def brief(error: object) -> str:
+    """Return the first line of an error."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

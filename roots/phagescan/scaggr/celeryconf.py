@@ -1,0 +1,53 @@
+"""What all Celery nodes have in common; the *celeryconfig.py modules in the project root add what differs.
+
+Nothing of Django is imported here: workers on other hosts have neither its settings nor its database.
+
+Each node consumes one queue, named by `task_default_queue` in its own module. They are durable classic queues, which
+RabbitMQ 3.10 and 4.0 both keep on disk, and which need no second broker node to be safe.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+# JSON only: a pickle from the broker would be code.
+accept_content = ["json"]
+task_serializer = "json"
+
+# No task is lost: its message leaves the broker when the task has ended, and goes back when the worker was killed.
+# A task may therefore run twice, and each is written so that this does no harm.
+task_acks_late = True
+task_reject_on_worker_lost = True
+worker_cancel_long_running_tasks_on_connection_loss = True
+worker_prefetch_multiplier = 1
+broker_transport_options = {"confirm_publish": True}
+
+# A service may start before the broker does, or outlive it.
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+
+# Results travel as tasks to the queue results; there is no result backend.
+task_ignore_result = True
+result_expires = None
+
+# The camera lives on events.
+worker_send_task_events = True
+
+task_routes = {
+    "scaggr.canary_out": {"queue": "master"},
+    "scaggr.canary_home": {"queue": "results"},
+    "scaggr.heartbeat": {"queue": "periodic"},
+    "scaggr.prune": {"queue": "periodic"},
+}
+
+# -B may be given to any number of nodes: one of them sends, see scaggr/beat.py.
+beat_scheduler = "scaggr.beat:LockedScheduler"
+
+timezone = "UTC"
+
+
+def broker_url_of(conf: Mapping[str, Any]) -> str:
+    """Return the URL of a broker from its BROKER_CONF: host, port, vhost, user, password."""
+    user, password, vhost = (quote(conf[key], safe="") for key in ("user", "password", "vhost"))
+    host = f"[{conf['host']}]" if ":" in conf["host"] else conf["host"]
+    return f"amqp://{user}:{password}@{host}:{conf['port']}/{vhost}"

@@ -1,0 +1,46 @@
+"""The manual's command `celeryd`, which Celery no longer has: a worker, started with the options of old.
+
+celeryd --config=masterceleryconfig -E -B -l info --hostname=master.master
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from celery.apps import worker as celery_worker
+from celery.bin.celery import celery
+from celery.utils.nodenames import NODENAME_DEFAULT, NODENAME_SEP
+
+from scaggr.conf import ConfError
+
+
+class Worker(celery_worker.Worker):
+    """A worker whose node has the very name that was asked for.
+
+    Celery wants names like celery@host and makes celery@master.master out of the manual's master.master.
+    """
+
+    def on_before_init(self, **kwargs: Any) -> None:
+        """Take Celery's addition away before anything uses the name."""
+        self.hostname = self.hostname.removeprefix(NODENAME_DEFAULT + NODENAME_SEP)
+        self.app.node = self.hostname
+        super().on_before_init(**kwargs)
+
+
+def main() -> None:
+    """Run the worker that the arguments describe until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="celeryd", add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", default="masterceleryconfig")
+    known, options = parser.parse_known_args()
+    os.environ["CELERY_CONFIG_MODULE"] = known.config
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        celery.main(["--app=scaggr.celery", "worker", *options], prog_name="celeryd", auto_envvar_prefix="CELERY")
+    except ConfError as error:
+        sys.exit(f"celeryd: {error}")
+
+
+if __name__ == "__main__":
+    main()

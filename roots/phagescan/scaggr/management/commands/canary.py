@@ -1,0 +1,33 @@
+"""manage.py canary: is every part of the master at work?"""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from scaggr.canary import fly
+
+
+class Command(BaseCommand):
+    """Send a canary and tell in one line what each hop took, or which one is broken."""
+
+    help = "Send a task through broker, workers, database and camera, and tell in one line how it went."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument("--timeout", type=float, default=30, help="seconds for the whole way (default: 30)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, timeout: float, json: bool, **options: Any) -> None:
+        """Fly and tell. The exit code is 1 when a hop is broken."""
+        flight = fly(timeout)
+        self.stdout.write(as_json(flight) if json else flight.line)
+        if not flight.passed:
+            sys.exit(1)
+
+
+def as_json(flight: Any) -> str:
+    """Return what programs read."""
+    return json.dumps({"ok": flight.passed, "line": flight.line, "broken": flight.broken, "hops": flight.hops})

@@ -1,0 +1,107 @@
+"""Django's settings. What differs from host to host comes from master.toml, see scaggr/conf.py."""
+
+from pathlib import Path
+
+from scaggr.conf import load
+
+CONF = load("master")
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# The broker as the master's nodes reach it: host, port, vhost, user, password.
+BROKER_CONF = CONF["broker"]
+
+DEBUG = CONF["debug"]
+SECRET_KEY = CONF["secret_key"]
+ALLOWED_HOSTS = CONF["allowed_hosts"]
+
+INSTALLED_APPS = [
+    "scaggr",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "scaggr.urls"
+WSGI_APPLICATION = "scaggr.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": CONF["database"]["host"],
+        "PORT": CONF["database"]["port"],
+        "NAME": CONF["database"]["name"],
+        "USER": CONF["database"]["user"],
+        "PASSWORD": CONF["database"]["password"],
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "application_name": "scaggr"},
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+# gunicorn turns the proxy's X-Forwarded-Proto into the scheme of the request, and takes it from 127.0.0.1 only; so
+# there is no SECURE_PROXY_SSL_HEADER here. Cookies are kept to TLS where the host has it.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONF.get("tls", False)
+X_FRAME_OPTIONS = "DENY"
+
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = CONF["time_zone"]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = CONF["static_root"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "[{asctime}: {levelname}/{name}] {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    # Django's own handlers would mail the admins and be silent without DEBUG.
+    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+}

@@ -1,0 +1,108 @@
+"""System services by what they do: running, started on boot, and since when. systemd or LSB init scripts."""
+
+import glob
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+STAMPS = pathlib.Path("/run/salt-daemon")
+PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "InactiveExitTimestampMonotonic")
+
+
+def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """For each service: `exists`, `running`, `enabled`, `since` (seconds since 1970 it has known its files).
+
+    With systemd one systemctl for all. Without, a service with a pid file costs no process at all.
+    """
+    found = _systemd(names) if _booted() else {name: _lsb(name, pidfiles.get(name)) for name in names}
+    for name, entry in found.items():
+        try:
+            entry["since"] = max(entry["since"], (STAMPS / name).stat().st_mtime)
+        except OSError:
+            pass
+    return found
+
+
+def act(verb: str, *names: str) -> None:
+    """`start`, `stop`, `restart`, `reload`, `enable` or `disable`; raises CommandExecutionError with the reason."""
+    if _booted():
+        _call("systemctl", "--quiet", verb, *names)
+    elif verb in ("enable", "disable"):
+        for name in names:
+            _call("update-rc.d", name, "defaults" if verb == "enable" else "defaults-disabled")
+            _call("update-rc.d", name, verb)
+    else:
+        for name in names:
+            _call("service", name, verb)
+    if verb in ("start", "restart", "reload"):
+        STAMPS.mkdir(mode=0o755, exist_ok=True)
+        for name in names:
+            (STAMPS / name).touch()
+
+
+def daemon_reload() -> None:
+    """Make systemd read changed unit files; nothing without systemd."""
+    if _booted():
+        _call("systemctl", "daemon-reload")
+
+
+def check(command: str) -> None:
+    """Run a service's own check of its configuration; raises CommandExecutionError with what it found."""
+    _call(*command.split())
+
+
+def _booted() -> bool:
+    return os.path.isdir("/run/systemd/system")
+
+
+def _call(*command: str) -> str:
+    # To a file: a daemon that keeps the pipe open would keep us waiting.
+    with tempfile.TemporaryFile("w+") as output:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+        output.seek(0)
+        text = output.read()
+    if code:
+        raise CommandExecutionError(f"{' '.join(command)} failed ({code}): {' '.join(text.split())[-500:]}")
+    return text
+
+
+def _systemd(names: list[str]) -> dict[str, dict[str, Any]]:
+    units = [name if "." in name else f"{name}.service" for name in names]
+    blocks = _call("systemctl", "show", "--property", ",".join(PROPERTIES), *units).strip().split("\n\n")
+    offset = time.time() - time.monotonic()
+    found = {}
+    for name, block in zip(names, blocks, strict=True):
+        values = dict(line.split("=", 1) for line in block.splitlines())
+        found[name] = {
+            "exists": values["LoadState"] in ("loaded", "masked"),
+            "running": values["ActiveState"] in ("active", "reloading"),
+            "enabled": values["UnitFileState"] in ("enabled", "enabled-runtime", "alias", "static", "indirect"),
+            "changed": values["NeedDaemonReload"] == "yes",
+            "since": offset + int(values["InactiveExitTimestampMonotonic"] or 0) / 1e6,
+        }
+    return found
+
+
+def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "exists": os.path.exists(f"/etc/init.d/{name}"),
+        "running": False,
+        "enabled": bool(glob.glob(f"/etc/rc2.d/S[0-9][0-9]{name}")),
+        "changed": False,
+        "since": 0.0,
+    }
+    if pidfile:
+        try:
+            pid = int(pathlib.Path(pidfile).read_text().split()[0])
+            entry["since"] = __utils__["freshness.process_started"](pid)
+            entry["running"] = True
+        except (OSError, ValueError, IndexError):
+            pass
+    elif entry["exists"]:
+        entry["running"] = subprocess.run(["service", name, "status"], capture_output=True).returncode == 0
+    return entry

@@ -1,0 +1,109 @@
+"""What a Django project needs besides its code: migrations applied, static files collected, a superuser.
+
+Starting Django costs a second, so what there is is read from the database and the disk, and manage.py runs only
+when something differs from what it left the last time.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import subprocess
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+DATABASE = """
+SELECT to_regclass('django_migrations') IS NOT NULL AND to_regclass('auth_user') IS NOT NULL AS present \\gset
+\\if :present
+SELECT json_build_object(
+  'migrations', (SELECT json_agg(app || '.' || name) FROM django_migrations),
+  'superusers', (SELECT json_object_agg(username, password) FROM auth_user
+                 WHERE is_superuser AND is_staff AND is_active));
+\\endif
+"""
+
+
+def manage(site: dict[str, Any], *arguments: str, user: str | None = None, stdin: str = "") -> str:
+    """Standard output of `manage.py`, run as the site's user (or `user`), with `stdin` for what must not be an argument."""
+    name = user or site["user"]
+    done = subprocess.run(
+        [f"{site['virtualenv']}/bin/python", "manage.py", *arguments],
+        cwd=site["root"],
+        user=name,
+        group=name,
+        extra_groups=[],
+        umask=0o022,
+        env={"PATH": f"{site['virtualenv']}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **site["environment"]},
+        input=stdin,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(done.stderr.split())[-500:]}")
+    return done.stdout
+
+
+def database(site: dict[str, Any]) -> dict[str, Any]:
+    """Applied migrations (`app.name`) and active superusers (name to password hash); nothing where there is no database."""
+    if "django_site" not in __context__:
+        empty = {"migrations": [], "superusers": {}}
+        if not __salt__["postgresql_topology.installed"]():
+            return empty
+        try:
+            rows = __utils__["psql.run"](DATABASE, site["port"], site["database"])
+        except CommandExecutionError:
+            if not __opts__["test"]:
+                raise
+            rows = []
+        __context__["django_site"] = rows[0] if rows else empty
+        __context__["django_site"]["superusers"] = __context__["django_site"]["superusers"] or {}
+    return __context__["django_site"]
+
+
+def code(site: dict[str, Any]) -> str:
+    """Fingerprint of the project's files and of the installed distributions."""
+    digest = hashlib.sha256()
+    root = pathlib.Path(site["root"])
+    files = [path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in sorted(files):
+        digest.update(f"{path}\0".encode() + path.read_bytes())
+    for path in sorted(pathlib.Path(site["virtualenv"], "lib").glob("python*/site-packages/*.dist-info")):
+        digest.update(path.name.encode())
+    return digest.hexdigest()
+
+
+def tree(directory: str) -> dict[str, list[int]]:
+    """Size and time of change of each file below `directory`."""
+    found = {}
+    for folder, _folders, files in os.walk(directory):
+        for name in files:
+            stat = os.stat(os.path.join(folder, name))
+            found[os.path.relpath(os.path.join(folder, name), directory)] = [stat.st_size, stat.st_mtime_ns]
+    return found
+
+
+def recall(what: str) -> Any:
+    """What `remember` was last given under this name, or None."""
+    try:
+        return json.loads(_memory(what).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def remember(what: str, value: Any) -> None:
+    """Keep `value` (JSON) for the next run, readable by root only."""
+    path = _memory(what)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(value))
+
+
+def seal(password: str, stored: str) -> str:
+    """Digest that says: the hash `stored` in the database was made from `password` (PBKDF2 itself takes half a second)."""
+    return hmac.digest(stored.encode(), password.encode(), "sha256").hex()
+
+
+def _memory(what: str) -> pathlib.Path:
+    return pathlib.Path(__opts__["cachedir"], "django_site", f"{what}.json")

@@ -1,0 +1,168 @@
+"""Users, vhosts, permissions and policies of the local RabbitMQ, read at once and written at once.
+
+Every rabbitmqctl call starts an Erlang VM (0.6 s), so there is one to read everything
+(export_definitions) and one to write everything (import_definitions), whatever the number of users.
+Passwords go to the broker as salted hashes in a private file, never as arguments.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
+SHA256 = "rabbit_password_hashing_sha256"
+
+Definitions = dict[str, list[dict[str, Any]]]
+
+
+def node(default: str) -> str:
+    """Name of the Erlang node: of the one database that is here already, else `default`."""
+    names = [path.name for path in DATABASES.glob("*@*") if path.is_dir() and not path.name.endswith("-expand")]
+    return names[0] if len(names) == 1 else default
+
+
+def installed() -> bool:
+    """Whether there is a broker to talk to at all; False on a bare host."""
+    return os.path.exists(RABBITMQCTL)
+
+
+def ctl(*arguments: str) -> str:
+    """Standard output of one rabbitmqctl call, made as user rabbitmq and not through a shell as Debian's wrapper does."""
+    try:
+        done = subprocess.run(
+            [RABBITMQCTL, "--quiet", *arguments],
+            user="rabbitmq",
+            group="rabbitmq",
+            extra_groups=[],
+            cwd="/var/lib/rabbitmq",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/var/lib/rabbitmq", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandExecutionError(f"rabbitmqctl {arguments[0]}: no answer in 300 s") from None
+    if done.returncode:
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        reason = next((line for line in lines if line.lower().startswith("error")), " ".join(lines[:1]))
+        raise CommandExecutionError(f"rabbitmqctl {arguments[0]}: {reason}")
+    return done.stdout
+
+
+def read() -> Definitions:
+    """Definitions of the running broker, as export_definitions gives them."""
+    return json.loads(ctl("export_definitions", "-"))
+
+
+def write(definitions: Definitions) -> None:
+    """Import `definitions` on top of what is there."""
+    with tempfile.TemporaryDirectory(prefix="definitions-", dir="/var/lib/rabbitmq") as folder:
+        path = pathlib.Path(folder, "definitions.json")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(definitions))
+        for item in (folder, path):
+            shutil.chown(item, "rabbitmq", "rabbitmq")
+        ctl("import_definitions", str(path))
+
+
+def password_hash(password: str, salt: bytes | None = None) -> str:
+    """`password` as RabbitMQ stores it: base64 of four bytes of salt and the SHA-256 of salt and password.
+
+    Source: RabbitMQ's documentation, "Credentials and Passwords".
+    """
+    salt = os.urandom(4) if salt is None else salt
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def password_matches(password: str, user: dict[str, Any]) -> bool:
+    """Whether an exported user has this password."""
+    stored = user.get("password_hash", "")
+    if user.get("hashing_algorithm") != SHA256 or not stored:
+        return False
+    return password_hash(password, base64.b64decode(stored)[:4]) == stored
+
+
+def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
+    """What leads from `actual` to `wanted` (the pillar's shape).
+
+    Returns `import` (definitions to import), `delete` (rabbitmqctl calls) and `changes` (for the state, without secrets).
+    Users and vhosts that pillar does not name are left alone.
+    """
+    users = {user["name"]: user for user in actual.get("users", [])}
+    vhosts = {vhost["name"] for vhost in actual.get("vhosts", [])}
+    permissions = {(p["user"], p["vhost"]): [p["configure"], p["write"], p["read"]] for p in actual.get("permissions", [])}
+    policies = {(p["vhost"], p["name"]): p for p in actual.get("policies", [])}
+
+    definitions: Definitions = {"vhosts": [], "users": [], "permissions": [], "policies": []}
+    deletions: list[list[str]] = []
+    changes: dict[str, str] = {}
+
+    for vhost in wanted["vhosts"]:
+        if vhost not in vhosts:
+            definitions["vhosts"].append({"name": vhost})
+            changes[f"vhost {vhost}"] = "added"
+
+    for name, user in wanted["users"].items():
+        there = users.get(name)
+        tags = sorted(user.get("tags", []))
+        different = []
+        if not there or not password_matches(str(user["password"]), there):
+            different.append("password")
+        if not there or sorted(_tags(there)) != tags:
+            different.append("tags")
+        if different:
+            changes[f"user {name}"] = "changed: " + ", ".join(different) if there else "added"
+            hashed = there["password_hash"] if "password" not in different else password_hash(str(user["password"]))
+            definitions["users"].append(
+                {"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags}
+            )
+        given = {vhost: list(rights) for vhost, rights in user.get("permissions", {}).items()}
+        for vhost, rights in given.items():
+            if permissions.get((name, vhost)) != rights:
+                configure, write_, read_ = rights
+                definitions["permissions"].append(
+                    {"user": name, "vhost": vhost, "configure": configure, "write": write_, "read": read_}
+                )
+                changes[f"permission {name} on {vhost}"] = " ".join(rights)
+        for owner, vhost in permissions:
+            if owner == name and vhost not in given:
+                deletions.append(["clear_permissions", "-p", vhost, "--", name])
+                changes[f"permission {name} on {vhost}"] = "removed"
+
+    for vhost, named in wanted.get("policies", {}).items():
+        for name, policy in named.items():
+            full = {"priority": 0, "apply-to": "all", **policy, "vhost": vhost, "name": name}
+            there = policies.get((vhost, name))
+            if not there or any(there.get(key) != value for key, value in full.items()):
+                definitions["policies"].append(full)
+                changes[f"policy {name} on {vhost}"] = "changed" if there else "added"
+
+    for name in wanted["absent"]["users"]:
+        if name in users:
+            deletions.append(["delete_user", "--", name])
+            changes[f"user {name}"] = "removed"
+    for vhost in wanted["absent"]["vhosts"]:
+        if vhost in vhosts:
+            deletions.append(["delete_vhost", "--", vhost])
+            changes[f"vhost {vhost}"] = "removed"
+
+    return {
+        "import": {key: items for key, items in definitions.items() if items},
+        "delete": deletions,
+        "changes": changes,
+    }
+
+
+def _tags(user: dict[str, Any]) -> list[str]:
+    tags = user.get("tags", [])
+    return [tag for tag in tags.split(",") if tag] if isinstance(tags, str) else tags

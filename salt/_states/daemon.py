@@ -1,0 +1,88 @@
+"""State of a system service: running, started on boot, and having read its files as they are now.
+
+Stands where service.running would, which with Salt 3008 asks systemd several times a service, does nothing on a
+host with systemctl but without systemd, and forgets a restart that an interrupted run owed.
+"""
+
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+
+def running(
+    name: str,
+    reload: bool = False,
+    check: str | None = None,
+    pidfile: str | None = None,
+    restart_with: list[str] | None = None,
+) -> dict[str, Any]:
+    """Service `name` runs, is enabled, and was started (or reloaded, with `reload`) after the files it watches changed.
+
+    `check` is a command that must succeed before the service is touched (`nginx -t`). `pidfile` says where a host
+    without systemd finds the process. `restart_with` names units to be restarted in the same transaction.
+    """
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is running."}
+    now = _status(name)
+    newest, path = __utils__["freshness.newest_watched"](__low__, __lowstate__)
+    verbs = {}
+    if not now["running"]:
+        verbs["start"] = "it was stopped"
+    elif newest > now["since"]:
+        verbs["reload" if reload else "restart"] = f"{path} is newer"
+    if not now["enabled"]:
+        verbs["enable"] = "it was disabled"
+    return _carry_out(result, verbs, now["changed"], check, restart_with)
+
+
+def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
+    """Service `name` is stopped and not started on boot."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is stopped."}
+    now = _status(name)
+    verbs = {}
+    if now["running"]:
+        verbs["stop"] = "it was running"
+    if now["enabled"] and now["exists"]:
+        verbs["disable"] = "it was enabled"
+    return _carry_out(result, verbs, now["changed"], None, None)
+
+
+def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]:
+    """What a preview says of a file that is yet to change; and what a changed state without a file of its own causes."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is stopped."}
+    if sfun != "running":
+        return result
+    verb = "reload" if kwargs.get("reload") else "restart"
+    return _carry_out(result, {verb: "what it reads changed"}, False, kwargs.get("check"), kwargs.get("restart_with"))
+
+
+def _status(name: str) -> dict[str, Any]:
+    """Status of `name`; asked for all services of this run at once, and again only after something was done."""
+    if name not in __context__.get("daemon.status", {}):
+        chunks = [chunk for chunk in __lowstate__ if chunk["state"] == "daemon"]
+        names = list(dict.fromkeys(chunk["name"] for chunk in chunks))
+        pidfiles = {chunk["name"]: chunk["pidfile"] for chunk in chunks if chunk.get("pidfile")}
+        __context__["daemon.status"] = __salt__["daemon.status"](names, pidfiles)
+    return __context__["daemon.status"][name]
+
+
+def _carry_out(
+    result: dict[str, Any], verbs: dict[str, str], changed: bool, check: str | None, restart_with: list[str] | None
+) -> dict[str, Any]:
+    name = result["name"]
+    if not verbs:
+        return result
+    result["changes"] = {f"{name} {verb}": why for verb, why in verbs.items()}
+    what = ", ".join(f"{verb} ({why})" for verb, why in verbs.items())
+    if __opts__["test"]:
+        return result | {"result": None, "comment": f"{name} would need: {what}."}
+    __context__.pop("daemon.status", None)
+    try:
+        if check and verbs.keys() - {"enable"}:
+            __salt__["daemon.check"](check)
+        if changed:
+            __salt__["daemon.daemon_reload"]()
+        for verb in verbs:
+            __salt__["daemon.act"](verb, name, *(restart_with or [] if verb == "restart" else []))
+    except CommandExecutionError as error:
+        return result | {"result": False, "changes": {}, "comment": str(error)}
+    return result | {"comment": f"{name}: {what}."}

@@ -1,0 +1,53 @@
+"""State of the broker's users, vhosts, permissions and policies as a whole."""
+
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+EMPTY: dict[str, Any] = {"vhosts": [], "users": {}, "policies": {}, "absent": {"users": [], "vhosts": []}}
+
+
+def managed(name: str) -> dict[str, Any]:
+    """The local RabbitMQ has what pillar key `name` lists, and nothing of what its `absent` lists.
+
+    Passwords are taken from pillar here, so they stand in no rendered SLS. What pillar does not name stays.
+    """
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": ""}
+    wanted = EMPTY | __salt__["pillar.get"](name, {}, unmask=True)
+    wanted["absent"] = EMPTY["absent"] | wanted["absent"]
+    changes: dict[str, str] = {}
+    try:
+        actual = _read(changes)
+        plan = __salt__["rabbitmq_topology.plan"](wanted, actual)
+        changes.update(plan["changes"])
+        if not __opts__["test"]:
+            if plan["import"]:
+                __salt__["rabbitmq_topology.write"](plan["import"])
+            for call in plan["delete"]:
+                __salt__["rabbitmq_topology.ctl"](*call)
+    except CommandExecutionError as error:
+        return result | {"result": False, "comment": str(error)}
+    if not changes:
+        return result | {"comment": "The broker has what pillar lists."}
+    verb = "would change" if __opts__["test"] else "changed"
+    return result | {
+        "result": None if __opts__["test"] else True,
+        "changes": changes,
+        "comment": f"Broker {verb}: " + "; ".join(f"{what} {how}" for what, how in changes.items()),
+    }
+
+
+def _read(changes: dict[str, str]) -> dict[str, Any]:
+    """Definitions of the broker; a stopped application in a running node is started first."""
+    if __opts__["test"] and not __salt__["rabbitmq_topology.installed"]():
+        return {}
+    try:
+        return __salt__["rabbitmq_topology.read"]()
+    except CommandExecutionError as error:
+        if __opts__["test"]:
+            changes["application"] = f"to be started ({error})"
+            return {}
+        __salt__["rabbitmq_topology.ctl"]("start_app")
+        __salt__["rabbitmq_topology.ctl"]("await_startup", "--timeout", "120")
+        changes["application"] = "started"
+        return __salt__["rabbitmq_topology.read"]()

@@ -1,0 +1,73 @@
+"""State of one program under supervisord, spoken to on its socket: no supervisorctl to start, no other program touched."""
+
+import http.client
+import socket
+import xmlrpc.client
+from typing import Any
+
+SOCKET = "/run/supervisor.sock"
+BAD_NAME = 10  # supervisor.xmlrpc.Faults
+
+
+class _Connection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
+class _Transport(xmlrpc.client.Transport):
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _Connection("localhost", timeout=60)
+
+
+def running(name: str) -> dict[str, Any]:
+    """Program `name` runs, with the configuration and the files it watches as they are now."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is running."}
+    newest, path = __utils__["freshness.newest_watched"](__low__, __lowstate__)
+    try:
+        server = xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport()).supervisor
+        info = _info(server, name)
+        if not info or info["statename"] not in ("RUNNING", "STARTING"):
+            why = f"it was {info['statename'].lower()}" if info else "supervisord did not know it"
+        elif newest > info["start"] + 1:  # whole seconds
+            why = f"{path} is newer"
+        else:
+            return result
+        if __opts__["test"]:
+            return result | {"result": None, "changes": {name: why}, "comment": f"{name} would be restarted: {why}."}
+        _restart(server, name)
+    except (OSError, xmlrpc.client.Error) as error:
+        if __opts__["test"]:
+            return result | {"result": None, "changes": {name: "to be started"}, "comment": f"{name} would be started."}
+        reason = getattr(error, "faultString", error)
+        return result | {"result": False, "comment": f"supervisord could not start {name}: {reason}"}
+    return result | {"changes": {name: why}, "comment": f"{name} was restarted: {why}."}
+
+
+def mod_watch(name: str, **_kwargs: Any) -> dict[str, Any]:
+    """What a preview says of a file that is yet to change; the run itself finds the changed file by its time."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is running."}
+    if not __opts__["test"]:
+        return result
+    return result | {"result": None, "changes": {name: "restart"}, "comment": f"{name} would be restarted."}
+
+
+def _info(server: Any, name: str) -> dict[str, Any] | None:
+    try:
+        return server.getProcessInfo(name)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == BAD_NAME:
+            return None
+        raise
+
+
+def _restart(server: Any, name: str) -> None:
+    server.reloadConfig()  # reads the files; only what is added below takes effect
+    if info := _info(server, name):
+        if info["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
+            server.stopProcess(name)
+        server.removeProcessGroup(name)
+    server.addProcessGroup(name)
+    if _info(server, name)["statename"] not in ("RUNNING", "STARTING"):
+        server.startProcess(name)

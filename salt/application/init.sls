@@ -1,0 +1,71 @@
+# What every role of Phagescan stands on: its user, code, virtualenv and directories.
+{%- from 'application/map.jinja' import phagescan with context %}
+
+application-python:
+  pkg.installed:
+    - pkgs: [python3-venv]
+
+application-user:
+  user.present:
+    - name: {{ phagescan.user }}
+    - home: {{ phagescan.root }}
+    - createhome: False
+    - shell: /bin/bash
+    - system: True
+
+# Root's, and not writable by the services that run it.
+application-code:
+  file.recurse:
+    - name: {{ phagescan.root }}
+    - source: {{ phagescan.source }}
+    - user: root
+    - group: root
+    - dir_mode: '0755'
+    - file_mode: keep
+    - clean: True
+    - exclude_pat: E@(^|/)(__pycache__($|/)|\.profile$)
+
+application-profile:
+  file.managed:
+    - name: {{ phagescan.root }}/.profile
+    - contents: |
+        # Managed by Salt: python, celery and celeryd of the virtualenv.
+        PATH={{ phagescan.virtualenv }}/bin:$PATH
+    - mode: '0644'
+    - require:
+      - file: application-code
+
+application-virtualenv:
+  python_lock.installed:
+    - name: {{ phagescan.virtualenv }}
+    - source: {{ phagescan.source }}/requirements.txt
+    - require:
+      - pkg: application-python
+
+# The manual's command, gone from Celery 5.
+application-celeryd:
+  file.managed:
+    - name: {{ phagescan.virtualenv }}/bin/celeryd
+    - source: salt://application/files/celeryd.jinja
+    - template: jinja
+    - context: {phagescan: {{ {'root': phagescan.root, 'virtualenv': phagescan.virtualenv} | tojson }}}
+    - mode: '0755'
+    - require:
+      - python_lock: application-virtualenv
+
+application-secrets:
+  file.directory:
+    - name: /etc/phagescan
+    - group: {{ phagescan.user }}
+    - mode: '0750'
+    - require:
+      - user: application-user
+
+application-logs:
+  file.directory:
+    - name: {{ phagescan.log_dir }}
+    - user: {{ phagescan.user }}
+    - group: adm
+    - mode: '0750'
+    - require:
+      - user: application-user

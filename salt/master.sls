@@ -1,0 +1,33 @@
+# The scan master: the services, and Phagescan between them.
+{%- from 'celery/map.jinja' import celery with context %}
+{%- from 'supervisord/map.jinja' import supervisord with context %}
+include:
+  - rabbitmq
+  - postgresql
+  - application.master
+  - application.logrotate
+  - celery
+  - gunicorn
+  - supervisord
+  - nginx
+
+# What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
+{%- set services = {'gunicorn-service': 'daemon'} %}
+{%- for name in celery.workers %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
+{%- if salt['pillar.get']('phagescan:mode') != 'development' %}
+{%- for name in supervisord.programs %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
+{%- endif %}
+extend:
+{%- for id, state in services.items() %}
+  {{ id }}:
+    {{ state }}:
+      - require:
+        - rabbitmq_topology: rabbitmq-topology
+        - django_site: application-migrations
+        - file: application-celeryd
+        - file: application-logs
+      - watch:
+        - file: application-code
+        - file: application-config
+        - python_lock: application-virtualenv
+{%- endfor %}

@@ -1,0 +1,3 @@
+# A scan worker: Phagescan's code and its broker login, and no database.
+include:
+  - application.worker
