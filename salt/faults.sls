@@ -1,6 +1,6 @@
 # Stands in for the roles while something is wrong: says what, and touches nothing.
 {%- for fault in salt['phagescan.faults']() %}
 phagescan-fault-{{ loop.index }}:
-  test.fail_without_changes:
+  phagescan.refused:
     - name: {{ fault | tojson }}
 {%- endfor %}

@@ -6,7 +6,8 @@ include:
 supervisord-name:
   file.symlink:
 {%- if grains['init'] == 'systemd' %}
-    - name: /etc/systemd/system/supervisord.service
+    - name: /usr/local/lib/systemd/system/supervisord.service   # in /etc, `systemctl disable` would remove it
+    - makedirs: True
     - target: /usr/lib/systemd/system/supervisor.service
 {%- else %}
     - name: /etc/init.d/supervisord

@@ -67,7 +67,7 @@ def _call(*command: str) -> str:
         output.seek(0)
         text = output.read()
     if code:
-        raise CommandExecutionError(f"{' '.join(command)} failed ({code}): {' '.join(text.split())[-500:]}")
+        raise CommandExecutionError(f"{' '.join(command)} failed ({code}): {' '.join(text.split())[:500]}")
     return text
 
 

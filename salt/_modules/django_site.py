@@ -41,7 +41,8 @@ def manage(site: dict[str, Any], *arguments: str, user: str | None = None, stdin
         text=True,
     )
     if done.returncode:
-        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(done.stderr.split())[-500:]}")
+        said = done.stderr.split() or done.stdout.split()
+        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(said)[-500:]}")
     return done.stdout
 
 

@@ -1,5 +1,6 @@
 """Phagescan on this host, for the operator: `salt-call --local phagescan.<function>`."""
 
+import pathlib
 import re
 from typing import Any
 
@@ -43,7 +44,7 @@ def faults() -> list[str]:
             found += _present(f"phagescan:{key}")
         found += _master()
     found += _refers("phagescan:broker:worker", "rabbitmq:users")
-    return found + _passwords()
+    return found + _passwords() + _host()
 
 
 def doctor() -> str:
@@ -119,6 +120,29 @@ def _master() -> list[str]:
     for name, database in (_get("postgresql:databases") or {}).items():
         if database.get("owner") not in (_get("postgresql:roles") or {}):
             found.append(f"postgresql:databases:{name}:owner: {database.get('owner')} is not in postgresql:roles")
+    return found
+
+
+def _host() -> list[str]:
+    """What is on this host already, is not ours, and would be in the way."""
+    if "master" not in roles():
+        return []
+    found = []
+    port = _get("postgresql:port") or 5432
+    for path in sorted(pathlib.Path("/etc/postgresql").glob("*/*/postgresql.conf")):
+        cluster = "/".join(path.parts[-3:-1])
+        match = re.search(r"^\s*port\s*=?\s*(\d+)", path.read_text(), re.MULTILINE)
+        listens = int(match[1]) if match else 5432
+        ours = cluster == f"{__salt__['postgresql_topology.version']()}/main"
+        if ours and listens != port:
+            found.append(f"postgresql:port: cluster {cluster} listens on {listens}, not on {port}; set this key to {listens}")
+        if not ours and listens == port:
+            found.append(f"postgresql:port: {port} belongs to cluster {cluster}; set this key to the next free port")
+    if _get("phagescan:mode") == "development":
+        ours = {f"{name}.conf" for name in _get("supervisord:programs") or {}}
+        for path in sorted(pathlib.Path("/etc/supervisor/conf.d").glob("*.conf")):
+            if path.name not in ours:
+                found.append(f"phagescan:mode: development would stop supervisord, which also runs {path}")
     return found
 
 

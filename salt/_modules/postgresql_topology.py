@@ -29,6 +29,15 @@ SELECT json_build_object('database', current_database(), 'extensions', (SELECT j
 """
 
 
+# The release's own version, by name: where another archive is configured, `postgresql` alone would follow its newest.
+VERSIONS = {"Debian-13": "17", "Debian-12": "15", "Ubuntu-24.04": "16"}
+
+
+def version() -> str:
+    """Version of the cluster `<version>/main`: pillar `postgresql:version`, or the release's own."""
+    return str(__salt__["pillar.get"]("postgresql:version", "", unmask=True) or VERSIONS[__grains__["osfinger"]])
+
+
 def installed() -> bool:
     """Whether there is a psql to talk with; False on a bare host."""
     return __utils__["psql.program"]() is not None

@@ -84,5 +84,5 @@ def _carry_out(
         for verb in verbs:
             __salt__["daemon.act"](verb, name, *(restart_with or [] if verb == "restart" else []))
     except CommandExecutionError as error:
-        return result | {"result": False, "changes": {}, "comment": str(error)}
+        return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
     return result | {"comment": f"{name}: {what}."}

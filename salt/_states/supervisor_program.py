@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import time
 import xmlrpc.client
 from typing import Any
 
@@ -10,10 +11,20 @@ BAD_NAME = 10  # supervisor.xmlrpc.Faults
 
 
 class _Connection(http.client.HTTPConnection):
+    """To the socket, which a supervisord just started takes a moment to open."""
+
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
+        last = time.monotonic() + (0 if __opts__["test"] else 15)
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            try:
+                return self.sock.connect(SOCKET)
+            except OSError:
+                self.sock.close()
+                if time.monotonic() >= last:
+                    raise
+                time.sleep(0.1)
 
 
 class _Transport(xmlrpc.client.Transport):
