@@ -14,9 +14,6 @@ phagescan:
   # Names of hosts that Django answers for; narrow it where the host's names are known.
   allowed_hosts: ['*']
   time_zone: UTC
-  upload_max_bytes: 104857600
-  # Seconds between two snapshots of the event camera.
-  camera_seconds: 2
 
   # Logins of the application: names from rabbitmq:users and postgresql:roles, where their passwords stand.
   broker: {host: 127.0.0.1, vhost: phage, master: phagemasteruser, worker: phageworkeruser}

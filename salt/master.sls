@@ -2,6 +2,7 @@
 {%- from 'celery/map.jinja' import celery with context %}
 {%- from 'supervisord/map.jinja' import supervisord with context %}
 include:
+  - apt
   - rabbitmq
   - postgresql
   - application.master

@@ -1,3 +1,4 @@
 # A scan worker: Phagescan's code and its broker login, and no database.
 include:
+  - apt
   - application.worker

@@ -87,6 +87,7 @@ class LockedScheduler(DatabaseScheduler):
             if not was_held:
                 logger.info("beat: %s sends the periodic tasks from now on", self.app.node)
                 self._read_afresh()
+            self.connection.ensure_connection(max_retries=1)
             return super().tick(*args, **kwargs)
         except Exception as error:
             logger.warning("beat: %s lets others send, and tries again soon: %s", self.app.node, str(error).strip())

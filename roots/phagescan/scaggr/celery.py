@@ -9,7 +9,9 @@ from django.apps import apps
 
 
 class Application(Celery):
-    """Celery whose nodes bear the plain names of the manual."""
+    """Celery whose nodes bear the plain names of the manual, and whose camera outlives the broker."""
+
+    events_cls = "scaggr.events:Events"
 
     node = "celery"
     """The name of the node that this process is part of; a worker sets it."""

@@ -6,11 +6,13 @@ celeryd --config=masterceleryconfig -E -B -l info --hostname=master.master
 import argparse
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from celery.apps import worker as celery_worker
 from celery.bin.celery import celery
 from celery.utils.nodenames import NODENAME_DEFAULT, NODENAME_SEP
+from django.core.exceptions import ImproperlyConfigured
 
 from scaggr.conf import ConfError
 
@@ -37,8 +39,10 @@ def main() -> None:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
+        # Celery would wrap what goes wrong here into a traceback.
+        import_module("scaggr.celery")
         celery.main(["--app=scaggr.celery", "worker", *options], prog_name="celeryd", auto_envvar_prefix="CELERY")
-    except ConfError as error:
+    except (ConfError, ImproperlyConfigured) as error:
         sys.exit(f"celeryd: {error}")
 
 
