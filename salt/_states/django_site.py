@@ -3,7 +3,7 @@
 root, virtualenv, user, environment, database (its name) and port (of the PostgreSQL cluster).
 """
 
-import shutil
+import pathlib
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -54,17 +54,23 @@ def static(name: str, site: dict[str, Any]) -> dict[str, Any]:
     try:
         before = __salt__[f"{module}.tree"](name)
         code = __salt__[f"{module}.code"](site)
-        if before and __salt__[f"{module}.recall"]("static") == {"code": code, "files": before}:
+        known = __salt__[f"{module}.recall"]("static") or {"code": "", "files": {}}
+        if before and known == {"code": code, "files": before}:
             return _clean(name, f"{name} is collected.")
         if __opts__["test"]:
             return _pending(name, {name: "to be collected"}, "manage.py collectstatic would be run.")
-        shutil.rmtree(name, ignore_errors=True)
+        # collectstatic takes a newer file for a good one, and leaves what it does not know.
+        for path in before.keys() - {path for path, stat in known["files"].items() if before.get(path) == stat}:
+            pathlib.Path(name, path).unlink()
         __salt__[f"{module}.manage"](site, "collectstatic", "--noinput", user="root")
         after = __salt__[f"{module}.tree"](name)
         __salt__[f"{module}.remember"]("static", {"code": code, "files": after})
     except CommandExecutionError as error:
         return _failed(name, error)
-    return _changed(name, {name: f"{len(after)} files"}, f"Collected {len(after)} files into {name}.")
+    different = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if not different:
+        return _clean(name, f"{name} is collected.")
+    return _changed(name, {name: f"{len(different)} files"}, f"Collected {len(different)} files into {name}.")
 
 
 def _clean(name: str, comment: str) -> dict[str, Any]:
