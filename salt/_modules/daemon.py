@@ -3,6 +3,7 @@
 import glob
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
@@ -28,17 +29,13 @@ def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, An
     return found
 
 
-def act(verb: str, *names: str) -> None:
+def act(verb: str, *names: str, pidfile: str | None = None) -> None:
     """`start`, `stop`, `restart`, `reload`, `enable` or `disable`; raises CommandExecutionError with the reason."""
     if _booted():
         _call("systemctl", "--quiet", verb, *names)
-    elif verb in ("enable", "disable"):
-        for name in names:
-            _call("update-rc.d", name, "defaults" if verb == "enable" else "defaults-disabled")
-            _call("update-rc.d", name, verb)
     else:
         for name in names:
-            _call("service", name, verb)
+            _act_lsb(verb, name, pidfile)
     if verb in ("start", "restart", "reload"):
         STAMPS.mkdir(mode=0o755, exist_ok=True)
         for name in names:
@@ -88,6 +85,45 @@ def _systemd(names: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _act_lsb(verb: str, name: str, pidfile: str | None) -> None:
+    if verb in ("enable", "disable"):
+        _call("update-rc.d", name, "defaults" if verb == "enable" else "defaults-disabled")
+        _call("update-rc.d", name, verb)
+    elif verb in ("stop", "restart"):
+        pid = _pid(pidfile)
+        _call("service", name, "stop")
+        # A script may take a process in trouble for a stopped one; so does RabbitMQ's after stop_app.
+        if pid and not _ends(pid, seconds=1):
+            os.kill(pid, signal.SIGTERM)
+            if not _ends(pid, seconds=60):
+                raise CommandExecutionError(f"{name}: process {pid} does not end")
+        if verb == "restart":
+            _call("service", name, "start")
+    else:
+        _call("service", name, verb)
+
+
+def _pid(pidfile: str | None) -> int | None:
+    """Process that a pid file names, if it is there, and not a later one that was given the same number."""
+    try:
+        path = pathlib.Path(pidfile or "")
+        pid = int(path.read_text().split()[0])
+        started = __utils__["freshness.process_started"](pid)
+        return pid if started < path.stat().st_mtime + 1 else None
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _ends(pid: int, seconds: float) -> bool:
+    """Wait until a process has ended; whether it has."""
+    last = time.monotonic() + seconds
+    while os.path.exists(f"/proc/{pid}"):
+        if time.monotonic() > last:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "exists": os.path.exists(f"/etc/init.d/{name}"),
@@ -97,12 +133,9 @@ def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
         "since": 0.0,
     }
     if pidfile:
-        try:
-            pid = int(pathlib.Path(pidfile).read_text().split()[0])
+        if pid := _pid(pidfile):
             entry["since"] = __utils__["freshness.process_started"](pid)
             entry["running"] = True
-        except (OSError, ValueError, IndexError):
-            pass
     elif entry["exists"]:
         entry["running"] = subprocess.run(["service", name, "status"], capture_output=True).returncode == 0
     return entry

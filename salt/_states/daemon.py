@@ -31,7 +31,7 @@ def running(
         verbs["reload" if reload else "restart"] = f"{path} is newer"
     if not now["enabled"]:
         verbs["enable"] = "it was disabled"
-    return _carry_out(result, verbs, now["changed"], check, restart_with)
+    return _carry_out(result, verbs, now["changed"], pidfile, check, restart_with)
 
 
 def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
         verbs["stop"] = "it was running"
     if now["enabled"] and now["exists"]:
         verbs["disable"] = "it was enabled"
-    return _carry_out(result, verbs, now["changed"], None, None)
+    return _carry_out(result, verbs, now["changed"], pidfile)
 
 
 def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
     if sfun != "running":
         return result
     verb = "reload" if kwargs.get("reload") else "restart"
-    return _carry_out(result, {verb: "what it reads changed"}, False, kwargs.get("check"), kwargs.get("restart_with"))
+    options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with"))
+    return _carry_out(result, {verb: "what it reads changed"}, False, *options)
 
 
 def _status(name: str) -> dict[str, Any]:
@@ -66,7 +67,12 @@ def _status(name: str) -> dict[str, Any]:
 
 
 def _carry_out(
-    result: dict[str, Any], verbs: dict[str, str], changed: bool, check: str | None, restart_with: list[str] | None
+    result: dict[str, Any],
+    verbs: dict[str, str],
+    changed: bool,
+    pidfile: str | None,
+    check: str | None = None,
+    restart_with: list[str] | None = None,
 ) -> dict[str, Any]:
     name = result["name"]
     if not verbs:
@@ -82,7 +88,8 @@ def _carry_out(
         if changed:
             __salt__["daemon.daemon_reload"]()
         for verb in verbs:
-            __salt__["daemon.act"](verb, name, *(restart_with or [] if verb == "restart" else []))
+            together = [name, *(restart_with or [])] if verb == "restart" else [name]
+            __salt__["daemon.act"](verb, *together, pidfile=pidfile)
     except CommandExecutionError as error:
         return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
     return result | {"comment": f"{name}: {what}."}
