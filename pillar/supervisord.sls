@@ -5,5 +5,5 @@ supervisord:
       user: avuser
       directory: /opt/phagescan
       environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
-      logfile: /var/log/phagescan/celerycam.log
+      logfile: /var/log/supervisor/celerycam.log
   mode_key: phagescan:mode

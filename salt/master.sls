@@ -32,3 +32,7 @@ extend:
         - file: application-config
         - python_lock: application-virtualenv
 {%- endfor %}
+
+services-settled:
+  daemon.settled:
+    - order: last

@@ -9,6 +9,8 @@ celery-{{ name }}-unit:
     - source: salt://celery/files/celeryd.service.jinja
     - template: jinja
     - context: {{ context | tojson }}
+    - user: root
+    - group: root
     - mode: '0644'
 {%- else %}
 
@@ -18,6 +20,8 @@ celery-{{ name }}-default:
     - source: salt://celery/files/celeryd.default.jinja
     - template: jinja
     - context: {{ context | tojson }}
+    - user: root
+    - group: root
     - mode: '0644'
 
 celery-{{ name }}-init:
@@ -26,6 +30,8 @@ celery-{{ name }}-init:
     - source: salt://celery/files/celeryd.init.jinja
     - template: jinja
     - context: {{ context | tojson }}
+    - user: root
+    - group: root
     - mode: '0755'
 {%- endif %}
 {%- endfor %}

@@ -7,6 +7,8 @@ gunicorn-config:
     - template: jinja
     - context: {gunicorn: {{ gunicorn | tojson }}}
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
 {%- if grains['init'] == 'systemd' %}
 
@@ -16,6 +18,8 @@ gunicorn-unit:
     - source: salt://gunicorn/files/gunicorn.service.jinja
     - template: jinja
     - context: {gunicorn: {{ gunicorn | tojson }}}
+    - user: root
+    - group: root
     - mode: '0644'
 {%- else %}
 
@@ -25,11 +29,15 @@ gunicorn-default:
     - source: salt://gunicorn/files/gunicorn.default.jinja
     - template: jinja
     - context: {gunicorn: {{ gunicorn | tojson }}}
+    - user: root
+    - group: root
     - mode: '0644'
 
 gunicorn-init:
   file.managed:
     - name: /etc/init.d/gunicorn
     - source: salt://gunicorn/files/gunicorn.init
+    - user: root
+    - group: root
     - mode: '0755'
 {%- endif %}

@@ -3,8 +3,7 @@
 include:
   - gunicorn.config
 
-# What belongs to the application is watched through watch_in, from its own states; code and settings need a reload
-# (new workers, the same socket), which loses no request.
+# A reload makes new workers behind the same socket, which loses no request.
 gunicorn-service:
   daemon.{{ 'dead' if development else 'running' }}:
     - name: gunicorn

@@ -2,9 +2,11 @@
 include:
   - nginx.install
 
+# The package brings it: a preview without the package says so, too.
 nginx-default-site:
-  file.absent:
-    - name: /etc/nginx/sites-enabled/default
+  cmd.run:
+    - name: rm -f /etc/nginx/sites-enabled/default
+    - onlyif: test -h /etc/nginx/sites-enabled/default || ! test -e /etc/nginx/nginx.conf
     - require:
       - pkg: nginx-package
 {%- for name, site in nginx.sites.items() %}
@@ -16,6 +18,8 @@ nginx-site-{{ name }}:
     - template: jinja
     - context: {site: {{ site | tojson }}}
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
     - require:
       - pkg: nginx-package

@@ -6,6 +6,8 @@ postgresql-createcluster:
     - name: /etc/postgresql-common/createcluster.d/salt.conf
     - source: salt://postgresql/files/createcluster.conf
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
 
 postgresql-package:

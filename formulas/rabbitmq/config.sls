@@ -1,5 +1,5 @@
 {%- from 'rabbitmq/map.jinja' import rabbitmq with context %}
-{%- from 'rabbitmq/node.jinja' import node with context %}
+{%- from 'rabbitmq/node.jinja' import node, ours with context %}
 
 rabbitmq-directory:
   file.directory:
@@ -11,9 +11,11 @@ rabbitmq-environment:
     - separator: '='
     - key_values:
         NODENAME: {{ node }}
+{%- if ours %}
         # Erlang's own ports (distribution and epmd) are for rabbitmqctl on this host only.
         SERVER_ADDITIONAL_ERL_ARGS: '"-kernel inet_dist_use_interface {127,0,0,1}"'
         export ERL_EPMD_ADDRESS: 127.0.0.1
+{%- endif %}
     - append_if_not_found: True
     - create_if_missing: True
     - require:
@@ -24,16 +26,28 @@ rabbitmq-config:
     - name: /etc/rabbitmq/conf.d/50-salt.conf
     - source: salt://rabbitmq/files/rabbitmq.conf.jinja
     - template: jinja
-    - context: {rabbitmq: {{ {'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
+    - context: {rabbitmq: {{ {'ours': ours, 'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
+    - user: root
+    - group: root
     - mode: '0644'
     - require:
       - file: rabbitmq-directory
-{%- if grains['init'] == 'systemd' %}
+{%- if ours and grains['init'] == 'systemd' %}
 
 rabbitmq-epmd-config:
   file.managed:
     - name: /etc/systemd/system/epmd.socket.d/loopback.conf
     - source: salt://rabbitmq/files/epmd.socket.conf
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
 {%- endif %}
+
+rabbitmq-rabbitmqctl:
+  file.managed:
+    - name: /usr/local/sbin/rabbitmqctl
+    - source: salt://rabbitmq/files/rabbitmqctl
+    - user: root
+    - group: root
+    - mode: '0755'

@@ -1,7 +1,8 @@
+{%- from 'rabbitmq/node.jinja' import ours with context %}
 include:
   - rabbitmq.install
   - rabbitmq.config
-{%- if grains['init'] == 'systemd' %}
+{%- if ours and grains['init'] == 'systemd' %}
 
 rabbitmq-epmd:
   daemon.running:

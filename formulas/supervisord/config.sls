@@ -2,19 +2,43 @@
 include:
   - supervisord.install
 
+{%- if grains['init'] == 'systemd' %}
+
 # Debian calls the service `supervisor`; this is its second name.
 supervisord-name:
   file.symlink:
-{%- if grains['init'] == 'systemd' %}
     - name: /usr/local/lib/systemd/system/supervisord.service   # in /etc, `systemctl disable` would remove it
-    - makedirs: True
     - target: /usr/lib/systemd/system/supervisor.service
-{%- else %}
-    - name: /etc/init.d/supervisord
-    - target: supervisor
-{%- endif %}
+    - makedirs: True
     - require:
       - pkg: supervisord-package
+
+supervisord-name-known:
+  cmd.run:
+    - name: systemctl daemon-reload
+    - unless: systemctl cat supervisord.service
+    - require:
+      - file: supervisord-name
+{%- else %}
+
+# Debian's own script, `supervisor`, does not wait for the end of what it stops.
+supervisord-init:
+  file.managed:
+    - name: /etc/init.d/supervisord
+    - source: salt://supervisord/files/supervisord.init
+    - user: root
+    - group: root
+    - mode: '0755'
+    - require:
+      - pkg: supervisord-package
+
+supervisord-debian-init:
+  cmd.run:
+    - name: update-rc.d supervisor disable
+    - onlyif: ls /etc/rc2.d/S??supervisor || ! test -e /etc/init.d/supervisor
+    - require:
+      - pkg: supervisord-package
+{%- endif %}
 {%- for name, program in supervisord.programs.items() %}
 
 supervisord-{{ name }}-config:
@@ -24,6 +48,8 @@ supervisord-{{ name }}-config:
     - template: jinja
     - context: {name: {{ name }}, program: {{ program | tojson }}}
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
     - require:
       - pkg: supervisord-package

@@ -5,10 +5,10 @@ include:
 
 supervisord-service:
   daemon.{{ 'dead' if development else 'running' }}:
-    - name: supervisor
+    - name: {{ 'supervisor' if grains['init'] == 'systemd' else 'supervisord' }}
     - pidfile: /run/supervisord.pid
     - require:
-      - file: supervisord-name
+      - sls: supervisord.config
 {%- for name in supervisord.programs if not development %}
 
 # supervisord itself goes on: it may run programs that are not ours.

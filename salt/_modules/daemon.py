@@ -1,5 +1,6 @@
 """System services by what they do: running, started on boot, and since when. systemd or LSB init scripts."""
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -12,7 +13,15 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 STAMPS = pathlib.Path("/run/salt-daemon")
-PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "InactiveExitTimestampMonotonic")
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "InactiveExitTimestampMonotonic",
+    "NRestarts",
+)
 
 
 def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -30,9 +39,11 @@ def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, An
 
 
 def act(verb: str, *names: str, pidfile: str | None = None) -> None:
-    """`start`, `stop`, `restart`, `reload`, `enable` or `disable`; raises CommandExecutionError with the reason."""
+    """`start`, `stop`, `restart`, `reload`, `enable`, `disable` or `unmask`; raises CommandExecutionError with the reason."""
     if _booted():
         _call("systemctl", "--quiet", verb, *names)
+        if verb == "unmask":
+            _call("systemctl", "--quiet", verb, "--runtime", *names)
     else:
         for name in names:
             _act_lsb(verb, name, pidfile)
@@ -79,7 +90,9 @@ def _systemd(names: list[str]) -> dict[str, dict[str, Any]]:
             "exists": values["LoadState"] in ("loaded", "masked"),
             "running": values["ActiveState"] in ("active", "reloading"),
             "enabled": values["UnitFileState"] in ("enabled", "enabled-runtime", "alias", "static", "indirect"),
-            "changed": values["NeedDaemonReload"] == "yes",
+            "masked": values["LoadState"] == "masked",
+            "changed": values["NeedDaemonReload"] == "yes" or values["LoadState"] not in ("loaded", "masked"),
+            "failures": int(values.get("NRestarts") or 0),
             "since": offset + int(values["InactiveExitTimestampMonotonic"] or 0) / 1e6,
         }
     return found
@@ -94,7 +107,8 @@ def _act_lsb(verb: str, name: str, pidfile: str | None) -> None:
         _call("service", name, "stop")
         # A script may take a process in trouble for a stopped one; so does RabbitMQ's after stop_app.
         if pid and not _ends(pid, seconds=1):
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
             if not _ends(pid, seconds=60):
                 raise CommandExecutionError(f"{name}: process {pid} does not end")
         if verb == "restart":
@@ -109,15 +123,23 @@ def _pid(pidfile: str | None) -> int | None:
         path = pathlib.Path(pidfile or "")
         pid = int(path.read_text().split()[0])
         started = __utils__["freshness.process_started"](pid)
-        return pid if started < path.stat().st_mtime + 1 else None
+        return pid if _lives(pid) and started < path.stat().st_mtime + 1 else None
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there, and not only waiting for its parent to notice its end (proc(5): state Z)."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _ends(pid: int, seconds: float) -> bool:
     """Wait until a process has ended; whether it has."""
     last = time.monotonic() + seconds
-    while os.path.exists(f"/proc/{pid}"):
+    while _lives(pid):
         if time.monotonic() > last:
             return False
         time.sleep(0.1)
@@ -129,7 +151,9 @@ def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
         "exists": os.path.exists(f"/etc/init.d/{name}"),
         "running": False,
         "enabled": bool(glob.glob(f"/etc/rc2.d/S[0-9][0-9]{name}")),
+        "masked": False,
         "changed": False,
+        "failures": 0,
         "since": 0.0,
     }
     if pidfile:

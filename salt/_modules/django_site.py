@@ -59,7 +59,8 @@ def database(site: dict[str, Any]) -> dict[str, Any]:
                 raise
             rows = []
         __context__["django_site"] = rows[0] if rows else empty
-        __context__["django_site"]["superusers"] = __context__["django_site"]["superusers"] or {}
+        for key, nothing in empty.items():
+            __context__["django_site"][key] = __context__["django_site"][key] or nothing
     return __context__["django_site"]
 
 
@@ -76,12 +77,15 @@ def code(site: dict[str, Any]) -> str:
 
 
 def tree(directory: str) -> dict[str, list[int]]:
-    """Size and time of change of each file below `directory`."""
+    """What a change shows in: mode and owner of each directory (`name/`) and file, size and time of each file."""
     found = {}
     for folder, _folders, files in os.walk(directory):
+        stat = os.stat(folder)
+        found[os.path.relpath(folder, directory) + "/"] = [stat.st_mode, stat.st_uid]
         for name in files:
-            stat = os.stat(os.path.join(folder, name))
-            found[os.path.relpath(os.path.join(folder, name), directory)] = [stat.st_size, stat.st_mtime_ns]
+            stat = os.lstat(os.path.join(folder, name))
+            path = os.path.relpath(os.path.join(folder, name), directory)
+            found[path] = [stat.st_mode, stat.st_uid, stat.st_size, stat.st_mtime_ns]
     return found
 
 

@@ -19,6 +19,74 @@ SAMPLES = {
 CREDENTIALS = "pillar/credentials.sls"
 
 
+# What each pillar key holds where it is given; `*` stands for any name.
+TYPES: dict[str, tuple[type, ...]] = {
+    "phagescan": (dict,),
+    "phagescan:roles": (str, list),
+    "phagescan:allowed_hosts": (list,),
+    "phagescan:time_zone": (str,),
+    "phagescan:broker": (dict,),
+    "phagescan:database": (dict,),
+    "phagescan:admin": (dict,),
+    "rabbitmq": (dict,),
+    "rabbitmq:port": (int,),
+    "rabbitmq:consumer_timeout": (int,),
+    "rabbitmq:vhosts": (list,),
+    "rabbitmq:users": (dict,),
+    "rabbitmq:users:*": (dict,),
+    "rabbitmq:users:*:tags": (list,),
+    "rabbitmq:users:*:permissions": (dict,),
+    "rabbitmq:users:*:permissions:*": (list,),
+    "rabbitmq:policies": (dict,),
+    "rabbitmq:policies:*": (dict,),
+    "rabbitmq:policies:*:*": (dict,),
+    "rabbitmq:absent": (dict,),
+    "rabbitmq:absent:users": (list,),
+    "rabbitmq:absent:vhosts": (list,),
+    "postgresql": (dict,),
+    "postgresql:port": (int,),
+    "postgresql:roles": (dict,),
+    "postgresql:roles:*": (dict,),
+    "postgresql:roles:*:createdb": (bool,),
+    "postgresql:roles:*:superuser": (bool,),
+    "postgresql:databases": (dict,),
+    "postgresql:databases:*": (dict,),
+    "postgresql:databases:*:owner": (str,),
+    "postgresql:databases:*:extensions": (list,),
+    "nginx": (dict,),
+    "nginx:sites": (dict,),
+    "nginx:sites:*": (dict,),
+    "nginx:sites:*:static": (dict,),
+    "gunicorn": (dict,),
+    "gunicorn:environment": (dict,),
+    "gunicorn:bind": (str,),
+    "gunicorn:workers": (int,),
+    "gunicorn:threads": (int,),
+    "gunicorn:timeout": (int,),
+    "celery": (dict,),
+    "celery:environment": (dict,),
+    "celery:workers": (dict,),
+    "celery:workers:*": (dict,),
+    "celery:workers:*:beat": (bool,),
+    "supervisord": (dict,),
+    "supervisord:programs": (dict,),
+    "supervisord:programs:*": (dict,),
+    "supervisord:programs:*:environment": (dict,),
+}
+# Keys that must say the same: the formulas are told, and do not know of each other.
+SAME = (
+    ("gunicorn:user", "phagescan:user"),
+    ("gunicorn:chdir", "phagescan:root"),
+    ("gunicorn:virtualenv", "phagescan:virtualenv"),
+    ("gunicorn:log_dir", "phagescan:log_dir"),
+    ("celery:user", "phagescan:user"),
+    ("celery:chdir", "phagescan:root"),
+    ("celery:virtualenv", "phagescan:virtualenv"),
+    ("celery:log_dir", "phagescan:log_dir"),
+    ("nginx:sites:phagescan:proxy", "gunicorn:bind"),
+)
+
+
 def roles() -> list[str]:
     """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else `master`."""
     given = _get("phagescan:roles") or __salt__["grains.get"]("roles") or ["master"]
@@ -30,7 +98,9 @@ def faults() -> list[str]:
     release = __grains__.get("osfinger")
     if __grains__.get("os_family") != "Debian" or release not in RELEASES:
         return [f"grain osfinger: {release} ({__grains__.get('os_family')}) is not known; known: {', '.join(RELEASES)}"]
-    found = []
+    found = _types()
+    if found:
+        return found  # what follows would stumble over them
     for role in roles():
         if role not in ROLES:
             found.append(f"phagescan:roles: {role} is not a role; roles: {', '.join(ROLES)}")
@@ -60,35 +130,63 @@ def canary() -> str:
 
     Exits non-zero with the hop that is broken.
     """
-    pillar = _get("phagescan")
-    site = {
-        "root": pillar["root"],
-        "virtualenv": pillar["virtualenv"],
-        "user": pillar["user"],
-        "environment": {"DJANGO_SETTINGS_MODULE": "scaggr.settings"},
-    }
+    pillar = _get("phagescan") or {}
     try:
+        site = {
+            "root": pillar["root"],
+            "virtualenv": pillar["virtualenv"],
+            "user": pillar["user"],
+            "environment": {"DJANGO_SETTINGS_MODULE": "scaggr.settings"},
+        }
         return __salt__["django_site.manage"](site, "canary").strip()
     except CommandExecutionError as error:
         raise CommandExecutionError(str(error).removeprefix("manage.py canary: ")) from None
-    except OSError as error:
+    except (OSError, LookupError) as error:
         raise CommandExecutionError(f"canary failed: Phagescan is not installed here ({error})") from None
 
 
-def welcome() -> str:
-    """Where the web page is, who may log in, and where that password lies."""
+def arrival(canary: bool = True) -> str:
+    """What bootstrap ends with: a canary (of a master in production), the URL, the login, and where its password lies."""
+    if "master" not in roles():
+        return "Phagescan worker: code, virtualenv and broker login are in place"
     addresses = [ip for ip in __grains__.get("ipv4", []) if not ip.startswith("127.")] or ["127.0.0.1"]
-    return "\n".join(
-        [
-            f"Phagescan Master: http://{addresses[0]}/",
-            f"Log in as:        {_get('phagescan:admin:user')}",
-            f"Password:         phagescan:admin:password in {CREDENTIALS}",
-        ]
-    )
+    lines = [
+        f"Phagescan Master: http://{addresses[0]}/",
+        f"Log in as:        {_get('phagescan:admin:user')}",
+        f"Password:         phagescan:admin:password in {CREDENTIALS}",
+    ]
+    if canary and _get("phagescan:mode") == "production":
+        lines.insert(0, __salt__["phagescan.canary"]())
+    return "\n".join(lines)
 
 
 def _get(key: str) -> Any:
     return __salt__["pillar.get"](key, None, unmask=True)
+
+
+def _types() -> list[str]:
+    """Keys that hold something of another kind than every reader takes them for."""
+    found = []
+    for pattern, kinds in TYPES.items():
+        for key, value in _matching(pattern):
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                wanted = " or ".join({"dict": "mapping", "str": "text"}.get(kind.__name__, kind.__name__) for kind in kinds)
+                found.append(f"{key}: must be a {wanted}, not {'nothing' if value is None else type(value).__name__}")
+    return found
+
+
+def _matching(pattern: str) -> list[tuple[str, Any]]:
+    """Keys of the pillar that a pattern of TYPES stands for, with their values."""
+    level: list[tuple[str, Any]] = [("", {name: _get(name) for name in __pillar__})]
+    for part in pattern.split(":"):
+        level = [
+            (f"{key}:{name}".lstrip(":"), value)
+            for key, table in level
+            if isinstance(table, dict)
+            for name, value in table.items()
+            if part in ("*", name)
+        ]
+    return level
 
 
 def _present(key: str) -> list[str]:
@@ -117,6 +215,14 @@ def _master() -> list[str]:
                 found.append(f"rabbitmq:users:{name}:permissions:{vhost}: must be [configure, write, read]")
         if name in (_get("rabbitmq:absent:users") or []):
             found.append(f"rabbitmq:absent:users: {name} is in rabbitmq:users, too")
+    for vhost in _get("rabbitmq:absent:vhosts") or []:
+        if vhost in vhosts:
+            found.append(f"rabbitmq:absent:vhosts: {vhost} is in rabbitmq:vhosts, too")
+    for key, other in SAME:
+        if _get(key) != _get(other):
+            found.append(f"{key}: must be the same as {other}, {_get(other)}, not {_get(key)}")
+    if not str(_get("gunicorn:bind")).startswith("127.0.0.1:"):
+        found.append("gunicorn:bind: Django listens on loopback only; make it 127.0.0.1:<port>")
     for name, database in (_get("postgresql:databases") or {}).items():
         if database.get("owner") not in (_get("postgresql:roles") or {}):
             found.append(f"postgresql:databases:{name}:owner: {database.get('owner')} is not in postgresql:roles")
@@ -128,20 +234,26 @@ def _host() -> list[str]:
     if "master" not in roles():
         return []
     found = []
-    port = _get("postgresql:port") or 5432
+    clusters = {}
     for path in sorted(pathlib.Path("/etc/postgresql").glob("*/*/postgresql.conf")):
-        cluster = "/".join(path.parts[-3:-1])
         match = re.search(r"^\s*port\s*=?\s*(\d+)", path.read_text(), re.MULTILINE)
-        listens = int(match[1]) if match else 5432
-        ours = cluster == f"{__salt__['postgresql_topology.version']()}/main"
-        if ours and listens != port:
-            found.append(f"postgresql:port: cluster {cluster} listens on {listens}, not on {port}; set this key to {listens}")
-        if not ours and listens == port:
-            found.append(f"postgresql:port: {port} belongs to cluster {cluster}; set this key to the next free port")
+        clusters["/".join(path.parts[-3:-1])] = int(match[1]) if match else 5432
+    ours = f"{__salt__['postgresql_topology.version']()}/main"
+    free = next(number for number in range(5432, 65536) if number not in clusters.values())
+    if (_get("postgresql:port") or 5432) != clusters.get(ours, free):
+        others = ", ".join(f"{cluster} on {number}" for cluster, number in clusters.items() if cluster != ours)
+        found.append(
+            f"postgresql:port: cluster {ours} has port {clusters.get(ours, free)}; set this key to it"
+            + (f" (others here: {others})" if others else "")
+        )
+    for folder in __opts__["pillar_roots"].get("base", []):
+        path = pathlib.Path(folder, "credentials.sls")
+        if path.exists() and path.stat().st_mode & 0o077:
+            found.append(f"{path}: others than its owner may read it; chmod 600 {path}")
     if _get("phagescan:mode") == "development":
-        ours = {f"{name}.conf" for name in _get("supervisord:programs") or {}}
+        programs = _get("supervisord:programs") or {}
         for path in sorted(pathlib.Path("/etc/supervisor/conf.d").glob("*.conf")):
-            if path.name not in ours:
+            if path.stem not in programs:
                 found.append(f"phagescan:mode: development would stop supervisord, which also runs {path}")
     return found
 
@@ -161,7 +273,7 @@ def _passwords() -> list[str]:
             found.append(f"{key}: is missing; it stands in {CREDENTIALS}")
         elif not isinstance(value, str):
             found.append(f"{key}: is not text; put it in quotes")
-        elif samples_allowed:
+        elif samples_allowed and value in SAMPLES:
             continue
         elif value in SAMPLES:
             found.append(f"{key}: is the sample password; choose another")
@@ -169,6 +281,6 @@ def _passwords() -> list[str]:
             found.append(f"{key}: is shorter than {shortest} characters")
         elif value.startswith("-"):
             found.append(f"{key}: starts with '-', which tools take for an option")
-        elif re.search(r"[\x00-\x1f\x7f]", value):
-            found.append(f"{key}: holds a control character")
+        elif not re.fullmatch(r"[ -~]+", value):
+            found.append(f"{key}: holds a control character or one that is not ASCII")
     return found

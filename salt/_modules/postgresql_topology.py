@@ -17,7 +17,7 @@ ITERATIONS = 4096  # PostgreSQL's own number
 READ = """
 SELECT json_build_object(
   'roles', (SELECT json_object_agg(rolname, json_build_object('login', rolcanlogin, 'createdb', rolcreatedb,
-            'superuser', rolsuper, 'verifier', rolpassword)) FROM pg_authid),
+            'superuser', rolsuper, 'expires', isfinite(rolvaliduntil) IS TRUE, 'verifier', rolpassword)) FROM pg_authid),
   'databases', (SELECT json_object_agg(datname, pg_get_userbyid(datdba)) FROM pg_database));
 """
 READ_EXTENSIONS = """
@@ -89,6 +89,9 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
             if (there or {}).get(flag) != value:
                 options.append(("" if value else "NO") + flag.upper())
                 different.append(flag)
+        if there and there["expires"]:
+            options.append("VALID UNTIL 'infinity'")
+            different.append("expiry")
         if not password_matches(str(role["password"]), (there or {}).get("verifier")):
             options.append("PASSWORD " + literal(verifier(str(role["password"]))))
             different.append("password")
@@ -101,9 +104,7 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
         owner = database["owner"]
         there = actual["databases"].get(name)
         if there is None:
-            script += (
-                f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
-            )
+            script += f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
             changes[f"database {name}"] = "added"
         elif there != owner:
             script += f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)};\n"

@@ -123,9 +123,7 @@ def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
         if different:
             changes[f"user {name}"] = "changed: " + ", ".join(different) if there else "added"
             hashed = there["password_hash"] if "password" not in different else password_hash(str(user["password"]))
-            definitions["users"].append(
-                {"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags}
-            )
+            definitions["users"].append({"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags})
         given = {vhost: list(rights) for vhost, rights in user.get("permissions", {}).items()}
         for vhost, rights in given.items():
             if permissions.get((name, vhost)) != rights:

@@ -4,6 +4,7 @@ Stands where service.running would, which with Salt 3008 asks systemd several ti
 host with systemctl but without systemd, and forgets a restart that an interrupted run owed.
 """
 
+import time
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -25,13 +26,15 @@ def running(
     now = _status(name)
     newest, path = __utils__["freshness.newest_watched"](__low__, __lowstate__)
     verbs = {}
+    if now["masked"]:
+        verbs["unmask"] = "it was masked"
     if not now["running"]:
         verbs["start"] = "it was stopped"
     elif newest > now["since"]:
         verbs["reload" if reload else "restart"] = f"{path} is newer"
     if not now["enabled"]:
         verbs["enable"] = "it was disabled"
-    return _carry_out(result, verbs, now["changed"], pidfile, check, restart_with)
+    return _carry_out(result, verbs, pidfile, check, restart_with)
 
 
 def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
@@ -43,7 +46,25 @@ def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
         verbs["stop"] = "it was running"
     if now["enabled"] and now["exists"]:
         verbs["disable"] = "it was enabled"
-    return _carry_out(result, verbs, now["changed"], pidfile)
+    return _carry_out(result, verbs, pidfile)
+
+
+def settled(name: str, seconds: int = 4) -> dict[str, Any]:
+    """Services that this run started still run after `seconds`, and were not started again since.
+
+    A worker takes a moment to find that it cannot work. Nothing is waited for where nothing was started.
+    """
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "Nothing was started."}
+    started = __context__.get("daemon.started", {})
+    if not started or __opts__["test"]:
+        return result
+    time.sleep(max(0.0, max(started.values()) + seconds - time.monotonic()))
+    __context__.pop("daemon.status", None)
+    states = {service: _status(service) for service in started}
+    fallen = [service for service, now in states.items() if not now["running"] or now["failures"]]
+    if fallen:
+        return result | {"result": False, "comment": f"Started, but did not stay up: {', '.join(fallen)}; see their logs."}
+    return result | {"comment": f"Started, and running: {', '.join(started)}."}
 
 
 def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]:
@@ -53,14 +74,14 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
         return result
     verb = "reload" if kwargs.get("reload") else "restart"
     options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with"))
-    return _carry_out(result, {verb: "what it reads changed"}, False, *options)
+    return _carry_out(result, {verb: "what it reads changed"}, *options)
 
 
 def _status(name: str) -> dict[str, Any]:
     """Status of `name`; asked for all services of this run at once, and again only after something was done."""
-    if name not in __context__.get("daemon.status", {}):
+    if not __context__.get("daemon.status", {}).get(name, {}).get("exists"):
         chunks = [chunk for chunk in __lowstate__ if chunk["state"] == "daemon"]
-        names = list(dict.fromkeys(chunk["name"] for chunk in chunks))
+        names = list(dict.fromkeys(chunk["name"] for chunk in chunks if chunk["fun"] != "settled"))
         pidfiles = {chunk["name"]: chunk["pidfile"] for chunk in chunks if chunk.get("pidfile")}
         __context__["daemon.status"] = __salt__["daemon.status"](names, pidfiles)
     return __context__["daemon.status"][name]
@@ -69,7 +90,6 @@ def _status(name: str) -> dict[str, Any]:
 def _carry_out(
     result: dict[str, Any],
     verbs: dict[str, str],
-    changed: bool,
     pidfile: str | None,
     check: str | None = None,
     restart_with: list[str] | None = None,
@@ -85,11 +105,15 @@ def _carry_out(
     try:
         if check and verbs.keys() - {"enable"}:
             __salt__["daemon.check"](check)
-        if changed:
+        if _status(name)["changed"]:  # asked anew: its unit may have been written in this run
             __salt__["daemon.daemon_reload"]()
         for verb in verbs:
             together = [name, *(restart_with or [])] if verb == "restart" else [name]
             __salt__["daemon.act"](verb, *together, pidfile=pidfile)
+            if verb in ("start", "restart"):
+                __context__.setdefault("daemon.started", {})[name] = time.monotonic()
     except CommandExecutionError as error:
         return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
+    finally:
+        __context__.pop("daemon.status", None)
     return result | {"comment": f"{name}: {what}."}

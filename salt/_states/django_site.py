@@ -4,6 +4,7 @@ root, virtualenv, user, environment, database (its name) and port (of the Postgr
 """
 
 import pathlib
+import shutil
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -48,20 +49,28 @@ def superuser(name: str, site: dict[str, Any], password_key: str) -> dict[str, A
     return _clean(name, did) if did == "unchanged" else _changed(name, {name: did}, f"Superuser {name} {did}.")
 
 
-def static(name: str, site: dict[str, Any]) -> dict[str, Any]:
+def collected(name: str, site: dict[str, Any]) -> dict[str, Any]:
     """Directory `name` (STATIC_ROOT) holds the static files of the project and its applications, and no others."""
     module = "django_site"
     try:
         before = __salt__[f"{module}.tree"](name)
         code = __salt__[f"{module}.code"](site)
-        known = __salt__[f"{module}.recall"]("static") or {"code": "", "files": {}}
+        known = __salt__[f"{module}.recall"]("static")
+        if known is None and before and "staticfiles.json" not in before:
+            raise CommandExecutionError(f"{name} holds files that are not ours: choose another directory, or empty it")
+        known = known or {"code": "", "files": {}}
         if before and known == {"code": code, "files": before}:
             return _clean(name, f"{name} is collected.")
         if __opts__["test"]:
             return _pending(name, {name: "to be collected"}, "manage.py collectstatic would be run.")
+        __salt__[f"{module}.remember"]("static", known)  # from now on what is in there is ours
         # collectstatic takes a newer file for a good one, and leaves what it does not know.
         for path in before.keys() - {path for path, stat in known["files"].items() if before.get(path) == stat}:
-            pathlib.Path(name, path).unlink()
+            if not path.endswith("/"):
+                pathlib.Path(name, path).unlink()
+                continue
+            shutil.chown(pathlib.Path(name, path), "root", "root")
+            pathlib.Path(name, path).chmod(0o755)
         __salt__[f"{module}.manage"](site, "collectstatic", "--noinput", user="root")
         after = __salt__[f"{module}.tree"](name)
         __salt__[f"{module}.remember"]("static", {"code": code, "files": after})
@@ -71,6 +80,13 @@ def static(name: str, site: dict[str, Any]) -> dict[str, Any]:
     if not different:
         return _clean(name, f"{name} is collected.")
     return _changed(name, {name: f"{len(different)} files"}, f"Collected {len(different)} files into {name}.")
+
+
+def mod_watch(name: str, sfun: str, **_kwargs: Any) -> dict[str, Any]:
+    """What a preview says of code that is yet to change; in the run itself the state has seen it."""
+    if __opts__["test"]:
+        return _pending(name, {name: f"to be {sfun} after the change"}, f"{name} would be {sfun} again.")
+    return _clean(name, f"{name} is {sfun}.")
 
 
 def _clean(name: str, comment: str) -> dict[str, Any]:
@@ -86,4 +102,4 @@ def _changed(name: str, changes: dict[str, Any], comment: str) -> dict[str, Any]
 
 
 def _failed(name: str, error: Exception) -> dict[str, Any]:
-    return {"name": name, "result": False, "changes": {}, "comment": str(error)}
+    return {"name": name, "result": False, "changes": {}, "comment": str(error), "skip_watch": True}

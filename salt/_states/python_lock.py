@@ -1,5 +1,7 @@
 """State of a virtualenv that holds exactly what a lock file lists."""
 
+import base64
+import hashlib
 import os
 import pathlib
 import shutil
@@ -11,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PYTHON = "/usr/bin/python3"
+STAMP = ".synchronised"  # made when the last synchronisation ended
 
 
 def installed(name: str, source: str) -> dict[str, Any]:
@@ -58,29 +61,51 @@ def _site_packages(environment: str) -> pathlib.Path:
 
 def _usable(environment: str) -> bool:
     """Whether it is a virtualenv of the interpreter that is installed now."""
-    return _site_packages(environment).is_dir() and os.access(f"{environment}/bin/python", os.X_OK)
+    return (
+        _site_packages(environment).is_dir()
+        and os.access(f"{environment}/bin/python", os.X_OK)
+        and os.path.exists(f"{environment}/pyvenv.cfg")
+    )
 
 
 def _read_environment(environment: str) -> dict[str, str]:
     """Distribution and version of all that is installed; one that is not whole is called `<version> (damaged)`."""
     there = {}
     site = _site_packages(environment)
+    try:
+        known = os.stat(os.path.join(environment, STAMP)).st_mtime
+    except OSError:
+        known = 0.0
     for info in site.glob("*.dist-info"):
         package, _, version = info.name.removesuffix(".dist-info").partition("-")
-        there[canonicalize_name(package)] = version if _whole(site, info) else f"{version} (damaged)"
+        name = canonicalize_name(package)
+        there[name] = version if name not in there and _whole(site, info, known) else f"{version} (damaged)"
     return there
 
 
-def _whole(site: pathlib.Path, info: pathlib.Path) -> bool:
+def _whole(site: pathlib.Path, info: pathlib.Path, known: float) -> bool:
+    """Whether every file is as RECORD says; only those touched since `known` are read (a ctime cannot be set back)."""
     try:
-        lines = (info / "RECORD").read_text().splitlines()
-        for line in lines:
+        for line in (info / "RECORD").read_text().splitlines():
             path, digest, size = line.rsplit(",", 2)
-            if digest and os.stat(os.path.join(site, path.strip('"'))).st_size != int(size):
+            if not digest:
+                continue
+            full = os.path.join(site, path.strip('"'))
+            stat = os.stat(full)
+            if stat.st_size != int(size):
+                return False
+            if stat.st_ctime > known and _digest(full, digest.partition("=")[0]) != digest:
                 return False
     except (OSError, ValueError):
         return False
     return True
+
+
+def _digest(path: str, algorithm: str) -> str:
+    """Digest of a file as RECORD writes it (PEP 376: urlsafe base64 without padding)."""
+    with open(path, "rb") as file:
+        value = hashlib.file_digest(file, algorithm).digest()
+    return f"{algorithm}={base64.urlsafe_b64encode(value).rstrip(b'=').decode()}"
 
 
 def _synchronise(environment: str, lock: str, usable: bool, install: list[str], remove: list[str]) -> str:
@@ -91,14 +116,18 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
     pip = [sys.executable, "-m", "pip", "--python", f"{environment}/bin/python", "--disable-pip-version-check", "--quiet"]
     if remove:
         commands.append([*pip, "uninstall", "--yes", *remove])
-    damaged = [package for package in install if usable and (_read_environment(environment).get(package) or "").endswith(")")]
-    if damaged:
-        commands.append([*pip, "uninstall", "--yes", *damaged])
+    # Without its metadata pip installs a damaged distribution anew; with it, it would ask for a whole one first.
+    for info in _site_packages(environment).glob("*.dist-info") if usable else ():
+        if canonicalize_name(info.name.partition("-")[0]) in install:
+            shutil.rmtree(info)
+    for rest in _site_packages(environment).glob("~*"):  # of a pip that was killed
+        shutil.rmtree(rest, ignore_errors=True)
     if install:
         commands.append([*pip, "install", "--no-cache-dir", "--no-deps", "--require-hashes", "--requirement", lock])
     for command in commands:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022)
         if done.returncode:
             return f"{' '.join(command[:4])}: {' '.join(done.stderr.split())[-600:]}"
+    pathlib.Path(environment, STAMP).touch()
     os.utime(environment)  # for those who ask whether they are older than it
     return ""

@@ -18,6 +18,8 @@ def managed(name: str) -> dict[str, Any]:
     changes: dict[str, str] = {}
     try:
         actual = _read(changes)
+        if actual is None:
+            return result | {"result": None, "changes": changes, "comment": "The broker would be started first."}
         plan = __salt__["rabbitmq_topology.plan"](wanted, actual)
         changes.update(plan["changes"])
         if not __opts__["test"]:
@@ -37,8 +39,8 @@ def managed(name: str) -> dict[str, Any]:
     }
 
 
-def _read(changes: dict[str, str]) -> dict[str, Any]:
-    """Definitions of the broker; a stopped application in a running node is started first."""
+def _read(changes: dict[str, str]) -> dict[str, Any] | None:
+    """Definitions of the broker, whose application is started first where it was stopped; None in a preview of that."""
     if __opts__["test"] and not __salt__["rabbitmq_topology.installed"]():
         return {}
     try:
@@ -46,7 +48,7 @@ def _read(changes: dict[str, str]) -> dict[str, Any]:
     except CommandExecutionError as error:
         if __opts__["test"]:
             changes["application"] = f"to be started ({error})"
-            return {}
+            return None
         __salt__["rabbitmq_topology.ctl"]("start_app")
         __salt__["rabbitmq_topology.ctl"]("await_startup", "--timeout", "120")
         changes["application"] = "started"

@@ -13,7 +13,7 @@ QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET 
 
 def program() -> str | None:
     """Path of the newest psql, past Debian's Perl wrapper; None where there is none."""
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda path: int(path.parts[-3]))
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda path: float(path.parts[-3]))
     return str(found[-1]) if found else None
 
 
@@ -54,4 +54,5 @@ def identifier(value: str) -> str:
 
 def connect(database: str) -> str:
     """The psql command that goes on in another database; a backslash command has its own quoting."""
-    return "\\connect " + identifier(database) + "\n" + QUIET
+    value = database.replace("\\", "\\\\").replace("'", "\\'")
+    return "\\connect -reuse-previous=on " + identifier(f"dbname='{value}'") + "\n" + QUIET

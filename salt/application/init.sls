@@ -21,9 +21,20 @@ application-code:
     - user: root
     - group: root
     - dir_mode: '0755'
-    - file_mode: keep
+    - file_mode: '0644'
     - clean: True
-    - exclude_pat: E@(^|/)(__pycache__($|/)|\.profile$)
+    - exclude_pat: E@(^|/)(__pycache__($|/)|\.profile$|dev($|/))
+
+application-script:
+  file.managed:
+    - name: {{ phagescan.root }}/dev/ps_services.sh
+    - source: {{ phagescan.source }}/dev/ps_services.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - file: application-code
 
 application-profile:
   file.managed:
@@ -31,6 +42,8 @@ application-profile:
     - contents: |
         # Managed by Salt: python, celery and celeryd of the virtualenv.
         PATH={{ phagescan.virtualenv }}/bin:$PATH
+    - user: root
+    - group: root
     - mode: '0644'
     - require:
       - file: application-code
@@ -49,6 +62,8 @@ application-celeryd:
     - source: salt://application/files/celeryd.jinja
     - template: jinja
     - context: {phagescan: {{ {'root': phagescan.root, 'virtualenv': phagescan.virtualenv} | tojson }}}
+    - user: root
+    - group: root
     - mode: '0755'
     - require:
       - python_lock: application-virtualenv

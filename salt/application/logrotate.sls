@@ -12,6 +12,8 @@ application-logrotate:
     - template: jinja
     - context: {phagescan: {{ {'user': phagescan.user, 'log_dir': phagescan.log_dir} | tojson }}}
     - makedirs: True
+    - user: root
+    - group: root
     - mode: '0644'
 {%- if grains['init'] == 'systemd' %}
 

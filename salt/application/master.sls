@@ -38,10 +38,11 @@ application-admin:
 
 # Root's: what nginx serves is not the application's to change.
 application-static:
-  django_site.static:
+  django_site.collected:
     - name: {{ phagescan.static_root }}
     - site: {{ site | tojson }}
     - require:
-      - file: application-code
       - file: application-config
+    - watch:
+      - file: application-code
       - python_lock: application-virtualenv

@@ -81,8 +81,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 # gunicorn turns the proxy's X-Forwarded-Proto into the scheme of the request, and takes it from 127.0.0.1 only; so
-# there is no SECURE_PROXY_SSL_HEADER here. Cookies are kept to TLS where the host has it.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONF.get("tls", False)
+# there is no SECURE_PROXY_SSL_HEADER here.
 X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en-us"

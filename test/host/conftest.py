@@ -1,0 +1,108 @@
+"""One test host a pytest: made bare, converged as a new user would, then asked by every suite in this order."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+from machine import HOSTS, Highstate, Machine, Result
+from neighbours import move_in
+
+# What only looks comes first; what breaks and repairs comes late; the reboot is last.
+ORDER = [
+    "preview",
+    "rabbitmq",
+    "postgresql",
+    "nginx",
+    "gunicorn",
+    "celery",
+    "supervisord",
+    "phagescan",
+    "smoke",
+    "secrets",
+    "ports",
+    "coexist",
+    "idempotence",
+    "badpillar",
+    "manual",
+    "development",
+    "drift",
+    "reboot",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which host this is about."""
+    parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
+    parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
+    parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The host with things of its own answers its own suite, and the others the rest."""
+    if collection_path.name.startswith("test_"):
+        own = collection_path.stem in ("test_coexist", "test_idempotence")
+        only = collection_path.stem == "test_coexist"
+        return not own if config.getoption("--test-host") == "coexist" else only or None
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the suites in order."""
+    items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the host."""
+    return f"test host: {config.getoption('--test-host')}"
+
+
+@pytest.fixture(scope="session")
+def bare(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """The host as it was delivered, with the checkout on it."""
+    option = request.config.getoption
+    machine = Machine(option("--test-host"), option("--run"), option("--keep"))
+    machine.start()
+    try:
+        if machine.name == "coexist" and machine.fresh:
+            move_in(machine)
+        machine.put_tree()
+        yield machine
+    finally:
+        machine.end()
+
+
+@pytest.fixture(scope="session")
+def preview(bare: Machine) -> Highstate:
+    """What a preview of the bare host says; on a kept host, what it said then."""
+    kept = bare.output / "preview.json"
+    if bare.fresh:
+        bare.bootstrap("test=True").ok()
+        preview = bare.highstate("test=True")
+        kept.write_text(json.dumps(asdict(preview)))
+        return preview
+    saved = json.loads(kept.read_text())
+    return Highstate(Result(**saved["ran"]), saved["states"])
+
+
+@pytest.fixture(scope="session")
+def machine(bare: Machine, preview: Highstate) -> Machine:
+    """The converged host."""
+    bare.bootstrap().ok()
+    return bare
+
+
+@pytest.fixture(scope="session")
+def host(machine: Machine) -> Host:
+    """The converged host, as testinfra sees it."""
+    return testinfra.get_host(f"docker://{machine.container_name}")
+
+
+@pytest.fixture(scope="session")
+def systemd(request: pytest.FixtureRequest) -> bool:
+    """Whether this host has systemd."""
+    return HOSTS[request.config.getoption("--test-host")].systemd

@@ -1,0 +1,348 @@
+"""A test host: made bare, converged as a new user would, asked questions."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from configparser import ConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+from docker.models.containers import Container
+
+ROOT = Path(__file__).parents[2]
+OUTPUT = ROOT / "test" / ".output"
+CHECKOUT = "/srv/phagescan-master"
+CREDENTIALS = f"{CHECKOUT}/pillar/credentials.sls"
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a test host is made of."""
+
+    image: str
+    systemd: bool = True
+    sudo: bool = False
+
+
+HOSTS = {
+    "debian13": Spec("debian13"),
+    "debian12": Spec("debian12", sudo=True),
+    "debian13-plain": Spec("debian13-plain", systemd=False),
+    "coexist": Spec("debian13"),
+}
+
+
+@dataclass
+class Result:
+    """How a command on the host ended."""
+
+    command: str
+    code: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        """All there is to know, as a failed assertion shows it."""
+        return f"{self.command}\nexit code {self.code}\n{self.stdout}{self.stderr}"
+
+    def ok(self) -> "Result":
+        """Itself, or the failure."""
+        assert self.code == 0, str(self)
+        return self
+
+
+@dataclass
+class Change:
+    """One state of a run that changed something, would change something, or failed."""
+
+    key: str
+    identifier: str
+    name: str
+    function: str
+    result: bool | None
+    changes: Any
+    comment: str
+
+    def __str__(self) -> str:
+        """One line of a report."""
+        return f"{self.identifier} ({self.function} {self.name}): {self.result} {self.changes} {self.comment}"
+
+
+@dataclass
+class Highstate:
+    """What a highstate did."""
+
+    ran: Result
+    states: dict[str, dict[str, Any]]
+
+    def select(self, wanted: Callable[[dict[str, Any]], bool]) -> list[Change]:
+        """The states for which this holds, in the order they ran."""
+        found = []
+        for key, state in sorted(self.states.items(), key=lambda item: item[1].get("__run_num__", 0)):
+            if wanted(state):
+                module, identifier, name, function = key.split("_|-")
+                found.append(
+                    Change(
+                        key,
+                        state.get("__id__", identifier),
+                        state.get("name", name),
+                        f"{module}.{function}",
+                        state["result"],
+                        state["changes"],
+                        str(state["comment"]),
+                    )
+                )
+        return found
+
+    @property
+    def changed(self) -> list[Change]:
+        """States that changed something, or would."""
+        return self.select(lambda state: bool(state["changes"]) or state["result"] is None)
+
+    @property
+    def failed(self) -> list[Change]:
+        """States that failed."""
+        return self.select(lambda state: state["result"] is False)
+
+    def ok(self) -> "Highstate":
+        """Itself, or what failed."""
+        assert self.ran.code == 0, "\n".join(map(str, self.failed)) or str(self.ran)
+        assert self.states
+        assert not self.failed
+        return self
+
+    def clean(self) -> "Highstate":
+        """Itself, or what failed or changed."""
+        self.ok()
+        assert not self.changed, "\n".join(map(str, self.changed))
+        return self
+
+    def text(self) -> str:
+        """What the changed states said, for looking up what they named."""
+        return "\n".join(map(str, self.changed))
+
+
+class Machine:
+    """One container that is a host."""
+
+    def __init__(self, name: str, run: str, keep: bool) -> None:
+        """Name the host; nothing is started yet."""
+        self.name = name
+        self.spec = HOSTS[name]
+        self.run_label = run
+        self.keep = keep
+        self.container_name = f"phagescan-test-{name}"
+        self.output = OUTPUT / name
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.client = docker.from_env(timeout=600)
+        self.container: Container
+        self.fresh = True
+
+    # starting and ending
+
+    def start(self) -> None:
+        """Start it: a fresh one, or with --keep the one kept from an earlier run."""
+        existing = self.client.containers.list(all=True, filters={"name": f"^/{self.container_name}$"})
+        if existing and self.keep:
+            self.container = existing[0]
+            self.container.start()
+            self.wait_for_boot()
+            self.fresh = False
+            return
+        for container in existing:
+            container.remove(force=True, v=True)
+        self.container = self.client.containers.run(
+            f"phagescan-test/{self.spec.image}",
+            name=self.container_name,
+            hostname=self.name,
+            detach=True,
+            labels={"phagescan-test-run": self.run_label},
+            cap_add=["SYS_ADMIN"],
+            security_opt=["seccomp=unconfined"],
+            cgroupns="private",
+            tmpfs={"/run": "", "/tmp": "exec"},
+            environment={
+                name: os.environ[name]
+                for word in ("http_proxy", "https_proxy", "no_proxy")
+                for name in (word, word.upper())
+                if name in os.environ
+            },
+            stop_signal="SIGRTMIN+3" if self.spec.systemd else "SIGTERM",
+        )
+        self.wait_for_boot()
+        self.give_network_settings()
+
+    def end(self) -> None:
+        """Remove it, unless it is to be kept."""
+        if not self.keep:
+            self.container.remove(force=True, v=True)
+
+    def restart(self) -> None:
+        """Reboot it."""
+        self.container.restart(timeout=60)
+        self.wait_for_boot()
+
+    def wait_for_boot(self) -> None:
+        """Until its init has started everything."""
+        self.container.reload()
+        if self.spec.systemd:
+            wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.name}: systemd is up")
+            state = self.run("systemctl is-system-running --wait").stdout.strip()
+            assert state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
+        else:
+            wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.name} has booted")
+
+    @property
+    def address(self) -> str:
+        """Its address, as seen from outside."""
+        self.container.reload()
+        return self.container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+
+    # giving it files
+
+    def put(self, files: dict[str, bytes], mode: int = 0o644) -> None:
+        """Write files, owned by root."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name.lstrip("/"))
+                entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
+                archive.addfile(entry, io.BytesIO(content))
+        self.container.put_archive("/", buffer.getvalue())
+
+    def put_tree(self) -> None:
+        """Lay a fresh clone of the work tree: what git has and what it does not ignore."""
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+
+        def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = "root"
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+            return entry
+
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name in sorted(set(listed.stdout.decode().split("\0"))):
+                if name and (ROOT / name).is_file():
+                    archive.add(ROOT / name, name, filter=as_root)
+        self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete").ok()
+        self.container.put_archive(CHECKOUT, buffer.getvalue())
+
+    def give_network_settings(self) -> None:
+        """Hand on what this machine needs to reach the world: authorities it trusts and pip's configuration."""
+        files = {}
+        for path in [*Path("/usr/local/share/ca-certificates").rglob("*.crt"), BUNDLE]:
+            if path.is_file():
+                files[str(path)] = path.read_bytes()
+        if files:
+            self.put(files)
+        configuration = pip_configuration()
+        if configuration:
+            self.put({"/etc/pip.conf": configuration.encode()})
+
+    # asking it
+
+    def run(self, command: str, user: str = "root", **environment: str) -> Result:
+        """Run a shell command."""
+        code, (stdout, stderr) = self.container.exec_run(
+            ["/bin/sh", "-c", command], user=user, demux=True, environment={"LC_ALL": "C.UTF-8", **environment}
+        )
+        return Result(command, code, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace"))
+
+    def read(self, path: str) -> str:
+        """A file's text."""
+        return self.run(f"cat {path}").ok().stdout
+
+    def bootstrap(self, arguments: str = "") -> Result:
+        """Run ./bootstrap as a new user does, and keep what it said."""
+        sudo = "sudo " if self.spec.sudo else ""
+        result = self.run(f"cd {CHECKOUT} && {sudo}./bootstrap {arguments}")
+        (self.output / f"bootstrap{'-preview' if 'test=True' in arguments else ''}.txt").write_text(str(result))
+        return result
+
+    def highstate(self, arguments: str = "", directory: str = CHECKOUT) -> Highstate:
+        """Run a highstate and read what every state did."""
+        result = self.run(f"cd {directory} && salt-call --local state.highstate --out=json {arguments}")
+        with (self.output / "highstates.txt").open("a") as log:
+            log.write(f"{result}\n")
+        try:
+            states = json.loads(result.stdout)["local"]
+        except (ValueError, KeyError):
+            states = {}
+        return Highstate(result, states if isinstance(states, dict) else {})
+
+    def canary(self) -> Result:
+        """Run the canary, as an operator does."""
+        return self.run(f"cd {CHECKOUT} && salt-call --local phagescan.canary")
+
+    def credentials(self) -> dict[str, Any]:
+        """What bootstrap made."""
+        return yaml.safe_load(self.read(CREDENTIALS))
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Each secret value by what it is for."""
+        made = self.credentials()
+        return {
+            "master": made["rabbitmq"]["users"]["phagemasteruser"]["password"],
+            "worker": made["rabbitmq"]["users"]["phageworkeruser"]["password"],
+            "database": made["postgresql"]["roles"]["citestsuper"]["password"],
+            "admin": made["phagescan"]["admin"]["password"],
+            "key": made["phagescan"]["secret_key"],
+        }
+
+    def service(self, name: str, action: str) -> Result:
+        """Run `service NAME ACTION`, the one spelling for both inits."""
+        return self.run(f"service {name} {action}")
+
+    def is_running(self, name: str) -> bool:
+        """Whether a service says it runs."""
+        return self.service(name, "status").code == 0
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether it starts on boot."""
+        if self.spec.systemd:
+            return self.run(f"systemctl is-enabled {name}").stdout.strip() in ("enabled", "enabled-runtime", "alias")
+        return self.run(f"ls /etc/rc2.d/S[0-9][0-9]{name}").code == 0
+
+
+def wait_until(condition: Callable[[], Any], what: str, tries: int = 300) -> Any:
+    """Poll a condition until it holds."""
+    for _ in range(tries):
+        if value := condition():
+            return value
+        time.sleep(0.2)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+def pip_configuration() -> str:
+    """The engine host's pip settings of which index to ask and whom to trust, less what only this machine can reach."""
+    listed = subprocess.run(["python3", "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    settings = {}
+    for line in listed.splitlines():
+        key, _, value = line.partition("=")
+        option = re.sub(r"^(global|install|:env:)\.", "", key)
+        words = [word for word in value.strip("'\"").replace(r"\n", " ").split() if not word.startswith("file:")]
+        if option in ("cert", "index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries") and words:
+            settings[option] = " ".join(words)
+    if not settings:
+        return ""
+    parser = ConfigParser(interpolation=None)
+    parser["global"] = settings
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()

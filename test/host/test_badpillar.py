@@ -1,0 +1,107 @@
+"""Bad input stops the run before the host is touched, with the key and the reason in one line."""
+
+import json
+from typing import Any
+
+import pytest
+
+from machine import CHECKOUT, Machine
+
+
+def user(password: Any) -> dict[str, Any]:
+    """Pillar that gives the master's broker user this password."""
+    return {"rabbitmq": {"users": {"phagemasteruser": {"password": password}}}}
+
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "password missing": (user(None), "rabbitmq:users:phagemasteruser:password"),
+    "password empty": (user(""), "rabbitmq:users:phagemasteruser:password"),
+    "password too short": (user("short"), "rabbitmq:users:phagemasteruser:password"),
+    "password begins with a dash": (user("-rf0123456789abcdef"), "rabbitmq:users:phagemasteruser:password"),
+    "password has a line break": (user("0123456789abcdef\nx"), "rabbitmq:users:phagemasteruser:password"),
+    "password is a number": (user(123456789012345678), "rabbitmq:users:phagemasteruser:password"),
+    "sample password, broker": (user("longmasterpassword"), "rabbitmq:users:phagemasteruser:password"),
+    "sample password, database": (
+        {"postgresql": {"roles": {"citestsuper": {"password": "sup3rdup3r"}}}},
+        "postgresql:roles:citestsuper:password",
+    ),
+    "admin's password missing": ({"phagescan": {"admin": {"password": None}}}, "phagescan:admin:password"),
+    "secret key too short": ({"phagescan": {"secret_key": "short"}}, "phagescan:secret_key"),
+    "mode unknown": ({"phagescan": {"mode": "holiday"}}, "phagescan:mode"),
+    "role unknown": ({"phagescan": {"roles": ["butler"]}}, "phagescan:roles"),
+    "permissions incomplete": (
+        {"rabbitmq": {"users": {"phagemasteruser": {"permissions": {"phage": [".*"]}}}}},
+        "rabbitmq:users:phagemasteruser:permissions",
+    ),
+}
+TOUCHED = "/etc/logrotate.d/phagescan"
+
+
+@pytest.fixture
+def drifted(machine: Machine) -> Any:
+    """A host on which any run would have something to do."""
+    machine.run(f"mv {TOUCHED} /root/put-away && touch /root/marker").ok()
+    yield
+    machine.run(f"mv /root/put-away {TOUCHED}").ok()
+
+
+def assert_stopped(machine: Machine, arguments: str, key: str, secret: str = "") -> None:
+    """The run fails, says why in one line that shows no secret, and has changed nothing."""
+    stopped = machine.run(f"cd {CHECKOUT} && salt-call --local state.highstate {arguments}")
+    assert stopped.code != 0, str(stopped)
+    lines = [line for line in f"{stopped.stdout}{stopped.stderr}".splitlines() if key in line]
+    assert lines, str(stopped)
+    assert all(len(line) > len(key) + 10 for line in lines[:1])
+    assert "Traceback" not in f"{stopped.stdout}{stopped.stderr}"
+    if secret:
+        assert secret not in f"{stopped.stdout}{stopped.stderr}"
+    assert machine.run(f"test -e {TOUCHED}").code != 0
+    newer = machine.run(
+        "find /etc /opt/phagescan /opt/phagescan-venv /var/lib/phagescan -xdev -newer /root/marker ! -name marker"
+    )
+    assert newer.stdout.replace("/etc\n", "").replace("/etc/logrotate.d\n", "") == ""
+
+
+@pytest.mark.usefixtures("drifted")
+@pytest.mark.parametrize("case", CASES)
+def test_stops(machine: Machine, case: str) -> None:
+    """The run stops and names the key."""
+    pillar, key = CASES[case]
+    value: Any = pillar
+    while isinstance(value, dict):
+        value = next(iter(value.values()))
+    secret = str(value) if key.endswith("password") and len(str(value)) > 6 else ""
+    assert_stopped(machine, f"pillar='{json.dumps(pillar)}'", key, secret)
+
+
+@pytest.mark.usefixtures("drifted")
+def test_unknown_system_stops(machine: Machine) -> None:
+    """A host of another family is refused by name."""
+    override = f"{CHECKOUT}/roots/minion/minion.d/zz-test.conf"
+    machine.put({override: b"grains: {os: Plan9, os_family: Plan9, osfinger: Plan9-4, osmajorrelease: 4}\n"})
+    try:
+        assert_stopped(machine, "", "Plan9")
+    finally:
+        machine.run(f"rm {override}").ok()
+
+
+@pytest.mark.usefixtures("drifted")
+def test_missing_credentials_stop(machine: Machine) -> None:
+    """Without credentials nothing is done."""
+    machine.run(f"mv {CHECKOUT}/pillar/credentials.sls /root/credentials.sls").ok()
+    try:
+        assert_stopped(machine, "", "rabbitmq:users:phagemasteruser:password")
+    finally:
+        machine.run(f"mv /root/credentials.sls {CHECKOUT}/pillar/credentials.sls").ok()
+
+
+def test_stranger_is_refused(machine: Machine) -> None:
+    """Bootstrap wants root, and says so."""
+    refused = machine.run(f"cd {CHECKOUT} && ./bootstrap", user="nobody")
+    assert refused.code != 0
+    assert "root" in refused.stderr
+
+
+def test_all_is_well_again(machine: Machine) -> None:
+    """None of this left a trace."""
+    machine.highstate().clean()

@@ -1,0 +1,56 @@
+"""The manual's other way to run: Django and the workers are started by hand."""
+
+import pytest
+
+from machine import Machine
+
+OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic")
+DEVELOPMENT = """pillar='{"phagescan": {"mode": "development"}}'"""
+
+
+@pytest.fixture(scope="module")
+def development(machine: Machine) -> Machine:
+    """The host in development mode; the last test brings it back."""
+    machine.highstate(DEVELOPMENT).ok()
+    return machine
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_service_waits(development: Machine, service: str) -> None:
+    """Ours is installed, neither running nor started on boot."""
+    assert not development.is_running(service)
+    assert not development.is_enabled(service)
+
+
+def test_camera_waits(development: Machine) -> None:
+    """No camera runs: it is used in production only."""
+    assert "RUNNING" not in development.run("supervisorctl status celerycam").stdout
+
+
+@pytest.mark.parametrize("service", ["rabbitmq-server", "postgresql", "nginx"])
+def test_service_runs(development: Machine, service: str) -> None:
+    """What the application stands on runs."""
+    assert development.is_running(service)
+
+
+def test_debug_is_on(development: Machine) -> None:
+    """Django shows its errors."""
+    assert "debug = true" in development.read("/etc/phagescan/master.toml")
+    said = development.run(
+        "su - avuser -c 'python manage.py shell -c \"from django.conf import settings as s; print(s.DEBUG)\"'"
+    )
+    assert "True" in said.ok().stdout
+
+
+def test_second_run_changes_nothing(development: Machine) -> None:
+    """It is a state like any other."""
+    development.highstate(DEVELOPMENT).clean()
+
+
+def test_back_to_production(development: Machine) -> None:
+    """One highstate makes it a production host again."""
+    development.highstate().ok()
+    for service in OURS:
+        assert development.is_running(service)
+        assert development.is_enabled(service)
+    development.canary().ok()

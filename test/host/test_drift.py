@@ -1,0 +1,353 @@
+"""Whatever is altered behind the bundle's back is repaired by one highstate, which names it."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from machine import Highstate, Machine, wait_until
+from test_postgresql import login as database_login
+from test_rabbitmq import login as broker_login
+from test_smoke import sign_in
+
+PSQL = 'su postgres -c "cd / && psql -XAqt {}"'
+SITE = "$(echo /opt/phagescan-venv/lib/python3*/site-packages)"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One alteration: the command that makes it, what the highstate calls it, and how to see that it is gone."""
+
+    what: str
+    command: str
+    named: str
+    repaired: str
+    only: str = ""
+
+
+def unit(name: str) -> str:
+    """Where a service's start is written, for either init."""
+    places = (f"/etc/systemd/system/{name}.service", f"/usr/local/lib/systemd/system/{name}.service", f"/etc/init.d/{name}")
+    return f"$(ls {' '.join(places)} 2>/dev/null | head -n 1)"
+
+
+FIRST = [
+    # Django is needed for this one, so it comes before Django is broken.
+    Drift(
+        "administrator's password changed",
+        "su - avuser -c 'echo other-password | python manage.py ensure_admin admin'",
+        "admin",
+        "true",
+    ),
+    Drift("broker user removed", "rabbitmqctl -q delete_user phageworkeruser", "user phageworkeruser", "true"),
+    Drift(
+        "broker password changed",
+        "echo other-password | rabbitmqctl change_password phagemasteruser",
+        "user phagemasteruser",
+        "true",
+    ),
+    Drift(
+        "broker permission changed",
+        "rabbitmqctl -q set_permissions -p phage phagemasteruser '^x' '.*' '.*'",
+        "permission phagemasteruser on phage",
+        "rabbitmqctl -q list_permissions -p phage | grep -P 'phagemasteruser\\t\\.\\*\\t\\.\\*\\t\\.\\*'",
+    ),
+    Drift(
+        "broker user made administrator",
+        "rabbitmqctl -q set_user_tags phagemasteruser administrator",
+        "user phagemasteruser",
+        "! rabbitmqctl -q list_users | grep administrator",
+    ),
+    Drift(
+        "guest is back",
+        "echo guest | rabbitmqctl add_user guest",
+        "user guest",
+        "! rabbitmqctl -q list_users | grep guest",
+    ),
+    Drift(
+        "role's flags taken",
+        PSQL.format("-c 'alter role citestsuper nosuperuser nocreatedb'"),
+        "role citestsuper",
+        PSQL.format("-c 'select rolsuper and rolcreatedb from pg_roles where rolname=\\$\\$citestsuper\\$\\$'").replace(
+            "\\$", "\\\\\\$"
+        )
+        + " | grep t",
+    ),
+    Drift(
+        "role's password changed",
+        PSQL.format("-c \\\"alter role citestsuper password 'other-password'\\\""),
+        "role citestsuper",
+        "true",
+    ),
+    Drift(
+        "extension dropped",
+        PSQL.format("-d phage -c 'drop extension hstore'"),
+        "extension hstore in phage",
+        PSQL.format("-d phage -c 'select extname from pg_extension'") + " | grep hstore",
+    ),
+    Drift("start of gunicorn removed", f"rm {unit('gunicorn')}", "gunicorn", f"test -f {unit('gunicorn')}"),
+    Drift(
+        "start of a worker altered",
+        f"sed -i 's/worker/idler/' {unit('celeryd-master')}",
+        "celeryd-master",
+        f"! grep idler {unit('celeryd-master')}",
+    ),
+    Drift("supervisord's name removed", f"rm {unit('supervisord')}", "supervisord", "service supervisord status"),
+    Drift(
+        "camera's configuration altered",
+        "echo 'autorestart=false' >>/etc/supervisor/conf.d/celerycam.conf",
+        "celerycam.conf",
+        "! grep autorestart=false /etc/supervisor/conf.d/celerycam.conf",
+    ),
+    Drift(
+        "broker's configuration altered",
+        "echo '# altered' >>/etc/rabbitmq/conf.d/50-salt.conf",
+        "/etc/rabbitmq/conf.d/50-salt.conf",
+        "! grep altered /etc/rabbitmq/conf.d/50-salt.conf",
+    ),
+    Drift(
+        "gunicorn's configuration removed",
+        "rm /etc/gunicorn/gunicorn.conf.py",
+        "/etc/gunicorn/gunicorn.conf.py",
+        "test -f /etc/gunicorn/gunicorn.conf.py",
+    ),
+    Drift(
+        "site altered",
+        "sed -i 's/100m/1g/' /etc/nginx/sites-available/phagescan",
+        "/etc/nginx/sites-available/phagescan",
+        "nginx -T 2>/dev/null | grep 100m",
+    ),
+    Drift(
+        "site disabled",
+        "rm /etc/nginx/sites-enabled/phagescan",
+        "/etc/nginx/sites-enabled/phagescan",
+        "nginx -T 2>/dev/null | grep 9000",
+    ),
+    Drift(
+        "default site back",
+        "ln -s ../sites-available/default /etc/nginx/sites-enabled/default",
+        "/etc/nginx/sites-enabled/default",
+        "test ! -e /etc/nginx/sites-enabled/default",
+    ),
+    Drift(
+        "package removed from the virtualenv",
+        f"cd {SITE} && rm -r sqlparse sqlparse-*.dist-info",
+        "sqlparse",
+        "/opt/phagescan-venv/bin/python -c 'import sqlparse'",
+    ),
+    Drift(
+        "another version in the virtualenv",
+        f"cd {SITE} && sed -i 's/^Version: .*/Version: 0.0.1/' vine-*.dist-info/METADATA"
+        " && sed -i 's/^vine-[0-9.]*[.]dist-info/vine-0.0.1.dist-info/' vine-*.dist-info/RECORD"
+        " && mv vine-*.dist-info vine-0.0.1.dist-info",
+        "vine",
+        f"test ! -e {SITE}/vine-0.0.1.dist-info",
+    ),
+    Drift(
+        "celeryd altered",
+        "echo '# altered' >>/opt/phagescan-venv/bin/celeryd",
+        "/bin/celeryd",
+        "! grep altered /opt/phagescan-venv/bin/celeryd",
+    ),
+    Drift(
+        "secrets readable",
+        "chmod 0666 /etc/phagescan/master.toml",
+        "/etc/phagescan/master.toml",
+        'test "$(stat -c %a /etc/phagescan/master.toml)" = 640',
+    ),
+    Drift(
+        "settings altered",
+        "sed -i 's/phageworkeruser/somebody/' /etc/phagescan/worker.toml",
+        "/etc/phagescan/worker.toml",
+        "grep phageworkeruser /etc/phagescan/worker.toml",
+    ),
+    Drift(
+        "settings' folder open",
+        "chmod 0777 /etc/phagescan",
+        "/etc/phagescan",
+        'test "$(stat -c %a /etc/phagescan)" = 750',
+    ),
+    Drift(
+        "code altered",
+        "echo 'x = 1' >>/opt/phagescan/scaggr/tasks.py",
+        "/opt/phagescan",
+        "! grep -x 'x = 1' /opt/phagescan/scaggr/tasks.py",
+    ),
+    Drift(
+        "code file removed",
+        "rm /opt/phagescan/masterceleryconfig.py",
+        "/opt/phagescan",
+        "test -f /opt/phagescan/masterceleryconfig.py",
+    ),
+    Drift(
+        "code file added",
+        "touch /opt/phagescan/scaggr/stranger.py",
+        "/opt/phagescan",
+        "test ! -e /opt/phagescan/scaggr/stranger.py",
+    ),
+    Drift(
+        "code given away",
+        "chown avuser /opt/phagescan/manage.py",
+        "/opt/phagescan",
+        'test "$(stat -c %U /opt/phagescan/manage.py)" = root',
+    ),
+    Drift(
+        "static file removed",
+        "rm /var/lib/phagescan/static/admin/css/base.css",
+        "/var/lib/phagescan/static",
+        "test -f /var/lib/phagescan/static/admin/css/base.css",
+    ),
+    Drift(
+        "log folder open",
+        "chmod 0777 /var/log/phagescan",
+        "/var/log/phagescan",
+        'test "$(stat -c %a /var/log/phagescan)" = 750',
+    ),
+    Drift(
+        "log rotation removed",
+        "rm /etc/logrotate.d/phagescan",
+        "/etc/logrotate.d/phagescan",
+        "test -f /etc/logrotate.d/phagescan",
+    ),
+    Drift(
+        "login path removed",
+        "rm /opt/phagescan/.profile",
+        "/opt/phagescan/.profile",
+        "su - avuser -c 'command -v celeryd'",
+    ),
+    Drift("user's shell changed", "usermod -s /bin/false avuser", "avuser", "getent passwd avuser | grep /bin/bash"),
+    Drift("worker stopped", "service celeryd-periodic stop", "celeryd-periodic", "service celeryd-periodic status"),
+    Drift(
+        "worker not started on boot",
+        "systemctl -q disable celeryd-result",
+        "celeryd-result",
+        "systemctl -q is-enabled celeryd-result",
+        "systemd",
+    ),
+    Drift(
+        "worker not started on boot",
+        "update-rc.d celeryd-result disable",
+        "celeryd-result",
+        "ls /etc/rc2.d/S??celeryd-result",
+        "plain",
+    ),
+    Drift("proxy stopped", "service nginx stop", "nginx", "service nginx status"),
+    Drift("camera stopped", "supervisorctl stop celerycam", "celerycam", "supervisorctl status celerycam"),
+]
+SECOND = [
+    Drift("vhost removed", "rabbitmqctl -q delete_vhost phage", "vhost phage", "rabbitmqctl -q list_vhosts | grep phage"),
+    Drift(
+        "broker's application stopped",
+        "rabbitmqctl -q stop_app",
+        "application",
+        "rabbitmq-diagnostics -q check_running",
+    ),
+    Drift(
+        "database removed",
+        PSQL.format("-c 'drop database phage with (force)'"),
+        "database phage",
+        PSQL.format("-l") + " | grep phage",
+    ),
+    Drift("database service stopped", "service postgresql stop", "postgresql", "service postgresql status"),
+    Drift(
+        "package removed",
+        "DEBIAN_FRONTEND=noninteractive apt-get -qq remove supervisor",
+        "supervisor",
+        "service supervisord status",
+    ),
+    Drift(
+        "virtualenv removed",
+        "rm -r /opt/phagescan-venv",
+        "/opt/phagescan-venv",
+        "test -x /opt/phagescan-venv/bin/celeryd",
+    ),
+    Drift(
+        "static files removed",
+        "rm -r /var/lib/phagescan",
+        "/var/lib/phagescan/static",
+        "test -d /var/lib/phagescan/static/admin",
+    ),
+]
+
+
+def applying(machine: Machine, drifts: list[Drift]) -> list[Drift]:
+    """Those that make sense on this init."""
+    return [drift for drift in drifts if drift.only in ("", "systemd" if machine.spec.systemd else "plain")]
+
+
+def repair(machine: Machine, drifts: list[Drift]) -> Highstate:
+    """Alter everything, then run one highstate."""
+    done = [machine.run(drift.command) for drift in applying(machine, drifts)]
+    highstate = machine.highstate()
+    for result in done:
+        result.ok()
+    return highstate
+
+
+def assert_repaired(machine: Machine, drifts: list[Drift], highstate: Highstate) -> None:
+    """Every alteration was named and is gone."""
+    text = highstate.text()
+    wrong = [f"{drift.what}: not named" for drift in applying(machine, drifts) if drift.named not in text]
+    wrong += [f"{d.what}: {r}" for d in applying(machine, drifts) if (r := machine.run(d.repaired)).code != 0]
+    assert not wrong, "\n".join([*wrong, text])
+
+
+@pytest.fixture(scope="module")
+def first(machine: Machine) -> Highstate:
+    """The highstate after many small alterations."""
+    return repair(machine, FIRST)
+
+
+@pytest.fixture(scope="module")
+def second(machine: Machine) -> Highstate:
+    """The highstate after a few large ones."""
+    return repair(machine, SECOND)
+
+
+def test_altered(machine: Machine, first: Highstate) -> None:
+    """One highstate repairs whatever was altered, and names each."""
+    first.ok()
+    assert_repaired(machine, FIRST, first)
+
+
+def test_logins_are_right_again(machine: Machine, first: Highstate) -> None:
+    """The passwords are pillar's again: broker, database and web page."""
+    assert first.ran.code == 0
+    assert broker_login(machine, "master").ok()
+    assert broker_login(machine, "worker").ok()
+    assert database_login(machine).ok()
+    assert "logout" in sign_in(machine, machine.secrets["admin"], "/admin/")[1].text
+    assert 'type="password"' in sign_in(machine, "other-password", "/admin/")[1].text
+
+
+def test_altered_works(machine: Machine, first: Highstate) -> None:
+    """The canary flies, and nothing is left to do."""
+    assert first.ran.code == 0
+    wait_until(lambda: machine.canary().code == 0, "the canary flies", 4)
+    machine.highstate().clean()
+
+
+def test_removed(machine: Machine, second: Highstate) -> None:
+    """One highstate makes again whatever was removed as a whole, and names each."""
+    second.ok()
+    assert_repaired(machine, SECOND, second)
+
+
+def test_removed_works(machine: Machine, second: Highstate) -> None:
+    """The canary flies, and nothing is left to do."""
+    assert second.ran.code == 0
+    wait_until(lambda: machine.canary().code == 0, "the canary flies", 4)
+    machine.highstate().clean()
+
+
+def test_interrupted_run_is_completed(machine: Machine) -> None:
+    """A run that was killed in the middle is completed by the next."""
+    machine.run("rm -rf /opt/phagescan-venv/lib/python3*/site-packages/django; rm /etc/gunicorn/gunicorn.conf.py").ok()
+    machine.run(
+        "cd /srv/phagescan-master && (salt-call --local state.highstate >/dev/null 2>&1 & echo $! >/run/victim);"
+        " tries=0; until [ -e /etc/gunicorn/gunicorn.conf.py ] || [ $tries -gt 600 ];"
+        " do tries=$((tries + 1)); sleep 0.1; done;"
+        " kill -9 $(cat /run/victim)"
+    )
+    machine.highstate().ok()
+    wait_until(lambda: machine.canary().code == 0, "the canary flies", 4)
+    machine.highstate().clean()

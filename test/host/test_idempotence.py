@@ -1,0 +1,63 @@
+"""What is right stays as it is, and a preview tells the truth."""
+
+import re
+
+from machine import Highstate, Machine
+
+
+def real_changes(machine: Machine) -> set[str]:
+    """The states that the first real run said it changed."""
+    text = (machine.output / "bootstrap.txt").read_text()
+    return set(re.findall(r"Name: (.+?) - Function: \S+ - Result: Changed", text))
+
+
+def test_preview_succeeds(preview: Highstate) -> None:
+    """On a bare host, with Salt and nothing else, a preview fails nowhere."""
+    preview.ok()
+
+
+def test_preview_lists_what_is_done(preview: Highstate, machine: Machine) -> None:
+    """What the preview of the bare host lists is what the real run then changed."""
+    foreseen = {change.identifier for change in preview.changed}
+    done = real_changes(machine)
+    assert done
+    assert done - foreseen == set(), "changed without having been foreseen"
+    assert foreseen - done == set(), "foreseen, but not changed"
+
+
+def test_second_run_changes_nothing(machine: Machine) -> None:
+    """A second highstate has nothing to do."""
+    machine.highstate().clean()
+
+
+def test_from_any_directory(machine: Machine) -> None:
+    """It works outside the checkout as well."""
+    machine.highstate(directory="/").clean()
+
+
+def test_second_bootstrap_changes_nothing(machine: Machine) -> None:
+    """Bootstrap is safe to run again, and keeps the credentials it made."""
+    before = machine.secrets
+    installed = machine.run("stat -c %Y /opt/phagescan-salt/bin/python /opt/phagescan-salt/installed").stdout
+    (machine.output / "bootstrap.txt").rename(machine.output / "bootstrap-first.txt")
+    again = machine.bootstrap().ok()
+    (machine.output / "bootstrap.txt").rename(machine.output / "bootstrap-again.txt")
+    (machine.output / "bootstrap-first.txt").rename(machine.output / "bootstrap.txt")
+    assert "Result: Changed" not in again.stdout
+    assert machine.secrets == before
+    assert machine.run("stat -c %Y /opt/phagescan-salt/bin/python /opt/phagescan-salt/installed").stdout == installed
+
+
+def test_bootstrap_says_where_to_go(machine: Machine) -> None:
+    """It ends with the address, the administrator and where the password lies, and does not show the password."""
+    text = (machine.output / "bootstrap.txt").read_text()
+    last = text[-1500:]
+    assert "http://" in last
+    assert "admin" in last
+    assert "pillar/credentials.sls" in last
+    assert not [name for name, secret in machine.secrets.items() if secret in text]
+
+
+def test_canary(machine: Machine) -> None:
+    """It all still works."""
+    machine.canary().ok()

@@ -1,0 +1,160 @@
+"""The application on its host."""
+
+import json
+import re
+
+import pytest
+from testinfra.host import Host
+
+from machine import CHECKOUT, CREDENTIALS, Machine, wait_until
+
+PLACES = {
+    "/opt/phagescan": "root:root 755",
+    "/opt/phagescan/manage.py": None,
+    "/opt/phagescan-venv": "root:root 755",
+    "/etc/phagescan": None,
+    "/etc/phagescan/master.toml": "root:avuser 640",
+    "/etc/phagescan/worker.toml": "root:avuser 640",
+    "/var/lib/phagescan": None,
+    "/var/lib/phagescan/static": "root:root 755",
+    "/var/log/phagescan": "avuser:adm 750",
+}
+INSTALLED = """
+import importlib.metadata, json
+names = {d.name.lower().replace("_", "-").replace(".", "-"): d.version
+         for d in importlib.metadata.distributions()}
+print(json.dumps(names))
+"""
+
+
+def test_user(host: Host) -> None:
+    """A user of its own that nobody logs in as with a password."""
+    user = host.user("avuser")
+    assert user.exists
+    assert user.home == "/opt/phagescan"
+    assert user.uid != 0
+    assert user.password in ("!", "*", "!*", "!!")
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_place(machine: Machine, path: str) -> None:
+    """Owner and mode are as they should be."""
+    found = machine.run(f"stat -c '%U:%G %a' {path}").ok().stdout.strip()
+    if PLACES[path]:
+        assert found == PLACES[path]
+    else:
+        assert found.startswith("root:")
+        assert found[-1] in "0145"
+
+
+def test_code_is_not_writable(machine: Machine) -> None:
+    """What runs as avuser cannot change the code it runs."""
+    found = machine.run("find /opt/phagescan /opt/phagescan-venv /opt/phagescan-salt ! -type l -writable", user="avuser")
+    assert found.stdout == ""
+
+
+def test_secrets_are_private(machine: Machine) -> None:
+    """Only root reads the credentials; a stranger reads no setting."""
+    assert machine.run(f"stat -c '%U:%G %a' {CREDENTIALS}").ok().stdout.strip() == "root:root 600"
+    for path in ("/etc/phagescan/master.toml", "/etc/phagescan/worker.toml", CREDENTIALS):
+        assert machine.run(f"cat {path}", user="nobody").code != 0
+
+
+def test_worker_settings_hold_no_master_secret(machine: Machine) -> None:
+    """The workers' settings are the workers' login and nothing else."""
+    text = machine.read("/etc/phagescan/worker.toml")
+    assert machine.secrets["worker"] in text
+    assert not [name for name, secret in machine.secrets.items() if name != "worker" and secret in text]
+
+
+def test_virtualenv_equals_lock(machine: Machine) -> None:
+    """The virtualenv holds what the lock lists, version by version, and pip besides."""
+    lock = machine.read(f"{CHECKOUT}/roots/phagescan/requirements.txt")
+    python = tuple(map(int, machine.run("python3 -c 'import sys; print(*sys.version_info[:2])'").stdout.split()))
+    wanted = {}
+    for name, version, marker in re.findall(r"(?m)^([\w.-]+)(?:\[[^]]*\])?==([^\s;]+)(?: *; *([^\\\n]*))?", lock):
+        if "win32" in marker or (
+            (before := re.search(r"python_\w*version < '(\d+)\.(\d+)", marker))
+            and python
+            >= (
+                int(before[1]),
+                int(before[2]),
+            )
+        ):
+            continue
+        wanted[name.lower().replace("_", "-").replace(".", "-")] = version
+    machine.put({"/root/installed.py": INSTALLED.encode()})
+    installed = json.loads(machine.run("/opt/phagescan-venv/bin/python /root/installed.py").ok().stdout)
+    for name in ("pip", "setuptools"):
+        if name not in wanted:
+            installed.pop(name, None)
+    assert installed == wanted
+
+
+def test_login_path(machine: Machine) -> None:
+    """A login of avuser lands in the project root with the virtualenv's commands."""
+    assert machine.run("su - avuser -c pwd").ok().stdout.strip() == "/opt/phagescan"
+    assert "no issues" in machine.run("su - avuser -c 'python manage.py check'").ok().stdout
+    assert machine.run("su - avuser -c 'command -v celeryd'").ok().stdout.strip() == "/opt/phagescan-venv/bin/celeryd"
+
+
+def test_database_is_migrated(machine: Machine) -> None:
+    """Every migration is in the database."""
+    assert "[ ]" not in machine.run("su - avuser -c 'python manage.py showmigrations'").ok().stdout
+    machine.run("su - avuser -c 'python manage.py makemigrations --check --dry-run'").ok()
+
+
+def test_broker_conf(machine: Machine) -> None:
+    """BROKER_CONF is where the manual says: settings.py for the master, workerceleryconfig.py for the workers."""
+    for module, user in (("scaggr.settings", "phagemasteruser"), ("workerceleryconfig", "phageworkeruser")):
+        said = machine.run(f"su - avuser -c 'python -c \"import {module} as m; print(m.BROKER_CONF)\"'").ok().stdout
+        assert user in said or "BROKER_CONF" in said
+
+
+def test_logs_are_rotated(machine: Machine) -> None:
+    """Rotation leaves an old log, a new one, and services that write into the new one."""
+    rotation = "/etc/logrotate.d/phagescan"
+    assert machine.run(f"stat -c '%U:%G %a' {rotation}").ok().stdout.strip() == "root:root 644"
+    before = machine.run("stat -c %i /var/log/phagescan/gunicorn-access.log").ok().stdout
+    machine.run(f"logrotate --force {rotation}").ok()
+    wait_until(
+        lambda: (
+            machine.run("stat -c %i /var/log/phagescan/gunicorn-access.log").stdout not in ("", before)
+            or machine.run("stat -c %s /var/log/phagescan/gunicorn-access.log").stdout.strip() == "0"
+        ),
+        "a new log is there",
+    )
+    machine.run(
+        "/opt/phagescan-venv/bin/python -c 'import urllib.request as r; r.urlopen(\"http://127.0.0.1:9000/login/\")'"
+    ).ok()
+    wait_until(
+        lambda: machine.run("grep -c /login/ /var/log/phagescan/gunicorn-access.log").code == 0,
+        "the new log is written to",
+    )
+    assert machine.run("ls /var/log/phagescan/gunicorn-access.log.1*").code == 0
+
+
+def test_canary_works(machine: Machine) -> None:
+    """The canary flies through broker, master, results and database, and the camera has seen it: one line tells."""
+    result = machine.canary().ok()
+    text = result.stdout.strip()
+    for hop in ("broker", "master", "results", "database", "camera"):
+        assert hop in text
+
+
+def test_canary_names_the_broken_hop(machine: Machine) -> None:
+    """With the result collector down the canary fails and says so."""
+    machine.service("celeryd-result", "stop").ok()
+    try:
+        broken = machine.run("su - avuser -c 'python manage.py canary --timeout 5 --json'")
+        assert broken.code == 1
+        assert json.loads(broken.stdout)["broken"] == "results"
+    finally:
+        machine.service("celeryd-result", "start").ok()
+    machine.canary().ok()
+
+
+def test_stranger_runs_no_canary(machine: Machine) -> None:
+    """Somebody without the settings cannot speak for the application."""
+    refused = machine.run("cd /opt/phagescan && /opt/phagescan-venv/bin/python manage.py canary", user="nobody")
+    assert refused.code != 0

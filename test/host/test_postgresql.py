@@ -1,0 +1,86 @@
+"""The database."""
+
+import json
+from typing import Any
+
+from testinfra.host import Host
+
+from machine import Machine
+
+LOGIN = """
+import json, sys, tomllib
+import psycopg
+with open("/etc/phagescan/master.toml", "rb") as settings:
+    database = tomllib.load(settings)["database"] | json.loads(sys.argv[1])
+with psycopg.connect(host=database["host"], port=database["port"], dbname=database["name"], user=database["user"],
+                     password=database["password"], connect_timeout=10) as connection:
+    print(connection.execute("select 'a=>1'::hstore -> 'a'").fetchone()[0])
+"""
+
+
+def login(machine: Machine, **overrides: str) -> Any:
+    """Log in over TCP as the application does, and use the extension."""
+    machine.put({"/root/login.py": LOGIN.encode()})
+    return machine.run(f"/opt/phagescan-venv/bin/python /root/login.py '{json.dumps(overrides)}'")
+
+
+def query(machine: Machine, statement: str, database: str = "postgres") -> str:
+    """Ask as the superuser of the cluster."""
+    return machine.run(f'cd / && psql -XAtd {database} -c "{statement}"', user="postgres").ok().stdout.strip()
+
+
+def test_package(machine: Machine) -> None:
+    """The server is the release's own."""
+    version = "15" if machine.spec.image == "debian12" else "17"
+    assert machine.run(f"dpkg-query -Wf '${{db:Status-Status}}' postgresql-{version}").ok().stdout == "installed"
+
+
+def test_config(machine: Machine) -> None:
+    """Logins over the network need SCRAM, and the files are the server's alone."""
+    path = query(machine, "show hba_file")
+    assert machine.run(f"stat -c '%U %a' {path}").stdout.strip() == "postgres 640"
+    rules = [line.split() for line in machine.read(path).splitlines() if line.startswith("host")]
+    assert rules
+    assert all(rule[-1] in ("scram-sha-256", "reject") for rule in rules)
+
+
+def test_service(machine: Machine) -> None:
+    """It runs, and starts on boot."""
+    assert machine.is_running("postgresql")
+    assert machine.is_enabled("postgresql")
+
+
+def test_socket(host: Host) -> None:
+    """It listens on loopback only."""
+    listening = [name for name in host.socket.get_listening_sockets() if name.endswith(":5432")]
+    assert "tcp://127.0.0.1:5432" in listening
+    assert all("127.0.0.1" in name or "::1" in name for name in listening)
+
+
+def test_role(machine: Machine) -> None:
+    """The role is as the manual creates it, its password stored as SCRAM."""
+    assert query(machine, "select rolsuper, rolcreatedb, rolcanlogin from pg_roles where rolname='citestsuper'") == "t|t|t"
+    assert query(machine, "select left(rolpassword, 14) from pg_authid where rolname='citestsuper'") == "SCRAM-SHA-256$"
+
+
+def test_database(machine: Machine) -> None:
+    """The database belongs to the role and has hstore."""
+    assert query(machine, "select pg_get_userbyid(datdba) from pg_database where datname='phage'") == "citestsuper"
+    assert query(machine, "select pg_encoding_to_char(encoding) from pg_database where datname='phage'") == "UTF8"
+    assert query(machine, "select count(*) from pg_extension where extname='hstore'", "phage") == "1"
+
+
+def test_login_works(machine: Machine) -> None:
+    """The application's settings open the database."""
+    assert login(machine).ok().stdout.strip() == "1"
+
+
+def test_wrong_password_is_refused(machine: Machine) -> None:
+    """Another password does not."""
+    assert "password authentication failed" in login(machine, password="sup3rdup3r").stderr
+
+
+def test_no_password_is_refused(machine: Machine) -> None:
+    """Nor does none."""
+    assert login(machine, password="").code != 0
+    assert machine.run("cd / && psql -XAtc 'select 1' -U citestsuper postgres", user="avuser").code != 0

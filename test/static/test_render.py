@@ -1,0 +1,151 @@
+"""Every role renders for every system and init, without a host."""
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = {
+    "debian12": {"os": "Debian", "osrelease": "12", "osmajorrelease": 12, "oscodename": "bookworm"},
+    "debian13": {"os": "Debian", "osrelease": "13", "osmajorrelease": 13, "oscodename": "trixie"},
+    "ubuntu2404": {"os": "Ubuntu", "osrelease": "24.04", "osmajorrelease": 24, "oscodename": "noble"},
+}
+INITS = {"systemd": "systemd", "none": "unknown"}
+ROLES = ("master", "worker")
+REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
+CASES = list(product(SYSTEMS, INITS, ROLES))
+PASSWORDS = {
+    "rabbitmq": {"users": {name: {"password": f"render-{name}-0123456789"} for name in ("phagemasteruser", "phageworkeruser")}},
+    "postgresql": {"roles": {"citestsuper": {"password": "render-citestsuper-0123456789"}}},
+    "phagescan": {
+        "admin": {"user": "admin", "password": "render-admin-0123456789"},
+        "secret_key": "render-secret-key-" + "0123456789" * 4,
+    },
+}
+
+
+def render(folder: Path, system: str, init: str, role: str) -> Any:
+    """What state.show_highstate says on a minion with these grains."""
+    config = yaml.safe_load((ROOT / "roots/minion/minion").read_text())
+    config |= {
+        "file_roots": {"base": [str(ROOT / "salt"), str(ROOT / "formulas")]},
+        "pillar_roots": {"base": [str(folder.parent / "pillar")]},
+        "module_dirs": [str(folder.parent / "modules")],
+        "root_dir": str(folder),
+        "cachedir": str(folder / "cache"),
+        "pki_dir": str(folder / "pki"),
+        "log_file": str(folder / "log"),
+        "grains": {
+            **SYSTEMS[system],
+            "os_family": "Debian",
+            "osfinger": f"{SYSTEMS[system]['os']}-{SYSTEMS[system]['osrelease']}",
+            "osfullname": SYSTEMS[system]["os"],
+            "init": INITS[init],
+            "roles": [role],
+        },
+    }
+    folder.mkdir()
+    (folder / "minion").write_text(yaml.safe_dump(config))
+    pillar = {"phagescan": {"roles": [role]}}
+    ran = subprocess.run(
+        [
+            Path(sys.executable).parent / "salt-call",
+            f"--config-dir={folder}",
+            "--local",
+            "--out=json",
+            "state.show_highstate",
+            f"pillar={json.dumps(pillar)}",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout.startswith("{"), ran.stdout + ran.stderr
+    highstate = json.loads(ran.stdout)["local"]
+    if isinstance(highstate, dict):
+        highstate.pop("__extend__", None)
+    return highstate
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Any]:
+    """All cases, two at a time."""
+    base = tmp_path_factory.mktemp("render")
+    shutil.copytree(ROOT / "pillar", base / "pillar", ignore=shutil.ignore_patterns("credentials.sls"))
+    (base / "pillar" / "credentials.sls").write_text(yaml.safe_dump(PASSWORDS))
+    # What the machine that renders has under /etc is not the subject: its PostgreSQL clusters, say.
+    shutil.copytree(ROOT / "salt", base / "modules", ignore=shutil.ignore_patterns("__pycache__"))
+    for module in (base / "modules").glob("_*/*.py"):
+        module.write_text(module.read_text().replace('Path("/etc/', f'Path("{base}/etc/'))
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.map(lambda case: render(base / "-".join(case), *case), CASES)
+        return dict(zip(CASES, results, strict=True))
+
+
+def identifiers(highstate: dict[str, Any]) -> set[tuple[str, str]]:
+    """What a requisite can name: (module, ID), (module, name) and (sls, name)."""
+    known = set()
+    for identifier, body in highstate.items():
+        known |= {("sls", body["__sls__"]), ("id", identifier)}
+        for module, arguments in body.items():
+            if not module.startswith("__"):
+                known.add((module.partition(".")[0], identifier))
+                for argument in arguments:
+                    if isinstance(argument, dict):
+                        names = [argument["name"]] if "name" in argument else argument.get("names", [])
+                        known |= {
+                            (module.partition(".")[0], name if isinstance(name, str) else next(iter(name))) for name in names
+                        }
+    return known
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_renders(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
+    """The role becomes states, and none of them is a fault."""
+    highstate = rendered[case]
+    assert isinstance(highstate, dict), "\n".join(highstate)
+    assert len(highstate) > 5
+    assert not [name for name in highstate if name.startswith("phagescan-fault")]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_requisites_exist(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
+    """Whatever a state requires or watches is there."""
+    highstate = rendered[case]
+    known = identifiers(highstate)
+    missing = []
+    for identifier, body in highstate.items():
+        for module, arguments in body.items():
+            for argument in arguments if isinstance(arguments, list) and not module.startswith("__") else []:
+                for kind, targets in argument.items() if isinstance(argument, dict) else ():
+                    if kind.removesuffix("_in").removesuffix("_any") in REQUISITES:
+                        for target in targets:
+                            module_name, name = next(iter(target.items())) if isinstance(target, dict) else ("id", target)
+                            if (module_name, name) not in known:
+                                missing.append(f"{identifier}: {kind} {module_name}: {name}")
+    assert not missing
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_no_password_is_rendered(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
+    """No state carries a password among its arguments: states come out in logs."""
+    assert "render-" not in json.dumps(rendered[case])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_init_decides(rendered: dict[tuple[str, ...], Any], system: str) -> None:
+    """Units are written with systemd, init scripts without, and never both."""
+    with_systemd = json.dumps(rendered[system, "systemd", "master"])
+    without = json.dumps(rendered[system, "none", "master"])
+    assert "/etc/systemd/system/celeryd-master.service" in with_systemd
+    assert "/etc/init.d/celeryd-master" not in with_systemd
+    assert "/etc/init.d/celeryd-master" in without
+    assert "/etc/systemd/system/" not in without

@@ -1,0 +1,56 @@
+"""What the tests of the extension modules share: Salt's own loader, and a module by itself."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import salt.config
+import salt.loader
+
+# Salt's import hook for PyNaCl is of a kind that pytest cannot ask (no find_spec).
+sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
+    """Makes a minion as salt-call would: `salt` (execution modules), `utils`, `opts` and `context`."""
+
+    def make(pillar: dict[str, Any] | None = None, *, test: bool = False, **grains: Any) -> SimpleNamespace:
+        opts = {
+            **salt.config.DEFAULT_MINION_OPTS,
+            "id": "unit",
+            "file_client": "local",
+            "module_dirs": [str(ROOT / "salt")],
+            "extension_modules": str(tmp_path / "ext"),
+            "cachedir": str(tmp_path / "cache"),
+            "root_dir": str(tmp_path),
+            "pillar": pillar or {},
+            "grains": {"os_family": "Debian", "osfinger": "Debian-13", "kernel": "Linux", "ipv4": ["127.0.0.1"], **grains},
+            "test": test,
+        }
+        context: dict[str, Any] = {}
+        utils = salt.loader.utils(opts, context=context)
+        modules = salt.loader.minion_mods(opts, context=context, utils=utils)
+        return SimpleNamespace(opts=opts, context=context, utils=utils, salt=modules)
+
+    return make
+
+
+@pytest.fixture
+def load() -> Callable[..., ModuleType]:
+    """Loads one extension module (`_states/daemon`) with the given dunders, private functions included."""
+
+    def make(name: str, **dunders: Any) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"unit_{name.replace('/', '_')}", ROOT / "salt" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        vars(module).update(dunders)
+        spec.loader.exec_module(module)
+        return module
+
+    return make

@@ -1,0 +1,359 @@
+"""System services: what systemd or a pid file says of them, and what the state then does."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+SHOWN = """\
+Id=web.service
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+InactiveExitTimestampMonotonic=5000000
+NeedDaemonReload=yes
+
+Id=timer.timer
+LoadState=loaded
+ActiveState=failed
+UnitFileState=disabled
+InactiveExitTimestampMonotonic=0
+NeedDaemonReload=no
+
+Id=none.service
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+InactiveExitTimestampMonotonic=0
+NeedDaemonReload=no
+
+"""
+
+
+@pytest.fixture
+def daemon(load: Callable[..., ModuleType], tmp_path: Path) -> ModuleType:
+    """The execution module on a host without systemd, its calls noted in `module.calls`."""
+    freshness = load("_utils/freshness")
+    module = load("_modules/daemon", __utils__={"freshness.process_started": freshness.process_started})
+    module.calls = []
+    module.real_call = module._call
+    module._call = lambda *command: module.calls.append(" ".join(command)) or ""
+    module._booted = lambda: False
+    module.STAMPS = tmp_path / "stamps"
+    return module
+
+
+def test_systemd(daemon: ModuleType) -> None:
+    """One systemctl for all; each unit's block is read in the order that was asked."""
+    daemon._booted = lambda: True
+    daemon._call = lambda *command: daemon.calls.append(" ".join(command)) or SHOWN
+    found = daemon.status(["web", "timer.timer", "none"], {})
+    (call,) = daemon.calls
+    assert call.endswith("web.service timer.timer none.service")
+    since = found["web"].pop("since")
+    assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
+    assert found["web"] == {"exists": True, "running": True, "enabled": True, "changed": True}
+    assert found["timer.timer"].items() >= {"exists": True, "running": False, "enabled": False, "changed": False}.items()
+    assert found["none"].items() >= {"exists": False, "running": False, "enabled": False}.items()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "field", "expected"),
+    [
+        ("ActiveState", "reloading", "running", True),
+        ("ActiveState", "activating", "running", False),
+        ("ActiveState", "deactivating", "running", False),
+        ("UnitFileState", "masked", "enabled", False),
+        ("UnitFileState", "alias", "enabled", True),
+        ("UnitFileState", "static", "enabled", True),
+        ("LoadState", "masked", "exists", True),
+    ],
+)
+def test_systemd_states(daemon: ModuleType, key: str, value: str, field: str, expected: bool) -> None:
+    """What systemd's words mean for us."""
+    lines = [f"{key}={value}" if line.startswith(key) else line for line in SHOWN.split("\n\n")[0].splitlines()]
+    daemon._call = lambda *_command: "\n".join(lines)
+    assert daemon._systemd(["web"])["web"][field] is expected
+
+
+def test_lsb_running(daemon: ModuleType, tmp_path: Path) -> None:
+    """The process of the pid file is there, and when it was started is known."""
+    pidfile = tmp_path / "web.pid"
+    before = time.time()
+    with subprocess.Popen(["sleep", "9"]) as process:
+        pidfile.write_text(f"{process.pid}\nmore\n")
+        status = daemon.status(["web"], {"web": str(pidfile)})["web"]
+        process.kill()
+    assert status["running"]
+    assert status["since"] == pytest.approx(before, abs=1)
+    assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+
+
+@pytest.mark.parametrize("content", [None, "", "\n", "nonsense", "99999999\n"])
+def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None) -> None:
+    """No pid file, one without a number, or one of a process that ended: not running."""
+    pidfile = tmp_path / "web.pid"
+    if content is not None:
+        pidfile.write_text(content)
+    status = daemon.status(["web"], {"web": str(pidfile)})["web"]
+    assert status == {"exists": False, "running": False, "enabled": False, "changed": False, "since": 0.0}
+
+
+def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
+    """A reload starts no process: that it was done is noted, and counts from then on."""
+    pidfile = tmp_path / "web.pid"
+    pidfile.write_text(str(os.getpid()))
+    daemon.act("reload", "web")
+    stamp = daemon.STAMPS / "web"
+    os.utime(stamp, (stamp.stat().st_mtime + 1000,) * 2)
+    assert daemon.status(["web"], {"web": str(pidfile)})["web"]["since"] == stamp.stat().st_mtime
+    os.utime(stamp, (1, 1))
+    assert daemon.status(["web"], {"web": str(pidfile)})["web"]["since"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("booted", "verb", "calls"),
+    [
+        (True, "restart", ["systemctl --quiet restart a b"]),
+        (True, "enable", ["systemctl --quiet enable a b"]),
+        (False, "reload", ["service a reload", "service b reload"]),
+        (False, "restart", ["service a stop", "service a start", "service b stop", "service b start"]),
+        (False, "enable", [f"update-rc.d {name} {how}" for name in "ab" for how in ("defaults", "enable")]),
+        (False, "disable", [f"update-rc.d {name} {how}" for name in "ab" for how in ("defaults-disabled", "disable")]),
+    ],
+)
+def test_act(daemon: ModuleType, booted: bool, verb: str, calls: list[str]) -> None:
+    """Each init is spoken to in its own way; what was started or restarted is stamped."""
+    daemon._booted = lambda: booted
+    daemon.act(verb, "a", "b")
+    assert daemon.calls == calls
+    assert sorted(path.name for path in daemon.STAMPS.glob("*")) == (["a", "b"] if verb[:2] == "re" else [])
+
+
+def test_restart_of_a_stubborn_process(daemon: ModuleType, tmp_path: Path) -> None:
+    """A process that its script leaves running is ended all the same, before another is started."""
+    pidfile = tmp_path / "web.pid"
+    with subprocess.Popen(["sleep", "60"]) as process:
+        pidfile.write_text(str(process.pid))
+        threading.Thread(target=process.wait).start()  # as init would
+        daemon.act("restart", "web", pidfile=str(pidfile))
+        assert process.wait(0) == -signal.SIGTERM
+    assert daemon.calls == ["service web stop", "service web start"]
+
+
+def test_lsb_of_a_reused_number(daemon: ModuleType, tmp_path: Path) -> None:
+    """A process that is younger than the pid file is another: it is not running, and not stopped."""
+    pidfile = tmp_path / "web.pid"
+    with subprocess.Popen(["sleep", "60"]) as process:
+        pidfile.write_text(str(process.pid))
+        os.utime(pidfile, (time.time() - 60,) * 2)
+        assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+        daemon.act("stop", "web", pidfile=str(pidfile))
+        assert process.poll() is None
+        process.kill()
+
+
+@pytest.mark.xfail(strict=True, reason="a zombie still has its directory in /proc")
+def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
+    """A process that has ended, and that a plain init never asks for, does not run."""
+    pidfile = tmp_path / "web.pid"
+    with subprocess.Popen(["true"]) as process:
+        pidfile.write_text(str(process.pid))
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+        assert daemon._ends(process.pid, seconds=0)
+
+
+def test_failed_act_leaves_no_stamp(daemon: ModuleType) -> None:
+    """A restart that failed was none."""
+    daemon._call = lambda *_command: daemon.real_call("false")
+    with pytest.raises(CommandExecutionError):
+        daemon.act("restart", "web")
+    assert not daemon.STAMPS.exists()
+
+
+def test_call(daemon: ModuleType) -> None:
+    """A command's output comes back, and does not wait for a daemon that keeps it open."""
+    before = time.monotonic()
+    assert daemon.real_call("sh", "-c", "echo out; sleep 3 &") == "out\n"
+    assert time.monotonic() - before < 2
+
+
+def test_call_fails(daemon: ModuleType) -> None:
+    """The reason of a failure is what the command said."""
+    with pytest.raises(CommandExecutionError, match=r"failed \(3\): some reason"):
+        daemon.real_call("sh", "-c", "echo some; echo reason >&2; exit 3")
+
+
+class Host:
+    """One service `web` with a configuration file, and the state module that looks after it."""
+
+    def __init__(self, load: Callable[..., ModuleType], path: Path, *, test: bool, **status: Any) -> None:
+        self.status = {"exists": True, "running": True, "enabled": True, "changed": False, "since": 1000.0, **status}
+        self.did, self.asked, self.check_fails = [], 0, False
+        path.touch()
+        os.utime(path, (500, 500))
+        self.path = path
+        low = {"state": "daemon", "name": "web", "fun": "running", "__id__": "web-service", "__sls__": "web.service"}
+        low |= {"pidfile": "/run/web.pid", "watch": [{"file": "web-config"}]}
+        file = {"state": "file", "name": str(path), "fun": "managed", "__id__": "web-config", "__sls__": "web.config"}
+        self.state = load(
+            "_states/daemon",
+            __low__=low,
+            __lowstate__=[file, low],
+            __context__={},
+            __opts__={"test": test},
+            __utils__={"freshness.newest_watched": load("_utils/freshness").newest_watched},
+            __salt__={
+                "daemon.status": self.ask,
+                "daemon.check": self.check,
+                "daemon.daemon_reload": lambda: self.did.append("daemon-reload"),
+                "daemon.act": self.act,
+            },
+        )
+
+    def ask(self, names: list[str], pidfiles: dict[str, str]) -> dict[str, Any]:
+        """The status of all services of the run."""
+        assert (names, pidfiles) == (["web"], {"web": "/run/web.pid"})
+        self.asked += 1
+        return {"web": self.status}
+
+    def act(self, *arguments: str, pidfile: str) -> None:
+        """What is done to the service."""
+        assert pidfile == "/run/web.pid"
+        self.did.append(" ".join(arguments))
+
+    def check(self, command: str) -> None:
+        """The service's own check."""
+        self.did.append(command)
+        if self.check_fails:
+            raise CommandExecutionError(f"{command} failed (1): line 3")
+
+
+@pytest.fixture
+def host(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Host]:
+    """Makes a host whose service has the given status."""
+    return lambda *, test=False, **status: Host(load, tmp_path / "web.conf", test=test, **status)
+
+
+def test_running_clean(host: Callable[..., Host]) -> None:
+    """A service that runs, is enabled and has read its files is left alone, and is asked for once a run."""
+    web = host()
+    for _ in range(2):
+        result = web.state.running("web", pidfile="/run/web.pid", check="web -t")
+        assert (result["result"], result["changes"]) == (True, {})
+    assert (web.did, web.asked) == ([], 1)
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize(
+    ("status", "did"),
+    [
+        ({"running": False}, ["start web"]),
+        ({"running": False, "enabled": False}, ["start web", "enable web"]),
+        ({"enabled": False}, ["enable web"]),
+        ({"since": 499.0}, ["restart web"]),
+        ({"since": 499.0, "changed": True}, ["daemon-reload", "restart web"]),
+    ],
+)
+def test_running(host: Callable[..., Host], status: dict[str, Any], did: list[str], test: bool) -> None:
+    """What is missing is done, whoever left it so; a preview names it and does nothing."""
+    web = host(test=test, **status)
+    result = web.state.running("web", pidfile="/run/web.pid")
+    assert result["result"] is (None if test else True)
+    assert list(result["changes"]) == ["web " + call.split()[0] for call in did if call != "daemon-reload"]
+    assert web.did == ([] if test else did)
+    web.state.running("web", pidfile="/run/web.pid")
+    assert web.asked == (1 if test else 2)
+
+
+def test_reload(host: Callable[..., Host]) -> None:
+    """A service that can reload is not restarted."""
+    web = host(since=499.0)
+    web.state.running("web", pidfile="/run/web.pid", reload=True)
+    assert web.did == ["reload web"]
+
+
+def test_restart_with(host: Callable[..., Host]) -> None:
+    """Units that must go together are restarted together, and only then."""
+    web = host(since=499.0)
+    web.state.running("web", pidfile="/run/web.pid", restart_with=["socket"])
+    assert web.did == ["restart web socket"]
+    web = host(running=False)
+    web.state.running("web", pidfile="/run/web.pid", restart_with=["socket"])
+    assert web.did == ["start web"]
+
+
+@pytest.mark.parametrize("status", [{"since": 499.0}, {"running": False}])
+def test_failing_check(host: Callable[..., Host], status: dict[str, Any]) -> None:
+    """A configuration that the service itself refuses leaves it as it is, and a watch does not restart it after all."""
+    web = host(**status)
+    web.check_fails = True
+    result = web.state.running("web", pidfile="/run/web.pid", check="web -t")
+    assert (result["result"], result["changes"], web.did) == (False, {}, ["web -t"])
+    assert "line 3" in result["comment"]
+    assert result["skip_watch"]
+
+
+def test_check_comes_first(host: Callable[..., Host]) -> None:
+    """The check precedes whatever touches the service; enabling touches nothing."""
+    web = host(since=499.0, changed=True)
+    web.state.running("web", pidfile="/run/web.pid", check="web -t")
+    assert web.did == ["web -t", "daemon-reload", "restart web"]
+    web = host(enabled=False)
+    web.state.running("web", pidfile="/run/web.pid", check="web -t")
+    assert web.did == ["enable web"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize(
+    ("status", "did"),
+    [
+        ({}, ["stop web", "disable web"]),
+        ({"enabled": False}, ["stop web"]),
+        ({"running": False}, ["disable web"]),
+        ({"running": False, "enabled": False}, []),
+        ({"running": False, "exists": False}, []),
+    ],
+)
+def test_dead(host: Callable[..., Host], status: dict[str, Any], did: list[str], test: bool) -> None:
+    """A service is stopped and disabled as far as it is not; one that does not exist is both."""
+    web = host(test=test, **status)
+    result = web.state.dead("web", pidfile="/run/web.pid")
+    assert result["result"] is (None if test and did else True)
+    assert list(result["changes"]) == ["web " + call.split()[0] for call in did]
+    assert web.did == ([] if test else did)
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("reload", [True, False])
+def test_mod_watch(host: Callable[..., Host], reload: bool, test: bool) -> None:
+    """A change without a newer file restarts or reloads, after the check; a preview says so."""
+    verb = "reload" if reload else "restart"
+    web = host(test=test)
+    result = web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", reload=reload, check="web -t")
+    assert result["result"] is (None if test else True)
+    assert list(result["changes"]) == [f"web {verb}"]
+    assert web.did == ([] if test else ["web -t", f"{verb} web"])
+
+
+def test_mod_watch_of_a_dead_service(host: Callable[..., Host]) -> None:
+    """A service that is to be stopped is not started by a change of its files."""
+    web = host()
+    result = web.state.mod_watch("web", sfun="dead")
+    assert (result["result"], result["changes"], web.did) == (True, {}, [])
+
+
+def test_salt_loads_them(minion: Callable[..., SimpleNamespace]) -> None:
+    """Salt's own loader finds the module, and gives it its utilities."""
+    made = minion()
+    assert "daemon.status" in made.salt
+    assert made.utils["freshness.newest_watched"]({}, []) == (0.0, "")

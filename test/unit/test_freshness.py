@@ -1,0 +1,121 @@
+"""Which of the files a process has read changed last, and when it was started."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def freshness(load: Callable[..., ModuleType]) -> ModuleType:
+    """The utility module."""
+    return load("_utils/freshness")
+
+
+def chunk(name: Path | str, ident: str, fun: str = "managed", state: str = "file", sls: str = "web.config") -> dict[str, Any]:
+    """A state of the compiled run."""
+    return {"state": state, "fun": fun, "__id__": ident, "name": str(name), "__sls__": sls}
+
+
+def aged(path: Path, changed: float, text: str = "") -> Path:
+    """A file that changed at this time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (changed, changed))
+    return path
+
+
+def test_newest_of_the_watched(freshness: ModuleType, tmp_path: Path) -> None:
+    """By ID and by name, the newest counts; what is not watched does not."""
+    old, new, other = (aged(tmp_path / name, when) for name, when in (("old", 100), ("new", 200), ("other", 300)))
+    states = [chunk(old, "web-old"), chunk(new, "web-new"), chunk(other, "web-other")]
+    watch = {"watch": [{"file": "web-old"}, {"file": str(new)}]}
+    assert freshness.newest_watched(watch, states) == (200.0, str(new))
+
+
+def test_other_state_of_the_same_name(freshness: ModuleType, tmp_path: Path) -> None:
+    """An ID is looked for among the states of the module that is watched."""
+    path = aged(tmp_path / "file", 100)
+    assert freshness.newest_watched({"watch": [{"pkg": "web-file"}]}, [chunk(path, "web-file")]) == (0.0, "")
+
+
+def test_nothing_watched(freshness: ModuleType, tmp_path: Path) -> None:
+    """Without a watch nothing is newer than anything."""
+    assert freshness.newest_watched({}, [chunk(aged(tmp_path / "file", 100), "web-file")]) == (0.0, "")
+
+
+def test_sls(freshness: ModuleType, tmp_path: Path) -> None:
+    """A watched SLS stands for each file of it, and not for its directories or packages."""
+    path, foreign = aged(tmp_path / "a" / "file", 100), aged(tmp_path / "foreign", 300)
+    states = [
+        chunk(path, "web-file"),
+        chunk(foreign, "db-file", sls="db.config"),
+        chunk(tmp_path / "a", "web-folder", fun="directory"),
+        chunk("nginx", "web-package", fun="installed", state="pkg"),
+    ]
+    assert freshness.newest_watched({"watch": [{"sls": "web.config"}]}, states) == (100.0, str(path))
+
+
+def test_recurse(freshness: ModuleType, tmp_path: Path) -> None:
+    """Every file below counts, except what Python itself writes there."""
+    newest = aged(tmp_path / "code" / "deep" / "er" / "file.py", 200)
+    aged(tmp_path / "code" / "file.py", 100)
+    aged(tmp_path / "code" / "deep" / "__pycache__" / "file.pyc", 300)
+    os.utime(tmp_path / "code", (50, 50))
+    states = [chunk(tmp_path / "code", "web-code", fun="recurse")]
+    assert freshness.newest_watched({"watch": [{"file": "web-code"}]}, states) == (200.0, str(newest))
+
+
+def test_recurse_of_a_removed_file(freshness: ModuleType, tmp_path: Path) -> None:
+    """A file that was removed from the root leaves the directory's time."""
+    aged(tmp_path / "code" / "file.py", 100)
+    os.utime(tmp_path / "code", (400, 400))
+    states = [chunk(tmp_path / "code", "web-code", fun="recurse")]
+    assert freshness.newest_watched({"watch": [{"file": "web-code"}]}, states) == (400.0, str(tmp_path / "code"))
+
+
+def test_absent(freshness: ModuleType, tmp_path: Path) -> None:
+    """A file that is to be absent leaves the time of its directory."""
+    os.utime(tmp_path, (150, 150))
+    states = [chunk(tmp_path / "default", "web-default", fun="absent")]
+    assert freshness.newest_watched({"watch": [{"file": "web-default"}]}, states) == (150.0, str(tmp_path))
+
+
+@pytest.mark.parametrize(("link_time", "target_time", "expected"), [(100, 200, 200.0), (300, 200, 300.0)])
+def test_symlink(freshness: ModuleType, tmp_path: Path, link_time: int, target_time: int, expected: float) -> None:
+    """A link changes with its target, and when it is turned to another."""
+    link = tmp_path / "enabled"
+    link.symlink_to(aged(tmp_path / "available", target_time))
+    os.utime(link, (link_time, link_time), follow_symlinks=False)
+    states = [chunk(link, "web-enabled", fun="symlink")]
+    assert freshness.newest_watched({"watch": [{"file": "web-enabled"}]}, states)[0] == expected
+
+
+def test_missing_file(freshness: ModuleType, tmp_path: Path) -> None:
+    """A file that is not there yet (a preview) is not newer."""
+    states = [chunk(tmp_path / "missing", "web-file")]
+    assert freshness.newest_watched({"watch": [{"file": "web-file"}]}, states)[0] == 0.0
+
+
+def test_process_started(freshness: ModuleType) -> None:
+    """The start of a process is known to the clock tick."""
+    before = time.time()
+    with subprocess.Popen(["sleep", "9"]) as process:
+        after = time.time()
+        started = freshness.process_started(process.pid)
+        process.kill()
+    tick = 2 / os.sysconf("SC_CLK_TCK")
+    assert before - tick <= started <= after + tick
+
+
+def test_process_gone(freshness: ModuleType) -> None:
+    """A process that has ended was not started."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    with pytest.raises(OSError, match=str(process.pid)):
+        freshness.process_started(process.pid)

@@ -1,0 +1,108 @@
+"""vagrant up gives the same host, with the docker provider."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+OUTPUT = ROOT / "test" / ".output" / "vagrant"
+
+
+class Vagrant:
+    """vagrant in a copy of the checkout, with a home of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy what git has and does not ignore."""
+        self.folder = folder / "checkout"
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        for name in set(listed.stdout.decode().split("\0")):
+            if name and (ROOT / name).is_file():
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.folder / name)
+        self.before = self.files()
+        self.environment = {
+            **os.environ,
+            "VAGRANT_HOME": str(folder / "home"),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "PHAGESCAN_HOST_TRUST": "1",
+        }
+
+    def files(self) -> list[str]:
+        """What lies in the checkout, vagrant's own folder apart."""
+        found = (str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+        return sorted(name for name in found if not name.startswith(".vagrant/"))
+
+    def __call__(self, *arguments: str, check: bool = True) -> str:
+        """Run vagrant."""
+        ran = subprocess.run(
+            ["vagrant", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        with (OUTPUT / "vagrant.txt").open("a") as log:
+            log.write(f"vagrant {' '.join(arguments)}\n{ran.stdout}\n")
+        assert not check or ran.returncode == 0, ran.stdout[-6000:]
+        return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def vagrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
+    """The host, up and converged, and destroyed in the end."""
+    vagrant = Vagrant(tmp_path_factory.mktemp("vagrant"))
+    try:
+        vagrant("up", "--provider=docker")
+        yield vagrant
+    finally:
+        vagrant("destroy", "--force", check=False)
+
+
+def test_page_through_the_forwarded_port(vagrant: Vagrant) -> None:
+    """The forwarded port, open on loopback only, leads to the application's login page."""
+    container = (vagrant.folder / ".vagrant/machines/default/docker/id").read_text().strip()
+    published = subprocess.run(["docker", "port", container, "80/tcp"], capture_output=True, text=True, check=True)
+    assert published.stdout.startswith("127.0.0.1:")
+    page = requests.get(f"http://{published.stdout.split()[0]}/", timeout=30)
+    assert page.status_code == 200
+    assert "csrfmiddlewaretoken" in page.text
+
+
+def test_canary(vagrant: Vagrant) -> None:
+    """One gets in by ssh, and the canary flies."""
+    assert "canary passed" in vagrant("ssh", "--command", "sudo salt-call --local phagescan.canary")
+
+
+def test_checkout_is_not_littered(vagrant: Vagrant) -> None:
+    """The guest's credentials stay in the guest: nothing is added to the developer's checkout."""
+    assert vagrant.files() == vagrant.before
+
+
+def test_change_is_brought_in(vagrant: Vagrant) -> None:
+    """After an edit `vagrant rsync` and `vagrant provision` apply it, and the credentials are the same."""
+    read = ("ssh", "--command", "sudo sha256sum /vagrant/pillar/credentials.sls")
+    credentials = vagrant(*read)
+    pillar = vagrant.folder / "pillar" / "nginx.sls"
+    pillar.write_text(pillar.read_text().replace("100m", "101m"))
+    vagrant("rsync")
+    vagrant("provision")
+    assert "101m" in vagrant("ssh", "--command", "cat /etc/nginx/sites-available/phagescan")
+    assert vagrant(*read) == credentials
+
+
+def test_destroy(vagrant: Vagrant) -> None:
+    """Nothing is left of it."""
+    vagrant("destroy", "--force")
+    assert "not created" in vagrant("status").replace("not_created", "not created")
