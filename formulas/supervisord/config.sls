@@ -16,7 +16,7 @@ supervisord-name:
 supervisord-name-known:
   cmd.run:
     - name: systemctl daemon-reload
-    - unless: systemctl cat supervisord.service
+    - unless: test "$(systemctl show --property=LoadState --value supervisord.service)" = loaded
     - require:
       - file: supervisord-name
 {%- else %}

@@ -58,10 +58,9 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
     started = __context__.get("daemon.started", {})
     if not started or __opts__["test"]:
         return result
-    time.sleep(max(0.0, max(started.values()) + seconds - time.monotonic()))
-    __context__.pop("daemon.status", None)
-    states = {service: _status(service) for service in started}
-    fallen = [service for service, now in states.items() if not now["running"] or now["failures"]]
+    time.sleep(max(0.0, max(started.values())[0] + seconds - time.monotonic()))
+    states = {service: _status(service, anew=True) for service in started}
+    fallen = [name for name, now in states.items() if not now["running"] or now["failures"] > started[name][1]]
     if fallen:
         return result | {"result": False, "comment": f"Started, but did not stay up: {', '.join(fallen)}; see their logs."}
     return result | {"comment": f"Started, and running: {', '.join(started)}."}
@@ -77,9 +76,9 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
     return _carry_out(result, {verb: "what it reads changed"}, *options)
 
 
-def _status(name: str) -> dict[str, Any]:
-    """Status of `name`; asked for all services of this run at once, and again only after something was done."""
-    if not __context__.get("daemon.status", {}).get(name, {}).get("exists"):
+def _status(name: str, anew: bool = False) -> dict[str, Any]:
+    """Status of `name`; asked for all services of this run at once, and `anew` where something was done since."""
+    if anew or not __context__.get("daemon.status", {}).get(name, {}).get("exists"):
         chunks = [chunk for chunk in __lowstate__ if chunk["state"] == "daemon"]
         names = list(dict.fromkeys(chunk["name"] for chunk in chunks if chunk["fun"] != "settled"))
         pidfiles = {chunk["name"]: chunk["pidfile"] for chunk in chunks if chunk.get("pidfile")}
@@ -101,19 +100,18 @@ def _carry_out(
     what = ", ".join(f"{verb} ({why})" for verb, why in verbs.items())
     if __opts__["test"]:
         return result | {"result": None, "comment": f"{name} would need: {what}."}
-    __context__.pop("daemon.status", None)
     try:
         if check and verbs.keys() - {"enable"}:
             __salt__["daemon.check"](check)
-        if _status(name)["changed"]:  # asked anew: its unit may have been written in this run
+        if _status(name, anew=True)["changed"]:  # its unit may have been written in this run
             __salt__["daemon.daemon_reload"]()
         for verb in verbs:
             together = [name, *(restart_with or [])] if verb == "restart" else [name]
             __salt__["daemon.act"](verb, *together, pidfile=pidfile)
-            if verb in ("start", "restart"):
-                __context__.setdefault("daemon.started", {})[name] = time.monotonic()
+        failures = _status(name, anew=True)["failures"]
+        if verbs.keys() & {"start", "restart"}:
+            __context__.setdefault("daemon.started", {})[name] = (time.monotonic(), failures)
     except CommandExecutionError as error:
-        return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
-    finally:
         __context__.pop("daemon.status", None)
+        return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
     return result | {"comment": f"{name}: {what}."}

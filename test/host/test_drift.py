@@ -67,10 +67,8 @@ FIRST = [
         "role's flags taken",
         PSQL.format("-c 'alter role citestsuper nosuperuser nocreatedb'"),
         "role citestsuper",
-        PSQL.format("-c 'select rolsuper and rolcreatedb from pg_roles where rolname=\\$\\$citestsuper\\$\\$'").replace(
-            "\\$", "\\\\\\$"
-        )
-        + " | grep t",
+        # role, superuser, inherit, createrole, createdb
+        PSQL.format("-c 'table pg_roles'") + " | grep '^citestsuper|t|t|f|t|'",
     ),
     Drift(
         "role's password changed",

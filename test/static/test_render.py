@@ -80,7 +80,9 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], 
     """All cases, two at a time."""
     base = tmp_path_factory.mktemp("render")
     shutil.copytree(ROOT / "pillar", base / "pillar", ignore=shutil.ignore_patterns("credentials.sls"))
-    (base / "pillar" / "credentials.sls").write_text(yaml.safe_dump(PASSWORDS))
+    credentials = base / "pillar" / "credentials.sls"
+    credentials.write_text(yaml.safe_dump(PASSWORDS))
+    credentials.chmod(0o600)
     # What the machine that renders has under /etc is not the subject: its PostgreSQL clusters, say.
     shutil.copytree(ROOT / "salt", base / "modules", ignore=shutil.ignore_patterns("__pycache__"))
     for module in (base / "modules").glob("_*/*.py"):
