@@ -73,6 +73,14 @@ TYPES: dict[str, tuple[type, ...]] = {
     "supervisord:programs:*": (dict,),
     "supervisord:programs:*:environment": (dict,),
 }
+KINDS = {
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+    int: "a number",
+    bool: "true or false",
+    type(None): "nothing",
+}
 # Keys that must say the same: the formulas are told, and do not know of each other.
 SAME = (
     ("gunicorn:user", "phagescan:user"),
@@ -170,8 +178,8 @@ def _types() -> list[str]:
     for pattern, kinds in TYPES.items():
         for key, value in _matching(pattern):
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                wanted = " or ".join({"dict": "mapping", "str": "text"}.get(kind.__name__, kind.__name__) for kind in kinds)
-                found.append(f"{key}: must be a {wanted}, not {'nothing' if value is None else type(value).__name__}")
+                wanted = " or ".join(KINDS[kind] for kind in kinds)
+                found.append(f"{key}: must be {wanted}, not {KINDS.get(type(value), type(value).__name__)}")
     return found
 
 
@@ -219,7 +227,7 @@ def _master() -> list[str]:
         if vhost in vhosts:
             found.append(f"rabbitmq:absent:vhosts: {vhost} is in rabbitmq:vhosts, too")
     for key, other in SAME:
-        if _get(key) != _get(other):
+        if _get(other) not in (None, "", _get(key)):  # one that is missing is told of elsewhere
             found.append(f"{key}: must be the same as {other}, {_get(other)}, not {_get(key)}")
     if not str(_get("gunicorn:bind")).startswith("127.0.0.1:"):
         found.append("gunicorn:bind: Django listens on loopback only; make it 127.0.0.1:<port>")
@@ -231,9 +239,13 @@ def _master() -> list[str]:
 
 def _host() -> list[str]:
     """What is on this host already, is not ours, and would be in the way."""
-    if "master" not in roles():
-        return []
     found = []
+    for folder in __opts__["pillar_roots"].get("base", []):
+        path = pathlib.Path(folder, "credentials.sls")
+        if path.exists() and path.stat().st_mode & 0o077:
+            found.append(f"{path}: others than its owner may read it; chmod 600 {path}")
+    if "master" not in roles():
+        return found
     clusters = {}
     for path in sorted(pathlib.Path("/etc/postgresql").glob("*/*/postgresql.conf")):
         match = re.search(r"^\s*port\s*=?\s*(\d+)", path.read_text(), re.MULTILINE)
@@ -246,10 +258,6 @@ def _host() -> list[str]:
             f"postgresql:port: cluster {ours} has port {clusters.get(ours, free)}; set this key to it"
             + (f" (others here: {others})" if others else "")
         )
-    for folder in __opts__["pillar_roots"].get("base", []):
-        path = pathlib.Path(folder, "credentials.sls")
-        if path.exists() and path.stat().st_mode & 0o077:
-            found.append(f"{path}: others than its owner may read it; chmod 600 {path}")
     if _get("phagescan:mode") == "development":
         programs = _get("supervisord:programs") or {}
         for path in sorted(pathlib.Path("/etc/supervisor/conf.d").glob("*.conf")):

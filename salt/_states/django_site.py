@@ -56,7 +56,7 @@ def collected(name: str, site: dict[str, Any]) -> dict[str, Any]:
         before = __salt__[f"{module}.tree"](name)
         code = __salt__[f"{module}.code"](site)
         known = __salt__[f"{module}.recall"]("static")
-        if known is None and before and "staticfiles.json" not in before:
+        if known is None and any(path[-1] != "/" for path in before) and "staticfiles.json" not in before:
             raise CommandExecutionError(f"{name} holds files that are not ours: choose another directory, or empty it")
         known = known or {"code": "", "files": {}}
         if before and known == {"code": code, "files": before}:

@@ -114,14 +114,15 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
         shutil.rmtree(environment, ignore_errors=True)
     commands = [] if usable else [[PYTHON, "-m", "venv", "--without-pip", environment]]
     pip = [sys.executable, "-m", "pip", "--python", f"{environment}/bin/python", "--disable-pip-version-check", "--quiet"]
-    if remove:
-        commands.append([*pip, "uninstall", "--yes", *remove])
-    # Without its metadata pip installs a damaged distribution anew; with it, it would ask for a whole one first.
-    for info in _site_packages(environment).glob("*.dist-info") if usable else ():
-        if canonicalize_name(info.name.partition("-")[0]) in install:
+    site = _site_packages(environment)
+    # pip works on whole distributions only. One that is not, or is to be installed anew, loses its metadata first.
+    for info in site.glob("*.dist-info") if usable else ():
+        if canonicalize_name(info.name.partition("-")[0]) in install or not (info / "RECORD").is_file():
             shutil.rmtree(info)
-    for rest in _site_packages(environment).glob("~*"):  # of a pip that was killed
+    for rest in site.glob("~*"):  # of a pip that was killed
         shutil.rmtree(rest, ignore_errors=True)
+    if remove := [package for package in remove if package in _read_environment(environment)]:
+        commands.append([*pip, "uninstall", "--yes", *remove])
     if install:
         commands.append([*pip, "install", "--no-cache-dir", "--no-deps", "--require-hashes", "--requirement", lock])
     for command in commands:

@@ -20,6 +20,7 @@ ActiveState=active
 UnitFileState=enabled
 InactiveExitTimestampMonotonic=5000000
 NeedDaemonReload=yes
+NRestarts=3
 
 Id=timer.timer
 LoadState=loaded
@@ -60,9 +61,11 @@ def test_systemd(daemon: ModuleType) -> None:
     assert call.endswith("web.service timer.timer none.service")
     since = found["web"].pop("since")
     assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
-    assert found["web"] == {"exists": True, "running": True, "enabled": True, "changed": True}
-    assert found["timer.timer"].items() >= {"exists": True, "running": False, "enabled": False, "changed": False}.items()
-    assert found["none"].items() >= {"exists": False, "running": False, "enabled": False}.items()
+    web = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": True, "failures": 3}
+    assert found["web"] == web
+    timer = {"exists": True, "running": False, "enabled": False, "masked": False, "changed": False, "failures": 0}
+    assert found["timer.timer"].items() >= timer.items()
+    assert found["none"].items() >= {"exists": False, "running": False, "enabled": False, "changed": True}.items()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,11 @@ def test_systemd(daemon: ModuleType) -> None:
         ("UnitFileState", "alias", "enabled", True),
         ("UnitFileState", "static", "enabled", True),
         ("LoadState", "masked", "exists", True),
+        ("LoadState", "masked", "masked", True),
+        ("LoadState", "bad-setting", "exists", False),
+        ("LoadState", "bad-setting", "masked", False),
+        ("NRestarts", "", "failures", 0),
+        ("NeedDaemonReload", "no", "changed", False),
     ],
 )
 def test_systemd_states(daemon: ModuleType, key: str, value: str, field: str, expected: bool) -> None:
@@ -104,7 +112,10 @@ def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None
     if content is not None:
         pidfile.write_text(content)
     status = daemon.status(["web"], {"web": str(pidfile)})["web"]
-    assert status == {"exists": False, "running": False, "enabled": False, "changed": False, "since": 0.0}
+    assert status == dict.fromkeys(("exists", "running", "enabled", "masked", "changed"), False) | {
+        "failures": 0,
+        "since": 0.0,
+    }
 
 
 def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
@@ -124,6 +135,7 @@ def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
     [
         (True, "restart", ["systemctl --quiet restart a b"]),
         (True, "enable", ["systemctl --quiet enable a b"]),
+        (True, "unmask", ["systemctl --quiet unmask a b", "systemctl --quiet unmask --runtime a b"]),
         (False, "reload", ["service a reload", "service b reload"]),
         (False, "restart", ["service a stop", "service a start", "service b stop", "service b start"]),
         (False, "enable", [f"update-rc.d {name} {how}" for name in "ab" for how in ("defaults", "enable")]),
@@ -161,7 +173,6 @@ def test_lsb_of_a_reused_number(daemon: ModuleType, tmp_path: Path) -> None:
         process.kill()
 
 
-@pytest.mark.xfail(strict=True, reason="a zombie still has its directory in /proc")
 def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
     """A process that has ended, and that a plain init never asks for, does not run."""
     pidfile = tmp_path / "web.pid"
@@ -169,7 +180,29 @@ def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
         pidfile.write_text(str(process.pid))
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+        assert not daemon._lives(process.pid)
         assert daemon._ends(process.pid, seconds=0)
+
+
+def test_lives(daemon: ModuleType) -> None:
+    """A process lives while it is there, whatever its name; waiting for its end has one."""
+    with subprocess.Popen(["bash", "-c", "exec -a ') Z' sleep 9"]) as process:
+        assert daemon._lives(process.pid)
+        assert not daemon._ends(process.pid, seconds=0)
+        process.kill()
+    assert not daemon._lives(process.pid)
+
+
+def test_restart_of_a_process_that_does_not_end(daemon: ModuleType, tmp_path: Path) -> None:
+    """No second process is started beside one that ignores its end, and no restart is noted."""
+    pidfile = tmp_path / "web.pid"
+    pidfile.write_text(str(os.getpid()))
+    daemon._ends = lambda _pid, seconds: False
+    daemon.os = SimpleNamespace(kill=lambda pid, number: daemon.calls.append(f"kill {pid} {number}"))
+    with pytest.raises(CommandExecutionError, match=r"^web: process \d+ does not end$"):
+        daemon.act("restart", "web", pidfile=str(pidfile))
+    assert daemon.calls == ["service web stop", f"kill {os.getpid()} {signal.SIGTERM}"]
+    assert not daemon.STAMPS.exists()
 
 
 def test_failed_act_leaves_no_stamp(daemon: ModuleType) -> None:
@@ -197,8 +230,10 @@ class Host:
     """One service `web` with a configuration file, and the state module that looks after it."""
 
     def __init__(self, load: Callable[..., ModuleType], path: Path, *, test: bool, **status: Any) -> None:
-        self.status = {"exists": True, "running": True, "enabled": True, "changed": False, "since": 1000.0, **status}
+        self.status = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": False}
+        self.status |= {"failures": 0, "since": 1000.0, **status}
         self.did, self.asked, self.check_fails = [], 0, False
+        self.act_fails = False
         path.touch()
         os.utime(path, (500, 500))
         self.path = path
@@ -208,7 +243,7 @@ class Host:
         self.state = load(
             "_states/daemon",
             __low__=low,
-            __lowstate__=[file, low],
+            __lowstate__=[file, low, {"state": "daemon", "name": "all", "fun": "settled", "__id__": "all", "__sls__": "web"}],
             __context__={},
             __opts__={"test": test},
             __utils__={"freshness.newest_watched": load("_utils/freshness").newest_watched},
@@ -224,12 +259,14 @@ class Host:
         """The status of all services of the run."""
         assert (names, pidfiles) == (["web"], {"web": "/run/web.pid"})
         self.asked += 1
-        return {"web": self.status}
+        return {"web": dict(self.status)}
 
     def act(self, *arguments: str, pidfile: str) -> None:
         """What is done to the service."""
         assert pidfile == "/run/web.pid"
         self.did.append(" ".join(arguments))
+        if self.act_fails:
+            raise CommandExecutionError("web failed (1)")
 
     def check(self, command: str) -> None:
         """The service's own check."""
@@ -262,6 +299,8 @@ def test_running_clean(host: Callable[..., Host]) -> None:
         ({"enabled": False}, ["enable web"]),
         ({"since": 499.0}, ["restart web"]),
         ({"since": 499.0, "changed": True}, ["daemon-reload", "restart web"]),
+        ({"masked": True, "running": False, "enabled": False}, ["unmask web", "start web", "enable web"]),
+        ({"masked": True}, ["unmask web"]),
     ],
 )
 def test_running(host: Callable[..., Host], status: dict[str, Any], did: list[str], test: bool) -> None:
@@ -271,8 +310,81 @@ def test_running(host: Callable[..., Host], status: dict[str, Any], did: list[st
     assert result["result"] is (None if test else True)
     assert list(result["changes"]) == ["web " + call.split()[0] for call in did if call != "daemon-reload"]
     assert web.did == ([] if test else did)
+    assert web.asked == (1 if test else 3)  # again before and after what is done
+
+
+def test_what_was_done_is_known(host: Callable[..., Host]) -> None:
+    """After something was done the status that counts is that of afterwards."""
+    web = host(running=False)
+    web.state.__salt__["daemon.act"] = lambda *_arguments, pidfile: web.status.update(running=True)
+    assert web.state.running("web", pidfile="/run/web.pid")["changes"]
+    assert web.state.running("web", pidfile="/run/web.pid")["changes"] == {}
+    assert web.asked == 3
+
+
+def test_a_service_of_this_run(host: Callable[..., Host]) -> None:
+    """A service that was not there may have come with a package or a unit file of this run, and is asked for again."""
+    web = host(exists=False, running=False, enabled=False)
+    web.state.dead("web", pidfile="/run/web.pid")
+    web.status |= {"exists": True, "running": True, "enabled": True}
+    assert list(web.state.dead("web", pidfile="/run/web.pid")["changes"]) == ["web stop", "web disable"]
+
+
+def test_unit_file_of_this_run(host: Callable[..., Host]) -> None:
+    """systemd is told of a unit that was written after it was first asked."""
+    web = host(exists=False, running=False)
+    web.check = lambda _command: web.status.update(changed=True)
+    web.state.__salt__["daemon.check"] = web.check
+    web.state.running("web", pidfile="/run/web.pid", check="web -t")
+    assert web.did == ["daemon-reload", "start web"]
+
+
+def test_failing_act(host: Callable[..., Host]) -> None:
+    """A service that does not start is a failure with its reason, changed nothing, and is not waited for."""
+    web = host(running=False)
+    web.act_fails = True
+    result = web.state.running("web", pidfile="/run/web.pid")
+    assert (result["result"], result["changes"], result["comment"]) == (False, {}, "web failed (1)")
+    assert result["skip_watch"]
+    assert web.state.settled("all")["comment"] == "Nothing was started."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "settled"),
+    [
+        ({}, {"running": False}, True),
+        ({"enabled": False}, {"running": False}, True),
+        ({"running": False}, {"running": True}, True),
+        ({"running": False}, {"running": False}, False),
+        ({"running": False}, {"running": True, "failures": 1}, False),
+        ({"since": 499.0, "failures": 2}, {}, True),
+        ({"since": 499.0, "failures": 2}, {"failures": 3}, False),
+        ({"since": 499.0}, {"running": False}, False),
+    ],
+)
+def test_settled(host: Callable[..., Host], before: dict[str, Any], after: dict[str, Any], settled: bool) -> None:
+    """What this run started or restarted is looked at once more; what fell, or was started again, is a failure."""
+    web = host(**before)
     web.state.running("web", pidfile="/run/web.pid")
-    assert web.asked == (1 if test else 2)
+    web.status |= after
+    result = web.state.settled("all", seconds=0)
+    assert (result["result"], result["changes"]) == (settled, {})
+    assert settled or result["comment"] == "Started, but did not stay up: web; see their logs."
+
+
+def test_settled_waits(host: Callable[..., Host]) -> None:
+    """It waits for as long as is left since the last start, and where nothing was started not at all."""
+    waited = []
+    web = host(running=False)
+    web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
+    web.state.settled("all")
+    assert waited == []
+    web.state.running("web", pidfile="/run/web.pid")
+    web.state.time.monotonic = lambda: 101.0
+    web.state.settled("all", seconds=4)
+    web.state.time.monotonic = lambda: 200.0
+    web.state.settled("all", seconds=4)
+    assert waited == [3.0, 0.0]
 
 
 def test_reload(host: Callable[..., Host]) -> None:
@@ -292,7 +404,7 @@ def test_restart_with(host: Callable[..., Host]) -> None:
     assert web.did == ["start web"]
 
 
-@pytest.mark.parametrize("status", [{"since": 499.0}, {"running": False}])
+@pytest.mark.parametrize("status", [{"since": 499.0}, {"running": False}, {"masked": True}])
 def test_failing_check(host: Callable[..., Host], status: dict[str, Any]) -> None:
     """A configuration that the service itself refuses leaves it as it is, and a watch does not restart it after all."""
     web = host(**status)

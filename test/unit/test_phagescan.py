@@ -1,6 +1,7 @@
 """What is wrong with a pillar or a host is said before anything is touched, and without showing a password."""
 
 import copy
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -56,8 +57,14 @@ def phagescan(
         for key, value in (changed or {}).items():
             put(pillar, key, value)
         made = minion(pillar, **grains)
-        module = load("_modules/phagescan", __salt__=made.salt, __grains__=made.opts["grains"])
-        module.pathlib = SimpleNamespace(Path=lambda path: tmp_path / path.lstrip("/"))
+        module = load(
+            "_modules/phagescan",
+            __salt__=made.salt,
+            __grains__=made.opts["grains"],
+            __pillar__=pillar,
+            __opts__={"pillar_roots": {"base": ["/srv/none", "/srv/pillar"]}},
+        )
+        module.pathlib = SimpleNamespace(Path=lambda path, *more: tmp_path.joinpath(path.lstrip("/"), *more))
         return module
 
     return make
@@ -99,10 +106,11 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
         ),
         (
             "rabbitmq:users:phageworkeruser:permissions:phage",
-            ".*",
+            [".*"] * 4,
             "rabbitmq:users:phageworkeruser:permissions:phage: must be [configure, write, read]",
         ),
         ("rabbitmq:absent:users", ["phagemasteruser"], "rabbitmq:absent:users: phagemasteruser is in rabbitmq:users, too"),
+        ("rabbitmq:absent:vhosts", ["/", "phage"], "rabbitmq:absent:vhosts: phage is in rabbitmq:vhosts, too"),
         ("postgresql:databases:phage:owner", "nobody", "postgresql:databases:phage:owner: nobody is not in postgresql:roles"),
         ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: None is not in postgresql:roles"),
     ],
@@ -114,6 +122,146 @@ def test_fault(phagescan: Callable[..., ModuleType], key: str, value: Any, fault
     assert found.startswith(fault)
     with pytest.raises(CommandExecutionError, match="^" + fault.split(":", maxsplit=1)[0]):
         module.doctor()
+
+
+# One value of each kind that YAML makes, as an operator may mistake it for another, and what it is called.
+KINDS = [
+    (None, "nothing"),
+    ("phage", "text"),
+    (5, "a number"),
+    (5.5, "float"),
+    (True, "true or false"),
+    (["phage"], "a list"),
+    ({"phage": {}}, "a mapping"),
+]
+CALLED = {"dict": "a mapping", "str": "text", "list": "a list", "int": "a number", "bool": "true or false"}
+
+
+def types() -> dict[str, tuple[type, ...]]:
+    """The module's own table."""
+    spec = importlib.util.spec_from_file_location("unit_types", PILLAR.parent / "salt" / "_modules" / "phagescan.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.TYPES
+
+
+@pytest.mark.parametrize("key", types())
+def test_type(phagescan: Callable[..., ModuleType], key: str) -> None:
+    """A value of another kind than its readers take it for is one line, for whatever name it stands under."""
+    kinds = types()[key]
+    module = phagescan()
+    for value, name in KINDS:
+        if type(value) in kinds:
+            continue
+        pillar = {}
+        put(pillar, key.replace("*", "any"), value)
+        module.__pillar__ = pillar
+        module.__salt__ = {"pillar.get": lambda top, _default, unmask, pillar=pillar: pillar[top]}
+        wanted = " or ".join(CALLED[kind.__name__] for kind in kinds)
+        assert module.faults() == [f"{key.replace('*', 'any')}: must be {wanted}, not {name}"]
+
+
+def test_types_are_of_the_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
+    """The table means keys that are there, or that the manual or a formula's README names."""
+    optional = {
+        "phagescan:roles",
+        "rabbitmq:port",
+        "rabbitmq:consumer_timeout",
+        "rabbitmq:policies",
+        "rabbitmq:policies:*",
+        "rabbitmq:policies:*:*",
+        "gunicorn:workers",
+        "gunicorn:threads",
+        "gunicorn:timeout",
+    }
+    module = phagescan()
+    assert {key for key in module.TYPES if not module._matching(key)} == optional
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        # `in` would find a name in a text, and a loop would take its letters for names.
+        ("rabbitmq:vhosts", "phage", "rabbitmq:vhosts: must be a list, not text"),
+        ("rabbitmq:absent:users", "guest", "rabbitmq:absent:users: must be a list, not text"),
+        ("rabbitmq:absent:vhosts", "old", "rabbitmq:absent:vhosts: must be a list, not text"),
+        ("phagescan:allowed_hosts", "example.org", "phagescan:allowed_hosts: must be a list, not text"),
+        ("postgresql:databases:phage:extensions", "hstore", "postgresql:databases:phage:extensions: must be a list, not text"),
+        (
+            "rabbitmq:users:phagemasteruser:tags",
+            "administrator",
+            "rabbitmq:users:phagemasteruser:tags: must be a list, not text",
+        ),
+        (
+            "rabbitmq:users:phageworkeruser:permissions:phage",
+            "abc",
+            "rabbitmq:users:phageworkeruser:permissions:phage: must be a list, not text",
+        ),
+        ("postgresql:roles:citestsuper", None, "postgresql:roles:citestsuper: must be a mapping, not nothing"),
+        ("rabbitmq:users", ["phagemasteruser"], "rabbitmq:users: must be a mapping, not a list"),
+        ("postgresql:port", "5432", "postgresql:port: must be a number, not text"),
+        (
+            "postgresql:roles:citestsuper:createdb",
+            "false",
+            "postgresql:roles:citestsuper:createdb: must be true or false, not text",
+        ),
+        ("celery:workers:celeryd-master:beat", 1, "celery:workers:celeryd-master:beat: must be true or false, not a number"),
+        ("gunicorn:workers", True, "gunicorn:workers: must be a number, not true or false"),
+        ("rabbitmq", None, "rabbitmq: must be a mapping, not nothing"),
+        ("phagescan", "master", "phagescan: must be a mapping, not text"),
+    ],
+)
+def test_type_of_a_whole_pillar(phagescan: Callable[..., ModuleType], key: str, value: Any, fault: str) -> None:
+    """A wrong kind is the one fault: what else is wrong for its sake is not told."""
+    assert phagescan({key: value, "phagescan:mode": "debug"} if key != "phagescan" else {key: value}).faults() == [fault]
+
+
+def same() -> tuple[tuple[str, str], ...]:
+    """Pairs of keys that must say the same, but for those whose value has a form of its own."""
+    return tuple(
+        (f"{formula}:{key}", f"phagescan:{other}")
+        for formula in ("gunicorn", "celery")
+        for key, other in (("user", "user"), ("chdir", "root"), ("virtualenv", "virtualenv"), ("log_dir", "log_dir"))
+    )
+
+
+@pytest.mark.parametrize(("key", "other"), same())
+def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> None:
+    """What two formulas are told must agree, and setting both is no fault."""
+    (fault,) = phagescan({key: "/unit"}).faults()
+    assert fault.startswith(f"{key}: must be the same as {other}, ")
+    assert fault.endswith(", not /unit")
+    (fault,) = phagescan({key: REMOVED}).faults()
+    assert fault.endswith(", not None")
+    both = [pair[0] for pair in same() if pair[1] == other]
+    assert phagescan({other: "/unit", **dict.fromkeys(both, "/unit")}).faults() == []
+    assert phagescan({"phagescan:roles": ["worker"], key: "/unit"}).faults() == []
+
+
+def test_bind(phagescan: Callable[..., ModuleType]) -> None:
+    """nginx asks where gunicorn listens, and gunicorn listens on loopback only."""
+    proxy = "nginx:sites:phagescan:proxy"
+    assert phagescan({"gunicorn:bind": "127.0.0.1:9001", proxy: "127.0.0.1:9001"}).faults() == []
+    assert phagescan({"gunicorn:bind": "127.0.0.1:9001"}).faults() == [
+        f"{proxy}: must be the same as gunicorn:bind, 127.0.0.1:9001, not 127.0.0.1:9000"
+    ]
+    for bind in ("0.0.0.0:9000", "[::]:9000", "127.0.0.11:9000", ":9000", ""):
+        (fault,) = phagescan({"gunicorn:bind": bind, proxy: bind}).faults()
+        assert fault.startswith("gunicorn:bind: Django listens on loopback only"), bind
+    (fault,) = phagescan({"gunicorn:bind": REMOVED}).faults()
+    assert fault.startswith("gunicorn:bind: Django listens on loopback only")
+
+
+@pytest.mark.parametrize("bits", [0o640, 0o604, 0o644, 0o620, 0o601])
+def test_mode_of_the_passwords(phagescan: Callable[..., ModuleType], tmp_path: Path, bits: int) -> None:
+    """credentials.sls is its owner's alone."""
+    path = tmp_path / "srv" / "pillar" / "credentials.sls"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    path.chmod(0o600)
+    assert phagescan().faults() == []
+    path.chmod(bits)
+    assert phagescan().faults() == [f"{path}: others than its owner may read it; chmod 600 {path}"]
 
 
 def test_every_fault_is_told(phagescan: Callable[..., ModuleType]) -> None:
@@ -183,27 +331,45 @@ def test_roles(phagescan: Callable[..., ModuleType]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "config", "port", "fault"),
+    ("clusters", "port"),
     [
-        ("17/main", "port = 5432\n", 5432, None),
-        ("17/main", "#port = 5433\n", 5432, None),
-        ("17/main", "port = 5433 # moved\n", 5432, "postgresql:port: cluster 17/main listens on 5433, not on 5432"),
-        ("17/main", "port = 5433\n", 5433, None),
-        ("15/main", "port = 5433\n", 5432, None),
-        ("15/main", "#\n port=5432\n", 5432, "postgresql:port: 5432 belongs to cluster 15/main"),
-        ("17/shop", "", 5432, "postgresql:port: 5432 belongs to cluster 17/shop"),
+        ({}, 5432),
+        ({"17/main": "port = 5432\n"}, 5432),
+        ({"17/main": "#port = 5433\n"}, 5432),
+        ({"17/main": "port = 5433 # moved\n"}, 5433),
+        ({"15/main": "port = 5433\n"}, 5432),
+        ({"15/main": "#\n port=5432\n"}, 5433),
+        ({"17/shop": ""}, 5433),
+        ({"15/main": "port = 5432\n", "17/shop": "port = 5433\n", "13/main": "port = 5435\n"}, 5434),
+        ({"15/main": "port = 5432\n", "17/main": "port = 5440\n"}, 5440),
     ],
 )
-def test_clusters(
-    phagescan: Callable[..., ModuleType], tmp_path: Path, cluster: str, config: str, port: int, fault: str | None
-) -> None:
-    """A cluster that is here already keeps its port: ours is told of it, another's is not taken."""
-    path = tmp_path / "etc" / "postgresql" / cluster / "postgresql.conf"
+def test_clusters(phagescan: Callable[..., ModuleType], tmp_path: Path, clusters: dict[str, str], port: int) -> None:
+    """A cluster that is here keeps its port; a new one gets the first that is free, and pillar must say which."""
+    for cluster, config in clusters.items():
+        path = tmp_path / "etc" / "postgresql" / cluster / "postgresql.conf"
+        path.parent.mkdir(parents=True)
+        path.write_text(config)
+    assert phagescan({"postgresql:port": port}).faults() == []
+    if port == 5432:
+        assert phagescan({"postgresql:port": REMOVED}).faults() == []
+    (fault,) = phagescan({"postgresql:port": 6000}).faults()
+    assert fault.startswith(f"postgresql:port: cluster 17/main has port {port}; set this key to it")
+    for cluster in clusters.keys() - {"17/main"}:
+        assert f"{cluster} on " in fault
+    assert "17/main on" not in fault
+    assert phagescan({"postgresql:port": 6000, "phagescan:roles": ["worker"]}).faults() == []
+
+
+def test_cluster_of_another_version(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+    """Which cluster is ours is what the release, or pillar, says."""
+    path = tmp_path / "etc" / "postgresql" / "15" / "main" / "postgresql.conf"
     path.parent.mkdir(parents=True)
-    path.write_text(config)
-    faults = phagescan({"postgresql:port": port}).faults()
-    assert [found[: len(fault or "")] for found in faults] == ([fault] if fault else [])
-    assert phagescan({"postgresql:port": port, "phagescan:roles": ["worker"]}).faults() == []
+    path.write_text("port = 5440\n")
+    assert phagescan().faults() == []
+    for changed, grains in (({}, {"osfinger": "Debian-12"}), ({"postgresql:version": 15}, {})):
+        (fault,) = phagescan(changed, **grains).faults()
+        assert fault == "postgresql:port: cluster 15/main has port 5440; set this key to it"
 
 
 def test_foreign_programs(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
@@ -235,17 +401,62 @@ def test_canary(phagescan: Callable[..., ModuleType]) -> None:
         module.canary()
 
 
-@pytest.mark.xfail(strict=True, reason="an unknown user is a KeyError, not an OSError")
 def test_canary_on_a_bare_host(phagescan: Callable[..., ModuleType]) -> None:
     """Where nothing is installed the canary says so, in one line."""
     with pytest.raises(CommandExecutionError, match="not installed here"):
         phagescan({"phagescan:user": "unit-nobody"}).canary()
 
 
-def test_welcome(phagescan: Callable[..., ModuleType], shipped: dict[str, Any]) -> None:
+def arriving(module: ModuleType) -> list[str]:
+    """Canaries that were sent; from now on each answers."""
+    sent: list[str] = []
+    real = module.__salt__
+    module.__salt__ = {
+        "pillar.get": real["pillar.get"],
+        "grains.get": real["grains.get"],
+        "phagescan.canary": lambda: sent.append("sent") or "canary ok: 1.2 s",
+    }
+    return sent
+
+
+def test_arrival(phagescan: Callable[..., ModuleType], shipped: dict[str, Any]) -> None:
     """The operator is told where to go and who to be, and where the password lies, not what it is."""
-    text = phagescan(ipv4=["127.0.0.1", "192.0.2.7"]).welcome()
-    assert "http://192.0.2.7/" in text
-    assert "admin" in text
-    assert "pillar/credentials.sls" in text
-    assert shipped["phagescan"]["admin"]["password"] not in text
+    module = phagescan(ipv4=["127.0.0.1", "192.0.2.7"])
+    sent = arriving(module)
+    canary, url, login, password = module.arrival().splitlines()
+    assert canary == "canary ok: 1.2 s"
+    assert url.endswith(" http://192.0.2.7/")
+    assert login.endswith(" admin")
+    assert password.endswith(" phagescan:admin:password in pillar/credentials.sls")
+    assert shipped["phagescan"]["admin"]["password"] not in password
+    assert module.arrival(canary=False).splitlines() == [url, login, password]
+    assert sent == ["sent"]
+
+
+def test_arrival_without_a_network(phagescan: Callable[..., ModuleType]) -> None:
+    """A host with no other address is reached from itself."""
+    assert "http://127.0.0.1/" in phagescan().arrival(canary=False)
+
+
+def test_arrival_sends_no_canary(phagescan: Callable[..., ModuleType]) -> None:
+    """In development nothing runs that could answer; a worker has no pages."""
+    module = phagescan({"phagescan:mode": "development"})
+    sent = arriving(module)
+    assert module.arrival().startswith("Phagescan Master: http://")
+    module = phagescan({"phagescan:roles": ["worker"]})
+    sent += arriving(module)
+    assert module.arrival().startswith("Phagescan worker: ")
+    assert sent == []
+
+
+def test_arrival_of_a_broken_host(phagescan: Callable[..., ModuleType]) -> None:
+    """A canary that does not come back is the failure of bootstrap."""
+
+    def broken() -> str:
+        raise CommandExecutionError("canary failed: broker")
+
+    module = phagescan()
+    arriving(module)
+    module.__salt__["phagescan.canary"] = broken
+    with pytest.raises(CommandExecutionError, match="canary failed: broker"):
+        module.arrival()

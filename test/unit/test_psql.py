@@ -3,7 +3,8 @@
 import random
 import re
 from collections.abc import Callable
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -42,6 +43,16 @@ def psql(load: Callable[..., ModuleType]) -> ModuleType:
     return load("_utils/psql")
 
 
+def test_program(psql: ModuleType, tmp_path: Path) -> None:
+    """The newest by number, old versions with a dot among them; none on a bare host."""
+    psql.pathlib = SimpleNamespace(Path=lambda _path: tmp_path)
+    assert psql.program() is None
+    for version in ("9.6", "15", "17"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "psql").touch()
+    assert psql.program() == str(tmp_path / "17" / "bin" / "psql")
+
+
 def test_literal(psql: ModuleType) -> None:
     """The constant ends where it should, and PostgreSQL reads the very text from it."""
     for text in NASTY:
@@ -59,10 +70,14 @@ def test_identifier(psql: ModuleType) -> None:
 
 
 def test_connect(psql: ModuleType) -> None:
-    """One line with one quoted name, and in the new session statements stay out of the log again."""
+    """One line with one quoted connection string of the very name; in the new session statements stay out of the log."""
     for text in NASTY:
         if "\n" not in text:
             command, _, rest = psql.connect(text).partition("\n")
-            assert re.fullmatch(r'\\connect "(?:""|[^"])*"', command), text
+            quoted = re.fullmatch(r'\\connect -reuse-previous=on "((?:""|[^"])*)"', command)
+            assert quoted, text
+            named = re.fullmatch(r"dbname='((?:\\.|[^'\\])*)'", quoted[1].replace('""', '"'))
+            assert named, text
+            assert re.sub(r"\\(.)", r"\1", named[1]) == text
             assert rest == psql.QUIET
     assert "log_statement = 'none'" in psql.QUIET

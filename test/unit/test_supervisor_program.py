@@ -185,6 +185,7 @@ def test_cannot_be_started(state: Callable[..., ModuleType], supervisor: Supervi
     result = state(2000).running("camera")
     assert (result["result"], result["changes"]) == (False, {})
     assert "SPAWN_ERROR" in result["comment"]
+    assert result["skip_watch"]
 
 
 def test_not_in_the_files(state: Callable[..., ModuleType], supervisor: Supervisor) -> None:
