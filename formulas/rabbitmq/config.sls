@@ -44,6 +44,7 @@ rabbitmq-epmd-config:
     - mode: '0644'
 {%- endif %}
 
+# Before Debian's on the PATH: the names that two commands had, del_user and del_vhost, work as well.
 rabbitmq-rabbitmqctl:
   file.managed:
     - name: /usr/local/sbin/rabbitmqctl

@@ -25,6 +25,7 @@ application-code:
     - clean: True
     - exclude_pat: E@(^|/)(__pycache__($|/)|\.profile$|dev($|/))
 
+# Apart, for it is to be executable whatever the modes of the checkout.
 application-script:
   file.managed:
     - name: {{ phagescan.root }}/dev/ps_services.sh
@@ -71,6 +72,7 @@ application-celeryd:
 application-secrets:
   file.directory:
     - name: /etc/phagescan
+    - user: root
     - group: {{ phagescan.user }}
     - mode: '0750'
     - require:
