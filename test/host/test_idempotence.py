@@ -22,8 +22,9 @@ def test_preview_lists_what_is_done(preview: Highstate, machine: Machine) -> Non
     done = real_changes(machine)
     assert done
     assert done - foreseen.keys() == set(), "changed without having been foreseen"
-    # One apt transaction is named once, and Debian's packages start their services themselves.
-    packaged = {identifier for identifier, function in foreseen.items() if function in ("pkg.installed", "daemon.running")}
+    # One apt transaction is named once; packages start their services themselves, and supervisord its programs.
+    follows = ("pkg.installed", "daemon.running", "supervisor_program.running")
+    packaged = {identifier for identifier, function in foreseen.items() if function in follows}
     assert foreseen.keys() - done - packaged == set(), "foreseen, but not changed"
 
 
