@@ -35,8 +35,11 @@ worker_send_task_events = True
 
 task_routes = {
     "scaggr.canary_out": {"queue": "master"},
+    "scaggr.dispatch": {"queue": "master"},
     "scaggr.canary_home": {"queue": "results"},
     "scaggr.heartbeat": {"queue": "periodic"},
+    "scaggr.expire_runs": {"queue": "periodic"},
+    "scaggr.refresh_engines": {"queue": "periodic"},
     "scaggr.prune": {"queue": "periodic"},
 }
 

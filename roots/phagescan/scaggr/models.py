@@ -1,10 +1,179 @@
-"""What the master remembers about its own machinery. Every row is a record of something that happened."""
+"""What the master remembers: samples, the runs that scanned them and their verdicts, and its own machinery."""
 
+import hashlib
+import secrets
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
+from uuid import uuid4
 
+from django.conf import settings
+from django.contrib.postgres.fields import HStoreField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
+
+
+class Sample(models.Model):
+    """A file that was handed in: stored once, whatever it is called and however often it comes."""
+
+    sha256 = models.CharField("SHA-256", max_length=64, primary_key=True)
+    sha1 = models.CharField("SHA-1", max_length=40, db_index=True)
+    md5 = models.CharField("MD5", max_length=32, db_index=True)
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    first_seen = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering: ClassVar = ["-first_seen"]
+
+    def __str__(self) -> str:
+        """Show the hash."""
+        return self.sha256
+
+    @property
+    def path(self) -> Path:
+        """Where its bytes lie: readable by the application alone, and never executable."""
+        return Path(settings.SAMPLE_ROOT, self.sha256[:2], self.sha256)
+
+
+class ScanRun(models.Model):
+    """One upload of a sample, and its scan by every engine that had a live worker."""
+
+    class Status(models.TextChoices):
+        """How far a run is."""
+
+        WAITING = "waiting", "waiting for an engine"
+        SCANNING = "scanning", "scanning"
+        DONE = "done", "done"
+        EXPIRED = "expired", "no engine came"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="runs")
+    name = models.CharField(max_length=255, help_text="The file's name, without its path.")
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    dispatched_at = models.DateTimeField(null=True, help_text="When its tasks were sent.")
+    finished_at = models.DateTimeField(null=True, help_text="When its last verdict came, or was waited for no longer.")
+
+    class Meta:
+        """Newest first. Unfinished runs are few and often asked for."""
+
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index("created_at", name="scanrun_open", condition=models.Q(finished_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        """Show the name."""
+        return self.name
+
+    @property
+    def status(self) -> Status:
+        """How far the run is."""
+        if self.finished_at:
+            return self.Status.DONE if self.dispatched_at else self.Status.EXPIRED
+        return self.Status.SCANNING if self.dispatched_at else self.Status.WAITING
+
+
+class Verdict(models.Model):
+    """What one engine says of a sample in one run. Its id is the id of the task that asks for it."""
+
+    class Outcome(models.TextChoices):
+        """How an engine's work ended. An engine of kind metadata describes; it neither accuses nor acquits."""
+
+        PENDING = "pending", "pending"
+        INFECTED = "infected", "infected"
+        CLEAN = "clean", "clean"
+        DESCRIBED = "described", "described"
+        ERROR = "error", "error"
+        TIMED_OUT = "timed_out", "timed out"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    run = models.ForeignKey(ScanRun, on_delete=models.CASCADE, related_name="verdicts")
+    engine = models.CharField(max_length=64)
+    engine_version = models.CharField(max_length=255, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)
+    name = models.CharField("threat", max_length=255, blank=True, db_index=True)
+    error = models.TextField(blank=True, help_text="Why there is no better outcome.")
+    metadata = HStoreField(default=dict, help_text="What else the engine found, key by key.")
+    duration = models.FloatField(null=True, help_text="Seconds that the engine took.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often a worker fetched the sample for it.")
+    worker = models.CharField(max_length=255, blank=True, help_text="The node that gave it; empty where the master did.")
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """By engine; one verdict an engine and run."""
+
+        ordering: ClassVar = ["engine"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "engine"], name="verdict_once")]
+        indexes: ClassVar = [GinIndex(fields=["metadata"], name="verdict_metadata")]
+
+    def __str__(self) -> str:
+        """Show the engine and what it says."""
+        return f"{self.engine}: {self.get_outcome_display()} {self.name or self.error}".strip()
+
+
+class Engine(models.Model):
+    """An engine on a worker, as the worker announced it last."""
+
+    SILENCE = timedelta(seconds=45)
+
+    class Kind(models.TextChoices):
+        """What an engine is for."""
+
+        EVILNESS = "evilness", "evilness"
+        METADATA = "metadata", "metadata"
+
+    name = models.CharField(max_length=64)
+    worker = models.CharField(max_length=255, help_text="The node that runs it.")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    version = models.CharField(max_length=255, blank=True)
+    problem = models.TextField(blank=True, help_text="What its self-test found; empty when it works.")
+    announced_at = models.DateTimeField(default=timezone.now)
+    live = models.BooleanField(default=True, help_text="It works, and its worker has announced it lately.")
+
+    class Meta:
+        """By name; one row an engine and worker."""
+
+        ordering: ClassVar = ["name", "worker"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["name", "worker"], name="engine_once")]
+
+    def __str__(self) -> str:
+        """Show the engine and its worker."""
+        return f"{self.name} on {self.worker}"
+
+
+class ApiToken(models.Model):
+    """A token for the API. Only its digest is kept: the token itself is shown once, when it is made."""
+
+    digest = models.CharField("SHA-256 of the token", max_length=64, primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = "API token"
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        """Show whose it is."""
+        return f"{self.user} {self.digest[:8]}"
+
+    @classmethod
+    def make(cls, user: models.Model) -> str:
+        """Make a token for a user and return it."""
+        token = secrets.token_urlsafe(32)
+        cls.objects.create(digest=cls.digest_of(token), user=user)
+        return token
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        """Return what is kept of a token. It is random enough for a plain hash."""
+        return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Canary(models.Model):

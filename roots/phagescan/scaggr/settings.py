@@ -22,7 +22,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",
     "django_celery_beat",
+    "django_htmx",
+    "ninja",
 ]
 
 MIDDLEWARE = [
@@ -33,6 +36,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -87,6 +91,14 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
 TIME_ZONE = CONF["time_zone"]
+
+# Samples: where they lie, how big one may be (bytes), how long a run waits for its verdicts (seconds).
+SAMPLE_ROOT = CONF["scan"]["sample_root"]
+MAX_SAMPLE_SIZE = CONF["scan"]["max_size"]
+SCAN_EXPIRES = CONF["scan"]["expires"]
+# Uploads are received beside the samples, so that a sample gets its place by a rename.
+FILE_UPLOAD_TEMP_DIR = f"{SAMPLE_ROOT}/incoming"
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = CONF["static_root"]
