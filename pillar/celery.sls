@@ -6,7 +6,41 @@ celery:
   environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
   log_dir: /var/log/phagescan
   workers:
-    celeryd-master: {config: masterceleryconfig, hostname: master.master, beat: false}
-    celeryd-result: {config: resultsceleryconfig, hostname: master.results, beat: false}
-    celeryd-periodic: {config: periodicceleryconfig, hostname: master.periodic, beat: true}
+    celeryd-master: {role: master, config: masterceleryconfig, hostname: master.master}
+    celeryd-result: {role: master, config: resultsceleryconfig, hostname: master.results}
+    celeryd-periodic: {role: master, config: periodicceleryconfig, hostname: master.periodic, beat: true}
+    celeryd:
+      role: worker
+      config: workerceleryconfig
+      hostname: scan@%h
+      options: [--without-gossip, --without-mingle]
+      user: avscan
+      group: avscan
+      environment: {}
+      log_dir: /var/log/phagescan-worker
+      # What it may not, where systemd runs. Engines put themselves into a network namespace of their own.
+      unit:
+        CapabilityBoundingSet: ''
+        LockPersonality: true
+        MemoryDenyWriteExecute: true
+        PrivateDevices: true
+        ProtectClock: true
+        ProtectControlGroups: true
+        ProtectHome: true
+        ProtectHostname: true
+        ProtectKernelLogs: true
+        ProtectKernelModules: true
+        ProtectKernelTunables: true
+        ProtectProc: invisible
+        ProtectSystem: strict
+        ReadWritePaths: /var/log/phagescan-worker
+        RemoveIPC: true
+        RestrictAddressFamilies: AF_UNIX AF_INET AF_INET6
+        RestrictNamespaces: user net
+        RestrictRealtime: true
+        RestrictSUIDSGID: true
+        SystemCallArchitectures: native
+        SystemCallFilter: '@system-service'
+        UMask: '0077'
   mode_key: phagescan:mode
+  roles: phagescan.roles

@@ -5,4 +5,4 @@ nginx:
       server_name: _
       proxy: 127.0.0.1:9000
       static: {/static/: /var/lib/phagescan/static/}
-      client_max_body_size: 100m
+      client_max_body_size: 101m

@@ -1,8 +1,8 @@
 phagescan:
   # production: everything is started on boot. development: our services are installed, but neither running nor enabled.
   mode: production
-  # Roles of this host; where this stays out, the grain `roles` says, and else it is [master].
-  # roles: [master]
+  # Roles of this host; where this stays out, the grain `roles` says, and else it has both.
+  # roles: [master, worker]
 
   root: /opt/phagescan
   virtualenv: /opt/phagescan-venv
@@ -19,3 +19,17 @@ phagescan:
   broker: {host: 127.0.0.1, vhost: phage, master: phagemasteruser, worker: phageworkeruser}
   database: {host: 127.0.0.1, name: phage, user: citestsuper}
   admin: {user: admin}
+
+  # Samples: where they lie, the largest that is taken (MiB; nginx:sites must let it through), and how many seconds a
+  # scan may wait for its verdicts.
+  scan: {sample_root: /var/lib/phagescan/samples, max_size: 100, expires: 1800}
+
+  # The scan worker: its user, how it reaches the master's pages, how many samples it scans at a time.
+  worker: {user: avscan, log_dir: /var/log/phagescan-worker, master_url: 'http://127.0.0.1', concurrency: 2}
+
+  # The worker's engines: <name of a module in engines/>: {timeout: <seconds>, memory: <MiB>, and what it knows itself}.
+  engines:
+    # rules: {<name>: <text of YARA rules>} adds to those of engines/rules.
+    yara: {rules: {}}
+    fileinfo: {}
+    # clamav: {}

@@ -11,10 +11,11 @@ include:
   - gunicorn
   - supervisord
   - nginx
+  - settled
 
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
 {%- set services = {'gunicorn-service': 'daemon'} %}
-{%- for name in celery.workers %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
+{%- for name, worker in celery.workers.items() if worker.role == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
 {%- if salt['pillar.get']('phagescan:mode') != 'development' %}
 {%- for name in supervisord.programs %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
 {%- endif %}
@@ -32,7 +33,3 @@ extend:
         - file: application-config
         - python_lock: application-virtualenv
 {%- endfor %}
-
-services-settled:
-  daemon.settled:
-    - order: last

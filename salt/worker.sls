@@ -1,4 +1,22 @@
-# A scan worker: Phagescan's code and its broker login, and no database.
+# A scan worker: Phagescan's code, its engines and its broker login, and no database.
+{%- from 'celery/map.jinja' import celery with context %}
 include:
   - apt
   - application.worker
+  - application.logrotate
+  - celery
+  - settled
+
+# Started once there is what it needs, and again when that changes.
+extend:
+{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+  celery-{{ name }}-service:
+    daemon:
+      - require:
+        - file: application-celeryd
+        - file: application-worker-logs
+      - watch:
+        - file: application-code
+        - file: application-worker-config
+        - python_lock: application-virtualenv
+{%- endfor %}

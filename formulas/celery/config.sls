@@ -1,6 +1,6 @@
 {%- from 'celery/map.jinja' import celery with context %}
 {%- for name, worker in celery.workers.items() %}
-{%- set context = {'name': name, 'worker': worker, 'celery': celery} %}
+{%- set context = {'name': name, 'worker': worker} %}
 {%- if grains['init'] == 'systemd' %}
 
 celery-{{ name }}-unit:

@@ -28,6 +28,18 @@ TYPES: dict[str, tuple[type, ...]] = {
     "phagescan:broker": (dict,),
     "phagescan:database": (dict,),
     "phagescan:admin": (dict,),
+    "phagescan:scan": (dict,),
+    "phagescan:scan:max_size": (int,),
+    "phagescan:scan:expires": (int,),
+    "phagescan:worker": (dict,),
+    "phagescan:worker:concurrency": (int,),
+    "phagescan:engines": (dict,),
+    "phagescan:engines:*": (dict,),
+    "phagescan:engines:*:timeout": (int,),
+    "phagescan:engines:*:memory": (int,),
+    "phagescan:engines:yara:rules": (dict,),
+    "phagescan:engines:yara:rules:*": (str,),
+    "rabbitmq:least_privilege": (bool,),
     "rabbitmq": (dict,),
     "rabbitmq:port": (int,),
     "rabbitmq:consumer_timeout": (int,),
@@ -37,6 +49,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "rabbitmq:users:*:tags": (list,),
     "rabbitmq:users:*:permissions": (dict,),
     "rabbitmq:users:*:permissions:*": (list,),
+    "rabbitmq:users:*:least": (dict,),
+    "rabbitmq:users:*:least:*": (list,),
     "rabbitmq:policies": (dict,),
     "rabbitmq:policies:*": (dict,),
     "rabbitmq:policies:*:*": (dict,),
@@ -91,13 +105,15 @@ SAME = (
     ("celery:chdir", "phagescan:root"),
     ("celery:virtualenv", "phagescan:virtualenv"),
     ("celery:log_dir", "phagescan:log_dir"),
+    ("celery:workers:celeryd:user", "phagescan:worker:user"),
+    ("celery:workers:celeryd:log_dir", "phagescan:worker:log_dir"),
     ("nginx:sites:phagescan:proxy", "gunicorn:bind"),
 )
 
 
 def roles() -> list[str]:
-    """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else `master`."""
-    given = _get("phagescan:roles") or __salt__["grains.get"]("roles") or ["master"]
+    """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else all there are."""
+    given = _get("phagescan:roles") or __salt__["grains.get"]("roles") or ROLES
     return [given] if isinstance(given, str) else list(given)
 
 
@@ -120,9 +136,15 @@ def faults() -> list[str]:
     if "master" in roles():
         for key in ("broker:master", "database:name", "database:user", "admin:user", "static_root", "log_dir"):
             found += _present(f"phagescan:{key}")
+        for key in ("scan:sample_root", "scan:max_size", "scan:expires"):
+            found += _present(f"phagescan:{key}")
         found += _master()
+    if "worker" in roles():
+        for key in ("worker:user", "worker:log_dir", "worker:master_url", "worker:concurrency", "engines"):
+            found += _present(f"phagescan:{key}")
+        found += _engines()
     found += _refers("phagescan:broker:worker", "rabbitmq:users")
-    return found + _passwords() + _host()
+    return found + _same() + _passwords() + _host()
 
 
 def doctor() -> str:
@@ -156,7 +178,7 @@ def canary() -> str:
 def arrival(canary: bool = True) -> str:
     """What bootstrap ends with: a canary (of a master in production), the URL, the login, and where its password lies."""
     if "master" not in roles():
-        return "Phagescan worker: code, virtualenv and broker login are in place"
+        return f"Phagescan worker: scans for {_get('phagescan:worker:master_url')}"
     addresses = [ip for ip in __grains__.get("ipv4", []) if not ip.startswith("127.")] or ["127.0.0.1"]
     lines = [
         f"Phagescan Master: http://{addresses[0]}/",
@@ -226,14 +248,36 @@ def _master() -> list[str]:
     for vhost in _get("rabbitmq:absent:vhosts") or []:
         if vhost in vhosts:
             found.append(f"rabbitmq:absent:vhosts: {vhost} is in rabbitmq:vhosts, too")
-    for key, other in SAME:
-        if _get(other) not in (None, "", _get(key)):  # one that is missing is told of elsewhere
-            found.append(f"{key}: must be the same as {other}, {_get(other)}, not {_get(key)}")
     if not str(_get("gunicorn:bind")).startswith("127.0.0.1:"):
         found.append("gunicorn:bind: Django listens on loopback only; make it 127.0.0.1:<port>")
     for name, database in (_get("postgresql:databases") or {}).items():
         if database.get("owner") not in (_get("postgresql:roles") or {}):
             found.append(f"postgresql:databases:{name}:owner: {database.get('owner')} is not in postgresql:roles")
+    return found
+
+
+def _same() -> list[str]:
+    """Keys that differ and must not; one that is missing is told of elsewhere."""
+    return [
+        f"{key}: must be the same as {other}, {_get(other)}, not {_get(key)}"
+        for key, other in SAME
+        if _get(other) not in (None, "", _get(key))
+    ]
+
+
+def _engines() -> list[str]:
+    """Engines that there are not, and rules whose names would not do for files."""
+    found = []
+    source = (_get("phagescan:source") or "").removeprefix("salt://")
+    folders = [pathlib.Path(root, source, "engines") for root in __opts__["file_roots"].get("base", [])]
+    for name in _get("phagescan:engines") or {}:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)):
+            found.append(f"phagescan:engines:{name}: must be a lower-case name of a module in engines/")
+        elif not any((folder / f"{name}.py").is_file() for folder in folders):
+            found.append(f"phagescan:engines:{name}: there is no engines/{name}.py in {_get('phagescan:source')}")
+    for name in _get("phagescan:engines:yara:rules") or {}:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", str(name)):
+            found.append(f"phagescan:engines:yara:rules:{name}: must be a name of letters, digits, _ and -")
     return found
 
 
@@ -268,8 +312,9 @@ def _host() -> list[str]:
 
 def _passwords() -> list[str]:
     """Faults of passwords; the value itself is never shown."""
-    keys = [f"rabbitmq:users:{name}:password" for name in _get("rabbitmq:users") or {}]
+    keys = [f"rabbitmq:users:{_get('phagescan:broker:worker')}:password"]
     if "master" in roles():
+        keys = [f"rabbitmq:users:{name}:password" for name in _get("rabbitmq:users") or {}]
         keys += [f"postgresql:roles:{name}:password" for name in _get("postgresql:roles") or {}]
         keys += ["phagescan:admin:password", "phagescan:secret_key"]
     samples_allowed = bool(_get("phagescan:allow_sample_passwords"))

@@ -1,17 +1,9 @@
-# What every role of Phagescan stands on: its user, code, virtualenv and directories.
+# What every role of Phagescan stands on: its code, virtualenv and directory of settings.
 {%- from 'application/map.jinja' import phagescan with context %}
 
 application-python:
   pkg.installed:
     - pkgs: [python3-venv]
-
-application-user:
-  user.present:
-    - name: {{ phagescan.user }}
-    - home: {{ phagescan.root }}
-    - createhome: False
-    - shell: /bin/bash
-    - system: True
 
 # Root's, and not writable by the services that run it.
 application-code:
@@ -69,20 +61,10 @@ application-celeryd:
     - require:
       - python_lock: application-virtualenv
 
+# Each file in it is its one reader's.
 application-secrets:
   file.directory:
     - name: /etc/phagescan
     - user: root
-    - group: {{ phagescan.user }}
-    - mode: '0750'
-    - require:
-      - user: application-user
-
-application-logs:
-  file.directory:
-    - name: {{ phagescan.log_dir }}
-    - user: {{ phagescan.user }}
-    - group: adm
-    - mode: '0750'
-    - require:
-      - user: application-user
+    - group: root
+    - mode: '0755'

@@ -1,5 +1,3 @@
-{%- from 'application/map.jinja' import phagescan with context %}
-
 # Where systemd runs, logrotate brings its own timer; elsewhere cron starts it.
 application-logrotate-packages:
   pkg.installed:
@@ -10,7 +8,6 @@ application-logrotate:
     - name: /etc/logrotate.d/phagescan
     - source: salt://application/files/logrotate.jinja
     - template: jinja
-    - context: {phagescan: {{ {'user': phagescan.user, 'log_dir': phagescan.log_dir} | tojson }}}
     - makedirs: True
     - user: root
     - group: root

@@ -1,9 +1,36 @@
-# Phagescan's side of the scan master: its settings, its database's contents, its static files.
+# Phagescan's side of the scan master: its user, settings, samples, database's contents and static files.
 {%- from 'application/map.jinja' import phagescan, site with context %}
 include:
   - application
-  - application.worker
   - postgresql.topology
+
+application-user:
+  user.present:
+    - name: {{ phagescan.user }}
+    - home: {{ phagescan.root }}
+    - createhome: False
+    - shell: /bin/bash
+    - system: True
+
+application-logs:
+  file.directory:
+    - name: {{ phagescan.log_dir }}
+    - user: {{ phagescan.user }}
+    - group: adm
+    - mode: '0750'
+    - require:
+      - user: application-user
+
+# Nobody else's to look at. What is being received lies beside what is kept, to be renamed into place.
+application-samples:
+  file.directory:
+    - names: [{{ phagescan.scan.sample_root }}, {{ phagescan.scan.sample_root }}/incoming]
+    - user: {{ phagescan.user }}
+    - group: {{ phagescan.user }}
+    - mode: '0700'
+    - makedirs: True
+    - require:
+      - user: application-user
 
 # Read from pillar in the template, so that no password is rendered into an SLS.
 application-config:
@@ -17,6 +44,7 @@ application-config:
     - show_changes: False
     - require:
       - file: application-secrets
+      - user: application-user
 
 application-migrations:
   django_site.migrated:
@@ -25,6 +53,7 @@ application-migrations:
     - require:
       - file: application-code
       - file: application-config
+      - file: application-samples
       - python_lock: application-virtualenv
       - postgresql_topology: postgresql-topology
 

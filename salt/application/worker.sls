@@ -1,16 +1,85 @@
-# The workers' login at the broker.
+# The scan worker: its user, its engines and its login at the broker. It has no login at the database.
 {%- from 'application/map.jinja' import phagescan with context %}
+{%- set rules = '/etc/phagescan/yara.d' %}
 include:
   - application
+
+# Of no group that can read the master's files, and nobody's login.
+application-worker-user:
+  user.present:
+    - name: {{ phagescan.worker.user }}
+    - home: {{ phagescan.root }}
+    - createhome: False
+    - shell: /usr/sbin/nologin
+    - system: True
+
+application-worker-logs:
+  file.directory:
+    - name: {{ phagescan.worker.log_dir }}
+    - user: {{ phagescan.worker.user }}
+    - group: adm
+    - mode: '0750'
+    - require:
+      - user: application-worker-user
 
 application-worker-config:
   file.managed:
     - name: /etc/phagescan/worker.toml
     - source: salt://application/files/worker.toml.jinja
     - template: jinja
+    - context: {rules: {{ rules }}}
     - user: root
-    - group: {{ phagescan.user }}
+    - group: {{ phagescan.worker.user }}
     - mode: '0640'
     - show_changes: False
     - require:
       - file: application-secrets
+      - user: application-worker-user
+
+# libmagic, for the engine fileinfo.
+application-libmagic:
+  pkg.installed:
+    - pkgs: [file]
+
+application-yara-rules:
+  file.directory:
+    - name: {{ rules }}
+    - user: root
+    - group: root
+    - mode: '0755'
+    - clean: True
+    - require:
+      - file: application-secrets
+{%- for name in phagescan.engines.get('yara', {}).get('rules', {}) %}
+
+application-yara-rules-{{ name }}:
+  file.managed:
+    - name: {{ rules }}/{{ name }}.yar
+    - contents_pillar: phagescan:engines:yara:rules:{{ name }}
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require_in:
+      - file: application-yara-rules
+{%- endfor %}
+{%- if 'clamav' in phagescan.engines %}
+
+# freshclam brings the signatures; clamd is started by its socket once they are there.
+application-clamav:
+  pkg.installed:
+    - pkgs: [clamav-daemon, clamav-freshclam]
+
+application-freshclam:
+  daemon.running:
+    - name: clamav-freshclam
+    - pidfile: /run/clamav/freshclam.pid
+    - require:
+      - pkg: application-clamav
+
+application-clamd:
+  daemon.running:
+    - name: {{ 'clamav-daemon.socket' if grains['init'] == 'systemd' else 'clamav-daemon' }}
+    - pidfile: /run/clamav/clamd.pid
+    - require:
+      - pkg: application-clamav
+{%- endif %}
