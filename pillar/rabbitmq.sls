@@ -3,6 +3,16 @@ rabbitmq:
   vhosts: [phage]
   users:
     phagemasteruser: {tags: [], permissions: {phage: ['.*', '.*', '.*']}}
-    phageworkeruser: {tags: [], permissions: {phage: ['.*', '.*', '.*']}}
+    phageworkeruser:
+      tags: []
+      permissions: {phage: ['.*', '.*', '.*']}
+      # Its engines' queues, its control mailbox, and the exchanges that take what it sends.
+      least:
+        phage:
+          - '^(engine\.[a-z0-9_]+|celeryev|(reply\.)?celery\.pidbox|scan@.+\.celery\.pidbox)$'
+          - '^(results|celeryev|reply\.celery\.pidbox|scan@.+\.celery\.pidbox)$'
+          - '^(engine\.[a-z0-9_]+|celery\.pidbox|scan@.+\.celery\.pidbox)$'
+  # true: a user that has `least` gets that in place of its `permissions`.
+  least_privilege: false
   # What is listed here is removed; users and vhosts that nothing lists stay.
   absent: {users: [guest], vhosts: []}

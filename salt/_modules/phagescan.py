@@ -238,11 +238,12 @@ def _master() -> list[str]:
     if _get("phagescan:broker:vhost") not in vhosts:
         found.append(f"phagescan:broker:vhost: {_get('phagescan:broker:vhost')} is not in rabbitmq:vhosts")
     for name, user in (_get("rabbitmq:users") or {}).items():
-        for vhost, rights in (user.get("permissions") or {}).items():
-            if vhost not in vhosts:
-                found.append(f"rabbitmq:users:{name}:permissions: vhost {vhost} is not in rabbitmq:vhosts")
-            if not isinstance(rights, list) or len(rights) != 3:
-                found.append(f"rabbitmq:users:{name}:permissions:{vhost}: must be [configure, write, read]")
+        for key in ("permissions", "least"):
+            for vhost, rights in (user.get(key) or {}).items():
+                if vhost not in vhosts:
+                    found.append(f"rabbitmq:users:{name}:{key}: vhost {vhost} is not in rabbitmq:vhosts")
+                if not isinstance(rights, list) or len(rights) != 3:
+                    found.append(f"rabbitmq:users:{name}:{key}:{vhost}: must be [configure, write, read]")
         if name in (_get("rabbitmq:absent:users") or []):
             found.append(f"rabbitmq:absent:users: {name} is in rabbitmq:users, too")
     for vhost in _get("rabbitmq:absent:vhosts") or []:

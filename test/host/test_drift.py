@@ -162,7 +162,7 @@ FIRST = [
         "settings' folder open",
         "chmod 0777 /etc/phagescan",
         "/etc/phagescan",
-        'test "$(stat -c %a /etc/phagescan)" = 750',
+        'test "$(stat -c %a /etc/phagescan)" = 755',
     ),
     Drift(
         "code altered",

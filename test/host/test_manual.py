@@ -215,10 +215,13 @@ def test_broker_conf(machine: Machine) -> None:
     """The credentials are BROKER_CONF, where the manual says it is."""
     line(machine, "For the master it is in scaggr/settings.py.")
     line(machine, "For the worker it is in workerceleryconfig.py.")
-    for module, user in (("scaggr.settings", "phagemasteruser"), ("workerceleryconfig", "phageworkeruser")):
+    logins = (("scaggr.settings", "phagemasteruser", "avuser"), ("workerceleryconfig", "phageworkeruser", "avscan"))
+    for module, user, reader in logins:
         script = f'import json, {module} as m; print(json.dumps(m.BROKER_CONF["user"]))'
         machine.put({"/tmp-broker-conf.py": script.encode()})
-        said = machine.run("su - avuser -c 'PYTHONPATH=. python /tmp-broker-conf.py'; rm /tmp-broker-conf.py").ok().stdout
+        command = "cd /opt/phagescan && PYTHONPATH=. /opt/phagescan-venv/bin/python /tmp-broker-conf.py"
+        said = machine.run(command, user=reader).ok().stdout
+        machine.run("rm /tmp-broker-conf.py").ok()
         assert json.loads(said) == user
 
 

@@ -14,10 +14,14 @@ PLACES = {
     "/opt/phagescan-venv": "root:root 755",
     "/etc/phagescan": None,
     "/etc/phagescan/master.toml": "root:avuser 640",
-    "/etc/phagescan/worker.toml": "root:avuser 640",
+    "/etc/phagescan/worker.toml": "root:avscan 640",
+    "/etc/phagescan/yara.d": "root:root 755",
     "/var/lib/phagescan": None,
     "/var/lib/phagescan/static": "root:root 755",
+    "/var/lib/phagescan/samples": "avuser:avuser 700",
+    "/var/lib/phagescan/samples/incoming": "avuser:avuser 700",
     "/var/log/phagescan": "avuser:adm 750",
+    "/var/log/phagescan-worker": "avscan:adm 750",
 }
 INSTALLED = """
 import importlib.metadata, json

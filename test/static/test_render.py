@@ -19,7 +19,7 @@ SYSTEMS = {
     "ubuntu2404": {"os": "Ubuntu", "osrelease": "24.04", "osmajorrelease": 24, "oscodename": "noble"},
 }
 INITS = {"systemd": "systemd", "none": "unknown"}
-ROLES = ("master", "worker")
+ROLES = ("master", "worker", "both")
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
 CASES = list(product(SYSTEMS, INITS, ROLES))
 PASSWORDS = {
@@ -36,7 +36,7 @@ def render(folder: Path, system: str, init: str, role: str) -> Any:
     """What state.show_highstate says on a minion with these grains."""
     config = yaml.safe_load((ROOT / "roots/minion/minion").read_text())
     config |= {
-        "file_roots": {"base": [str(ROOT / "salt"), str(ROOT / "formulas")]},
+        "file_roots": {"base": [str(ROOT / name) for name in ("salt", "formulas", "roots")]},
         "pillar_roots": {"base": [str(folder.parent / "pillar")]},
         "module_dirs": [str(folder.parent / "modules")],
         "root_dir": str(folder),
@@ -49,12 +49,11 @@ def render(folder: Path, system: str, init: str, role: str) -> Any:
             "osfinger": f"{SYSTEMS[system]['os']}-{SYSTEMS[system]['osrelease']}",
             "osfullname": SYSTEMS[system]["os"],
             "init": INITS[init],
-            "roles": [role],
         },
     }
     folder.mkdir()
     (folder / "minion").write_text(yaml.safe_dump(config))
-    pillar = {"phagescan": {"roles": [role]}}
+    pillar = {} if role == "both" else {"phagescan": {"roles": [role]}}
     ran = subprocess.run(
         [
             Path(sys.executable).parent / "salt-call",
@@ -151,3 +150,11 @@ def test_init_decides(rendered: dict[tuple[str, ...], Any], system: str) -> None
     assert "/etc/init.d/celeryd-master" not in with_systemd
     assert "/etc/init.d/celeryd-master" in without
     assert "/etc/systemd/system/" not in without
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_role_decides(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
+    """A host has the services of its roles, and none of the others'."""
+    text = json.dumps(rendered[case])
+    assert ("rabbitmq-server" in text) == ("/etc/phagescan/master.toml" in text) == (case[2] != "worker")
+    assert ("celery-celeryd-service" in text) == ("/etc/phagescan/worker.toml" in text) == (case[2] != "master")

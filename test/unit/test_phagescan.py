@@ -62,8 +62,12 @@ def phagescan(
             __salt__=made.salt,
             __grains__=made.opts["grains"],
             __pillar__=pillar,
-            __opts__={"pillar_roots": {"base": ["/srv/none", "/srv/pillar"]}},
+            __opts__={"pillar_roots": {"base": ["/srv/none", "/srv/pillar"]}, "file_roots": {"base": ["/srv/roots"]}},
         )
+        for engine in ("yara", "fileinfo"):
+            path = tmp_path / f"srv/roots/phagescan/engines/{engine}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         module.pathlib = SimpleNamespace(Path=lambda path, *more: tmp_path.joinpath(path.lstrip("/"), *more))
         return module
 
@@ -112,6 +116,21 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
         ("rabbitmq:absent:users", ["phagemasteruser"], "rabbitmq:absent:users: phagemasteruser is in rabbitmq:users, too"),
         ("rabbitmq:absent:vhosts", ["/", "phage"], "rabbitmq:absent:vhosts: phage is in rabbitmq:vhosts, too"),
         ("postgresql:databases:phage:owner", "nobody", "postgresql:databases:phage:owner: nobody is not in postgresql:roles"),
+        (
+            "phagescan:engines:sorcery",
+            {},
+            "phagescan:engines:sorcery: there is no engines/sorcery.py in salt://phagescan",
+        ),
+        ("phagescan:engines:../yara", {}, "phagescan:engines:../yara: must be a lower-case name of a module in engines/"),
+        (
+            "phagescan:engines:yara:rules",
+            {"../../x": "rule x { condition: true }"},
+            "phagescan:engines:yara:rules:../../x: must be a name of letters, digits, _ and -",
+        ),
+        ("phagescan:engines", REMOVED, "phagescan:engines: is missing; see phagescan.sls in pillar/"),
+        ("phagescan:worker:master_url", "", "phagescan:worker:master_url: is missing"),
+        ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: is missing"),
+        ("celery:workers:celeryd:user", "root", "celery:workers:celeryd:user: must be the same as phagescan:worker:user"),
         ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: None is not in postgresql:roles"),
     ],
 )
@@ -165,6 +184,9 @@ def test_types_are_of_the_shipped_pillar(phagescan: Callable[..., ModuleType]) -
     """The table means keys that are there, or that the manual or a formula's README names."""
     optional = {
         "phagescan:roles",
+        "phagescan:engines:*:timeout",
+        "phagescan:engines:*:memory",
+        "phagescan:engines:yara:rules:*",
         "rabbitmq:port",
         "rabbitmq:consumer_timeout",
         "rabbitmq:policies",
@@ -235,7 +257,6 @@ def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> Non
     assert fault.endswith(", not None")
     both = [pair[0] for pair in same() if pair[1] == other]
     assert phagescan({other: "/unit", **dict.fromkeys(both, "/unit")}).faults() == []
-    assert phagescan({"phagescan:roles": ["worker"], key: "/unit"}).faults() == []
 
 
 def test_bind(phagescan: Callable[..., ModuleType]) -> None:
@@ -324,8 +345,8 @@ def test_unknown_system(phagescan: Callable[..., ModuleType], grains: dict[str, 
 
 
 def test_roles(phagescan: Callable[..., ModuleType]) -> None:
-    """Pillar decides, then the grain, then it is a master."""
-    assert phagescan().roles() == ["master"]
+    """Pillar decides, then the grain, then it has both."""
+    assert phagescan().roles() == ["master", "worker"]
     assert phagescan(roles=["worker"]).roles() == ["worker"]
     assert phagescan({"phagescan:roles": ["master", "worker"]}, roles=["worker"]).roles() == ["master", "worker"]
 

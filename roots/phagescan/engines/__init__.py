@@ -1,0 +1,55 @@
+"""The engines: one module each, which holds one subclass of Engine. Nothing of Django or Celery is imported here.
+
+An engine runs in a process of its own (worker/child.py) that has neither network nor rights: it may hang, crash or print.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an engine found in a sample: whether it is evil (None: not this engine's business), and what else it knows."""
+
+    infected: bool | None
+    name: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Engine(ABC):
+    """An engine. Whatever its methods raise becomes the error of the verdict."""
+
+    name: ClassVar[str]
+    kind: ClassVar[str] = "evilness"
+    """Or "metadata": such an engine describes samples and judges none."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Take the engine's table of worker.toml."""
+        self.options = options
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return the version of the engine and of what it knows."""
+
+    @abstractmethod
+    def self_test(self) -> None:
+        """Do the engine's work on something whose answer is known; raise when it is another."""
+
+    @abstractmethod
+    def scan(self, path: Path) -> Finding:
+        """Look at a sample."""
+
+
+def load(name: str, options: Mapping[str, Any]) -> Engine:
+    """Make the engine of the module engines.`name`."""
+    module = import_module(f"{__name__}.{name}")
+    (found,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module.__name__
+    )
+    return found(options)

@@ -1,0 +1,136 @@
+"""Engine `fileinfo`: what kind of file a sample is. It judges nothing."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import magic
+import pefile
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import InterpSegment
+from pypdf import PdfReader
+
+from engines import Engine, Finding
+
+CHUNK = 1 << 20
+HEAD = 1024
+MANY = 20
+"""Names that a list shows at most."""
+
+
+class Fileinfo(Engine):
+    """Type, size, hashes and entropy of every file; what the headers of programs and PDF documents say."""
+
+    name = "fileinfo"
+    kind = "metadata"
+
+    def version(self) -> str:
+        """Return the versions of the libraries."""
+        parts = {"libmagic": f"{magic.version() / 100:.2f}"} | {name: version(name) for name in ("pefile", "pyelftools", "pypdf")}
+        return ", ".join(f"{name} {number}" for name, number in parts.items())
+
+    def self_test(self) -> None:
+        """Recognise this very file."""
+        found = self.scan(Path(__file__)).metadata
+        if not found["mime"].startswith("text/"):
+            raise RuntimeError(f"libmagic takes a text for {found['mime']}")
+        if found["size"] != str(Path(__file__).stat().st_size):
+            raise RuntimeError("the size of a file is not what it is")
+
+    def scan(self, path: Path) -> Finding:
+        """Describe the sample; one that its own format's library cannot read is named malformed, with what is known."""
+        metadata = {"type": magic.from_file(str(path)), "mime": magic.from_file(str(path), mime=True)}
+        metadata |= numbers(path)
+        with path.open("rb") as sample:
+            head = sample.read(HEAD)
+        for sign, place, describe in ((b"MZ", 1, pe), (b"\x7fELF", 1, elf), (b"%PDF-", HEAD, pdf)):
+            if sign in head[: place + len(sign) - 1]:
+                try:
+                    for key, value in describe(path):
+                        metadata[f"{describe.__name__}.{key}"] = value
+                except MemoryError:
+                    raise
+                except Exception as error:  # noqa: BLE001  whatever those libraries raise, it is the file's fault
+                    metadata["malformed"] = f"{describe.__name__}: {str(error) or type(error).__name__}"
+        return Finding(infected=None, metadata=metadata)
+
+
+def numbers(path: Path) -> dict[str, str]:
+    """Read the file once for its size, hashes and entropy (bits a byte)."""
+    hashes = [hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "sha256")]
+    counts: Counter[int] = Counter()
+    with path.open("rb") as sample:
+        while chunk := sample.read(CHUNK):
+            for digest in hashes:
+                digest.update(chunk)
+            counts.update(chunk)
+    size = counts.total()
+    entropy = -sum(count / size * math.log2(count / size) for count in counts.values())
+    return {"size": str(size), "entropy": f"{abs(entropy):.2f}"} | {digest.name: digest.hexdigest() for digest in hashes}
+
+
+def several(names: list[str]) -> str:
+    """Write a list that may be long."""
+    return ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if len(names) > MANY else "")
+
+
+def pe(path: Path) -> Iterator[tuple[str, str]]:
+    """Say what a Windows program is."""
+    program = pefile.PE(str(path), fast_load=True)
+    try:
+        header, optional = program.FILE_HEADER, program.OPTIONAL_HEADER
+        machine = pefile.MACHINE_TYPE.get(header.Machine, hex(header.Machine))
+        yield "machine", machine.removeprefix("IMAGE_FILE_MACHINE_").lower()
+        yield "kind", "dll" if program.is_dll() else "driver" if program.is_driver() else "exe"
+        yield "timestamp", datetime.fromtimestamp(header.TimeDateStamp, UTC).isoformat()
+        yield "entry", hex(optional.AddressOfEntryPoint)
+        yield "sections", several([section.Name.rstrip(b"\0").decode("latin-1") for section in program.sections])
+        program.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]])
+        imported = getattr(program, "DIRECTORY_ENTRY_IMPORT", [])
+        yield "imports", str(sum(len(library.imports) for library in imported))
+        if imphash := program.get_imphash():
+            yield "imphash", imphash
+    finally:
+        program.close()
+
+
+def elf(path: Path) -> Iterator[tuple[str, str]]:
+    """Say what a program of Unix is."""
+    with path.open("rb") as sample:
+        program = ELFFile(sample)
+        yield "machine", program.get_machine_arch()
+        yield "bits", str(program.elfclass)
+        yield "kind", str(program["e_type"]).removeprefix("ET_").lower()
+        yield "entry", hex(program["e_entry"])
+        yield "sections", str(program.num_sections())
+        for segment in program.iter_segments():
+            if isinstance(segment, InterpSegment):
+                yield "interpreter", segment.get_interp_name()
+        dynamic = program.get_section_by_name(".dynamic")
+        if isinstance(dynamic, DynamicSection):
+            yield "libraries", several([tag.needed for tag in dynamic.iter_tags("DT_NEEDED")])
+
+
+def pdf(path: Path) -> Iterator[tuple[str, str]]:
+    """Say what a PDF document is."""
+    with path.open("rb") as sample:
+        document = PdfReader(sample)
+        yield "version", document.pdf_header.removeprefix("%PDF-")
+        yield "encrypted", "yes" if document.is_encrypted else "no"
+        if document.is_encrypted and not document.decrypt(""):
+            return
+        root = document.root_object
+        names = root.get("/Names", {}).get_object()
+        yield "javascript", "yes" if "/JavaScript" in names or "/OpenAction" in root and runs_script(root) else "no"
+        yield "pages", str(len(document.pages))
+
+
+def runs_script(root: dict) -> bool:
+    """Tell whether what a document does when it is opened is a script; it may be a place in the document as well."""
+    action = root["/OpenAction"].get_object()
+    return isinstance(action, dict) and action.get("/S") == "/JavaScript"
