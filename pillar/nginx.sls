@@ -5,4 +5,6 @@ nginx:
       server_name: _
       proxy: 127.0.0.1:9000
       static: {/static/: /var/lib/phagescan/static/}
+      # A little more than phagescan:scan:max_size, so that the application itself says what is too large.
       client_max_body_size: 101m
+      error_pages: {'413': /static/scaggr/413.html, 502 503 504: /static/scaggr/down.html}

@@ -18,5 +18,8 @@ extend:
       - watch:
         - file: application-code
         - file: application-worker-config
+{%- if grains['init'] == 'systemd' %}
+        - file: application-worker-network
+{%- endif %}
         - python_lock: application-virtualenv
 {%- endfor %}

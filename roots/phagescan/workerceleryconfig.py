@@ -1,10 +1,26 @@
-"""A scan worker, on this host or another: it needs the broker, and neither Django's settings nor the database."""
+"""A scan worker, on this host or another: it needs broker and master, and neither Django's settings nor the database."""
 
 from scaggr.celeryconf import *  # noqa: F403
 from scaggr.celeryconf import broker_url_of
-from scaggr.conf import load
+from scaggr.conf import ConfError, load
+from scaggr.queues import engine_queue
 
-BROKER_CONF = load("worker")["broker"]
+CONF = load("worker")
+BROKER_CONF = CONF["broker"]
+if not CONF["engines"]:
+    raise ConfError("worker.toml names no engine: list some in pillar, and run salt-call --local state.highstate")
 
 broker_url = broker_url_of(BROKER_CONF)
+imports = ["worker.tasks", "worker.announce"]
+
+# A queue for each engine. They hang on the default exchange, which Celery would replace by one named like the default queue.
+task_queues = [engine_queue(name) for name in CONF["engines"]]
+task_default_exchange = ""
 task_default_queue = "worker"
+task_create_missing_queues = False
+
+worker_concurrency = CONF["scan"]["concurrency"]
+
+# A scan goes on when the connection is lost: its verdict is sent when the broker is back, and counts. Cancelled, it would
+# begin anew, and the master would count that as one more worker that the sample has killed.
+worker_cancel_long_running_tasks_on_connection_loss = False

@@ -2,7 +2,9 @@
 
 import pathlib
 import re
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from salt.exceptions import CommandExecutionError
 
@@ -145,6 +147,23 @@ def faults() -> list[str]:
         found += _engines()
     found += _refers("phagescan:broker:worker", "rabbitmq:users")
     return found + _same() + _passwords() + _host()
+
+
+def peers() -> list[str]:
+    """Addresses that a scan worker may talk to: the broker, the master, and name servers where one of them has a name."""
+    hosts = {_get("phagescan:broker:host"), urlsplit(_get("phagescan:worker:master_url")).hostname}
+    addresses, named = set(), False
+    for host in filter(None, hosts):
+        try:
+            found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        except OSError:
+            found = set()  # not known now: the next run looks again
+        named = named or found != {host}
+        addresses |= found
+    resolvers = pathlib.Path("/etc/resolv.conf")
+    if named and resolvers.exists():
+        addresses |= set(re.findall(r"^nameserver\s+(\S+)", resolvers.read_text(), re.MULTILINE))
+    return sorted(addresses)
 
 
 def doctor() -> str:

@@ -36,6 +36,23 @@ application-worker-config:
       - file: application-secrets
       - user: application-worker-user
 
+{%- if grains['init'] == 'systemd' %}
+
+# The worker reaches broker and master, and nothing else.
+application-worker-network:
+  file.managed:
+    - name: /etc/systemd/system/celeryd.service.d/network.conf
+    - contents: |
+        # Managed by Salt.
+        [Service]
+        IPAddressDeny=any
+        IPAddressAllow={{ salt['phagescan.peers']() | join(' ') }}
+    - makedirs: True
+    - user: root
+    - group: root
+    - mode: '0644'
+{%- endif %}
+
 # libmagic, for the engine fileinfo.
 application-libmagic:
   pkg.installed:

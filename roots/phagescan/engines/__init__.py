@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 
@@ -44,12 +45,13 @@ class Engine(ABC):
         """Look at a sample."""
 
 
+def module(name: str) -> ModuleType:
+    """Import the module of an engine."""
+    return import_module(f"{__name__}.{name}")
+
+
 def load(name: str, options: Mapping[str, Any]) -> Engine:
-    """Make the engine of the module engines.`name`."""
-    module = import_module(f"{__name__}.{name}")
-    (found,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module.__name__
-    )
+    """Make the engine that the module engines.`name` holds."""
+    values = vars(module(name)).values()
+    (found,) = (value for value in values if isinstance(value, type) and issubclass(value, Engine) and value is not Engine)
     return found(options)

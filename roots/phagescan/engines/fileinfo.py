@@ -31,8 +31,8 @@ class Fileinfo(Engine):
 
     def version(self) -> str:
         """Return the versions of the libraries."""
-        parts = {"libmagic": f"{magic.version() / 100:.2f}"} | {name: version(name) for name in ("pefile", "pyelftools", "pypdf")}
-        return ", ".join(f"{name} {number}" for name, number in parts.items())
+        libraries = (f"{name} {version(name)}" for name in ("pefile", "pyelftools", "pypdf"))
+        return ", ".join([f"libmagic {magic.version() / 100:.2f}", *libraries])
 
     def self_test(self) -> None:
         """Recognise this very file."""
@@ -86,7 +86,7 @@ def pe(path: Path) -> Iterator[tuple[str, str]]:
         header, optional = program.FILE_HEADER, program.OPTIONAL_HEADER
         machine = pefile.MACHINE_TYPE.get(header.Machine, hex(header.Machine))
         yield "machine", machine.removeprefix("IMAGE_FILE_MACHINE_").lower()
-        yield "kind", "dll" if program.is_dll() else "driver" if program.is_driver() else "exe"
+        yield "kind", "dll" if program.is_dll() else "exe"
         yield "timestamp", datetime.fromtimestamp(header.TimeDateStamp, UTC).isoformat()
         yield "entry", hex(optional.AddressOfEntryPoint)
         yield "sections", several([section.Name.rstrip(b"\0").decode("latin-1") for section in program.sections])
@@ -126,7 +126,8 @@ def pdf(path: Path) -> Iterator[tuple[str, str]]:
             return
         root = document.root_object
         names = root.get("/Names", {}).get_object()
-        yield "javascript", "yes" if "/JavaScript" in names or "/OpenAction" in root and runs_script(root) else "no"
+        script = "/JavaScript" in names or ("/OpenAction" in root and runs_script(root))
+        yield "javascript", "yes" if script else "no"
         yield "pages", str(len(document.pages))
 
 

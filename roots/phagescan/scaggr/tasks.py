@@ -2,10 +2,13 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from celery import Task
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from scaggr import scans
 from scaggr.celery import app
 from scaggr.models import Canary, Heartbeat, TaskState, WorkerState
 
@@ -63,3 +66,42 @@ def prune() -> None:
     Heartbeat.objects.filter(sent_at__lt=old).delete()
     TaskState.objects.filter(seen_at__lt=old).delete()
     WorkerState.objects.filter(last_heartbeat__lt=old).delete()
+    scans.prune_incoming()
+
+
+@app.task(name="scaggr.dispatch")
+def dispatch(run_id: str) -> None:
+    """Send a run to the engines. One that fails is taken up by scaggr.refresh_engines."""
+    scans.dispatch(run_id)
+
+
+# The one message that nobody would send again, so it outlives a database that is away.
+@app.task(
+    name="scaggr.record",
+    autoretry_for=(OperationalError, InterfaceError),
+    max_retries=None,
+    retry_backoff=1,
+    retry_backoff_max=30,
+)
+def record(**answer: Any) -> None:
+    """Write what a worker found."""
+    scans.record(**answer)
+
+
+@app.task(name="scaggr.announce")
+def announce(worker: str, engines: list[dict[str, Any]]) -> None:
+    """Note which engines a worker has."""
+    scans.announce(worker, engines)
+
+
+@app.task(name="scaggr.refresh_engines")
+def refresh_engines() -> None:
+    """Take silent workers' engines out of use, and dispatch the runs that still wait for one."""
+    scans.refresh_engines()
+    scans.dispatch_waiting()
+
+
+@app.task(name="scaggr.expire_runs")
+def expire_runs() -> None:
+    """End the runs whose time is over."""
+    scans.expire()

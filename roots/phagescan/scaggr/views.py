@@ -1,19 +1,286 @@
-"""The front page."""
+"""The pages: samples with their upload and search, one sample, Server Status, and what they ask for while they are open."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
-from scaggr.models import Canary, Heartbeat, WorkerState
+from django.conf import settings
+from django.contrib.auth.views import LoginView
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+from stream_zip import ZIP_AUTO, stream_zip
+
+from scaggr.models import Sample, ScanRun, Verdict
+from scaggr.scans import SubmitError, rescan, search, submit, summary
+from scaggr.status import server_status
+
+PAGE = 25
+"""Rows of a page of the list."""
+
+EARLIER = 20
+"""Runs of a sample that its page lists."""
+
+POLLED = 200
+"""Rows that are looked up at once for a page that is open."""
+
+LONGEST_LINK = 200
+"""Characters of a value that is still offered as a search."""
+
+ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is told to everybody
+CHUNK = 1 << 16
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+)
 
 
+def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let what a view answers run nothing but our static files, and let nobody keep it."""
+
+    @functools.wraps(view)
+    def wrapped(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(*args, **kwargs)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        add_never_cache_headers(response)
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    return wrapped
+
+
+class Login(LoginView):
+    """The login page. An open page whose session has ended comes here when it asks for news: it is loaded anew."""
+
+    redirect_authenticated_user = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form."""
+        return HttpResponseClientRefresh() if request.htmx else super().get(request, *args, **kwargs)
+
+
+# samples
+
+
+@page
+@require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Show how the master is: the canary's flights, the nodes, and who sends the periodic tasks."""
-    return render(
-        request,
-        "home.html",
-        {
-            "canaries": Canary.objects.all()[:10],
-            "workers": WorkerState.objects.all(),
-            "heartbeat": Heartbeat.objects.first(),
+    """Show the drop zone and the list of runs, or the list alone when the search box asks for it."""
+    # PostgreSQL keeps no NUL.
+    query = request.GET.get("q", "").replace("\0", "").strip()[:1000]
+    runs = Paginator(search(query), PAGE).get_page(request.GET.get("page"))
+    runs.object_list = [described(run) for run in runs]
+    context = {
+        "query": query,
+        "runs": runs,
+        "limit": settings.MAX_SAMPLE_SIZE,
+        "links": {
+            word: "?" + urlencode({"q": query, "page": number} if query else {"page": number})
+            for word, number in neighbours(runs).items()
         },
-    )
+    }
+    alone = request.htmx and not request.htmx.history_restore_request
+    return render(request, "parts/runs.html" if alone else "home.html", context)
+
+
+def neighbours(runs: Any) -> dict[str, int]:
+    """Number the pages before and after."""
+    found = {}
+    if runs.has_previous():
+        found["newer"] = runs.previous_page_number()
+    if runs.has_next():
+        found["older"] = runs.next_page_number()
+    return found
+
+
+def described(run: ScanRun) -> ScanRun:
+    """Add what the templates say of a run: its summary, who has answered, and which engines failed."""
+    verdicts = list(run.verdicts.all())
+    run.summary = summary(run)
+    run.open = run.finished_at is None
+    run.asked = len(verdicts)
+    run.answered = sum(verdict.outcome != Verdict.Outcome.PENDING for verdict in verdicts)
+    run.failures = [v for v in verdicts if v.outcome in (Verdict.Outcome.ERROR, Verdict.Outcome.TIMED_OUT)]
+    # What a page holds of a run is old when this has changed.
+    run.mark = f"{run.status.value}-{run.answered}"
+    return run
+
+
+@page
+@require_GET
+def news(request: HttpRequest) -> HttpResponse:
+    """Answer with the rows that have changed since the page that asks got them."""
+    held = {}
+    for item in request.GET.getlist("run")[:POLLED]:
+        identifier, _, mark = item.partition(".")
+        try:
+            held[UUID(identifier)] = mark
+        except ValueError:
+            continue
+    found = ScanRun.objects.filter(id__in=held).select_related("sample").prefetch_related("verdicts")
+    rows = {run.id: described(run) for run in found}
+    changed = [run for run in rows.values() if run.mark != held[run.id]]
+    gone = [identifier for identifier in held if identifier not in rows]
+    if not changed and not gone:
+        return HttpResponse(status=204)
+    return render(request, "parts/news.html", {"changed": changed, "gone": gone})
+
+
+@page
+@require_POST
+def upload(request: HttpRequest) -> HttpResponse:
+    """Take files. The script of the page sends them one by one and gets a row, or a line that says what is wrong."""
+    runs, errors = [], []
+    for file in request.FILES.getlist("file") or [None]:
+        try:
+            runs.append(submit(file, request.user))
+        except SubmitError as error:
+            errors.append(error)
+    if request.htmx:
+        if errors:
+            return HttpResponse(str(errors[0]), status=errors[0].status, content_type="text/plain; charset=utf-8")
+        return render(request, "parts/run.html", {"run": described(runs[0])})
+    if errors:
+        return refusal(request, errors, runs)
+    return redirect("sample", runs[0].sample_id) if len(runs) == 1 else redirect("home")
+
+
+def refusal(request: HttpRequest, errors: list[SubmitError], runs: Iterable[ScanRun] = ()) -> HttpResponse:
+    """Say what was not taken and why."""
+    return render(request, "refusal.html", {"errors": errors, "runs": runs}, status=errors[0].status)
+
+
+# one sample
+
+
+@page
+@require_GET
+def sample(request: HttpRequest, sha256: str) -> HttpResponse:
+    """Show a sample, the verdicts of its last run or of the one asked for, and its other runs."""
+    return render(request, "sample.html", about(request, sha256))
+
+
+@page
+@require_GET
+def sample_rows(request: HttpRequest, sha256: str) -> HttpResponse:
+    """Answer with the verdicts and runs of a sample, if the page that asks has them otherwise."""
+    context = about(request, sha256)
+    if context["mark"] == request.GET.get("seen"):
+        return HttpResponse(status=204)
+    return render(request, "parts/verdicts.html", context)
+
+
+def about(request: HttpRequest, sha256: str) -> dict[str, Any]:
+    """Gather what the page of a sample shows."""
+    found = get_object_or_404(Sample, sha256=sha256)
+    every = found.runs.select_related("sample", "submitted_by").prefetch_related("verdicts")
+    runs = [described(run) for run in every[:EARLIER]]
+    wanted = request.GET.get("run", "")
+    run = next((run for run in runs if str(run.id) == wanted), runs[0] if runs else None)
+    names = sorted(set(found.runs.order_by().values_list("name", flat=True).distinct()[:EARLIER]))
+    return {
+        "sample": found,
+        "run": run,
+        "runs": runs,
+        "more": max(0, found.runs.count() - len(runs)),
+        "names": names,
+        "verdicts": [with_facts(verdict) for verdict in run.verdicts.all()] if run else [],
+        "mark": f"{run.id}.{run.mark}.{runs[0].id}.{runs[0].mark}" if run else "",
+        "live": any(run.open for run in runs),
+        "password": ZIP_PASSWORD,
+    }
+
+
+def with_facts(verdict: Verdict) -> Verdict:
+    """Add the metadata as the page shows it: key, value, and the search that finds the samples which share it."""
+    verdict.facts = [
+        (key, value, f"{reverse('home')}?{urlencode({'q': f'{key}={value}'})}" if len(value or "") <= LONGEST_LINK else "")
+        for key, value in sorted(verdict.metadata.items())
+    ]
+    return verdict
+
+
+@page
+@require_POST
+def sample_rescan(request: HttpRequest, sha256: str) -> HttpResponse:
+    """Scan a sample once more."""
+    found = get_object_or_404(Sample, sha256=sha256)
+    try:
+        rescan(found, request.user)
+    except SubmitError as error:
+        return refusal(request, [error])
+    return redirect("sample", sha256)
+
+
+# downloads: a sample never opens in the browser
+
+
+def download(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Mark what a view answers as bytes to be kept, never to be shown or run."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, sha256: str) -> HttpResponseBase:
+        try:
+            response = view(request, get_object_or_404(Sample, sha256=sha256))
+        except OSError as error:
+            raise Http404("The sample's bytes are gone.") from error
+        response.headers["Content-Type"] = "application/octet-stream"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        return response
+
+    return page(wrapped)
+
+
+@download
+@require_GET
+def sample_raw(request: HttpRequest, found: Sample) -> HttpResponseBase:
+    """Send the bytes as they are."""
+    return FileResponse(found.path.open("rb"), as_attachment=True, filename=found.sha256)
+
+
+@download
+@require_GET
+def sample_zip(request: HttpRequest, found: Sample) -> HttpResponseBase:
+    """Send the bytes in a zip that does not open by mistake."""
+    chunks = read(found.path)
+    member = (found.sha256, found.first_seen, 0o100600, ZIP_AUTO(found.size, level=1), chunks)
+    response = StreamingHttpResponse(stream_zip([member], password=ZIP_PASSWORD))
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.sha256}.zip"'
+    return response
+
+
+def read(path: Path) -> Iterator[bytes]:
+    """Return the chunks of a file that is opened at once, so that a missing one is known before anything is sent."""
+    file = path.open("rb")
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    return chunks()
+
+
+# Server Status
+
+
+@page
+@require_GET
+def status(request: HttpRequest) -> HttpResponse:
+    """Show workers, engines, queues and the last snapshots of the camera."""
+    return render(request, "status.html", server_status())
+
+
+@page
+@require_GET
+def status_parts(request: HttpRequest) -> HttpResponse:
+    """Answer with what moves on Server Status."""
+    return render(request, "parts/status.html", server_status())

@@ -1,0 +1,201 @@
+"""The API, `path("api/", api.urls)`: hand in samples and read their verdicts. Each request bears a token."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import AuthenticationError, HttpError
+from ninja.security import HttpBearer
+from pydantic import Field
+
+from scaggr.models import ApiToken, Sample, ScanRun, Verdict
+from scaggr.scans import SubmitError, search, submit, summary, too_big
+from scaggr.status import server_status
+
+logger = logging.getLogger(__name__)
+
+PAGE = 50
+RUNS = 50
+LAST_PAGE = 10_000_000
+
+FORM_SIZE = 2**20
+"""What an upload may have besides its file, in bytes."""
+
+INFECTED = {Verdict.Outcome.INFECTED: True, Verdict.Outcome.CLEAN: False}
+
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "title": "The sample"}},
+                }
+            }
+        },
+    }
+}
+
+
+class BearerToken(HttpBearer):
+    """A token of an active user."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+        """Find the token, and note that it is in use: once a minute is enough."""
+        row = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(token), user__is_active=True).first()
+        if row is None:
+            return None
+        now = timezone.now()
+        stale = now - timedelta(minutes=1)
+        if row.last_used_at is None or row.last_used_at < stale:
+            unseen = Q(last_used_at=None) | Q(last_used_at__lt=stale)
+            ApiToken.objects.filter(unseen, digest=row.digest).update(last_used_at=now)
+        return row
+
+
+class ErrorOut(Schema):
+    """What is wrong."""
+
+    detail: Any
+
+
+class SubmittedOut(Schema):
+    """Where a sample's verdicts are going to be."""
+
+    sha256: str
+    url: str
+
+
+class VerdictOut(Schema):
+    """What an engine says; `infected` is null where it neither accuses nor acquits."""
+
+    engine: str
+    engine_version: str
+    outcome: str
+    infected: bool | None
+    name: str
+    error: str
+    metadata: dict[str, str | None]
+    duration: float | None
+
+
+class RunOut(Schema):
+    """A scan of a sample."""
+
+    id: str
+    name: str
+    status: str
+    infected: bool | None
+    threats: list[str]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class FoundOut(RunOut):
+    """A scan that a search found, and its sample."""
+
+    sha256: str
+    size: int
+    url: str
+
+
+class PageOut(Schema):
+    """A page of what a search found."""
+
+    count: int
+    page: int
+    pages: int
+    samples: list[FoundOut]
+
+
+class SampleOut(Schema):
+    """A sample; `status`, `infected` and `verdicts` are those of its newest scan."""
+
+    sha256: str
+    sha1: str
+    md5: str
+    size: int
+    first_seen: datetime
+    name: str
+    status: str
+    infected: bool | None
+    verdicts: list[VerdictOut]
+    runs: list[RunOut]
+
+
+api = NinjaAPI(
+    title="Phagescan",
+    description="Hand in a file, read its verdicts. `manage.py token <user>` makes the token.",
+    urls_namespace="api",
+    auth=BearerToken(),
+)
+
+
+@api.post(
+    "samples",
+    response={202: SubmittedOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut},
+    openapi_extra=UPLOAD,
+    summary="Hand in a sample",
+)
+def post_sample(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+    """Take a file as the field `file` of a form, and have it scanned. `url` tells what comes of it."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
+        raise too_big()
+    run = submit(request.FILES.get("file"), request.auth.user)
+    return Status(202, {"sha256": run.sample_id, "url": sample_url(request, run.sample_id)})
+
+
+@api.get("samples", response={200: PageOut, 401: ErrorOut, 422: ErrorOut}, summary="Search")
+def list_samples(request: HttpRequest, q: str = "", page: int = Query(1, ge=1, le=LAST_PAGE)) -> dict[str, Any]:
+    """Find scans by a hash or its beginning, a name, a threat, or `key=value`; the newest come first."""
+    found = Paginator(search(q), PAGE)
+    runs = found.page(page) if page <= found.num_pages else []
+    samples = [
+        {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(request, run.sample_id)}
+        for run in runs
+    ]
+    return {"count": found.count, "page": page, "pages": found.num_pages, "samples": samples}
+
+
+@api.get("samples/{sha256}", response={200: SampleOut, 401: ErrorOut, 404: ErrorOut}, summary="Read a sample's verdicts")
+def get_sample(request: HttpRequest, sha256: str) -> dict[str, Any]:
+    """Return a sample with the verdicts of its newest scan, and its scans."""
+    if len(sha256) != 64 or not sha256.isalnum():
+        raise Http404
+    sample = get_object_or_404(Sample, sha256=sha256.lower())
+    runs = [run_out(run) for run in sample.runs.prefetch_related("verdicts")[:RUNS]]
+    newest = sample.runs.first()
+    return {
+        "sha256": sample.sha256,
+        "sha1": sample.sha1,
+        "md5": sample.md5,
+        "size": sample.size,
+        "first_seen": sample.first_seen,
+        "name": runs[0]["name"] if runs else "",
+        "status": runs[0]["status"] if runs else ScanRun.Status.WAITING,
+        "infected": runs[0]["infected"] if runs else None,
+        "verdicts": [verdict_out(verdict) for verdict in newest.verdicts.all()] if newest else [],
+        "runs": runs,
+    }
+
+
+@api.get("status", response={200: dict[str, Any], 401: ErrorOut}, summary="How the server is")
+def get_status(request: HttpRequest) -> dict[str, Any]:
+    """Return nodes, engines, queues, runs, canaries, the heartbeat and the last snapshots of the tasks."""
+    return server_status()

@@ -1,0 +1,410 @@
+"""Samples and their scans: what comes in, what is asked of the engines, and what they answer.
+
+Messages are delivered at least once and processes are killed at any point. So whatever changes a run or its verdicts
+locks the run first, looks at it again, and does nothing where it was done already.
+"""
+
+import errno
+import hashlib
+import logging
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core import signing
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.db import transaction
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.urls import reverse
+from django.utils import timezone
+
+from scaggr.models import Engine, Sample, ScanRun, Verdict
+from scaggr.publisher import BROKER_ERRORS, publish
+from scaggr.queues import engine_queue
+from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
+
+logger = logging.getLogger(__name__)
+
+Outcome = Verdict.Outcome
+
+ATTEMPTS = 3
+"""How often a sample is handed out for a verdict. One that ended its worker each time is set aside."""
+
+PATIENCE = timedelta(seconds=5)
+"""How old a run is when the message that should have it dispatched counts as lost."""
+
+AT_ONCE = 200
+"""How many such runs are dispatched at a time: the rest waits for the next time."""
+
+INCOMING_KEEP = timedelta(hours=6)
+"""How old a file is that was being received when the server was killed."""
+
+FETCH_SALT = "scaggr.fetch"
+
+
+class SubmitError(Exception):
+    """A file cannot be taken; the message is for people."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Take what to say, and the HTTP status that says the same."""
+        super().__init__(message)
+        self.status = status
+
+
+# What comes in.
+
+
+def submit(file: TemporaryUploadedFile | None, user: AbstractBaseUser) -> ScanRun:
+    """Keep an uploaded file and have it scanned."""
+    if file is None:
+        raise SubmitError("There is no file in the upload.", 400)
+    if file.size > settings.MAX_SAMPLE_SIZE:
+        raise SubmitError(f"The file is too big: at most {megabytes(settings.MAX_SAMPLE_SIZE)} are taken.", 413)
+    if not file.size:
+        raise SubmitError("The file is empty.", 400)
+    try:
+        sample = store(file)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        logger.error("a sample was not kept: %s", error)
+        raise SubmitError("The server has no room for the file.", 507) from error
+    with transaction.atomic():
+        Sample.objects.bulk_create([sample], ignore_conflicts=True)
+        return start_run(sample, clean_name(file.name), user)
+
+
+def rescan(sample: Sample, user: AbstractBaseUser) -> ScanRun:
+    """Have a sample scanned once more, under the name that it had last."""
+    latest = sample.runs.first()
+    with transaction.atomic():
+        return start_run(sample, latest.name if latest else sample.sha256, user)
+
+
+def store(file: TemporaryUploadedFile) -> Sample:
+    """Bring a received file to its place, where the same bytes may lie already, and return its sample, not yet saved."""
+    hashes = [hashlib.new(name, usedforsecurity=False) for name in ("sha256", "sha1", "md5")]
+    for chunk in file.chunks():
+        for algorithm in hashes:
+            algorithm.update(chunk)
+    sha256, sha1, md5 = (algorithm.hexdigest() for algorithm in hashes)
+    sample = Sample(sha256=sha256, sha1=sha1, md5=md5, size=file.size)
+    os.fchmod(file.fileno(), 0o600)
+    os.fsync(file.fileno())
+    folder = sample.path.parent
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+    os.replace(file.temporary_file_path(), sample.path)
+    sync_folder(folder)
+    return sample
+
+
+def start_run(sample: Sample, name: str, user: AbstractBaseUser) -> ScanRun:
+    """Make a run, and ask for it to be dispatched as soon as it is saved."""
+    run = ScanRun.objects.create(sample=sample, name=name, submitted_by=user)
+    transaction.on_commit(partial(request_dispatch, run.id))
+    return run
+
+
+def request_dispatch(run_id: UUID, **options: Any) -> bool:
+    """Ask master.master to dispatch a run. If the broker is away, scaggr.refresh_engines asks again."""
+    try:
+        publish("scaggr.dispatch", kwargs={"run_id": str(run_id)}, **options)
+    except BROKER_ERRORS as error:
+        logger.warning("run %s waits until the broker is back: %s", run_id, error)
+        return False
+    return True
+
+
+# What is asked of the engines.
+
+
+def dispatch(run_id: str) -> None:
+    """Send a run to every engine that has a live worker. Without any, it waits."""
+    with transaction.atomic():
+        run = lock_run(id=run_id)
+        if not is_open(run):
+            return
+        if not run.verdicts.exists():
+            names = Engine.objects.filter(live=True).order_by("name").values_list("name", flat=True).distinct()
+            Verdict.objects.bulk_create(Verdict(run=run, engine=name) for name in names)
+    # The rows are there for any worker to see. The lock keeps a second dispatch from sending the same.
+    with transaction.atomic():
+        run = lock_run(id=run_id)
+        if not is_open(run) or not run.verdicts.exists():
+            return
+        expires = run.created_at + lifetime()
+        if expires <= timezone.now():
+            return
+        for verdict in run.verdicts.filter(outcome=Outcome.PENDING):
+            publish(
+                "worker.scan",
+                kwargs={"engine": verdict.engine, "path": fetch_path(verdict)},
+                queue=engine_queue(verdict.engine),
+                task_id=str(verdict.id),
+                expires=expires,
+            )
+        run.dispatched_at = timezone.now()
+        run.save(update_fields=["dispatched_at"])
+
+
+def dispatch_waiting() -> None:
+    """Ask again for the runs that nobody has dispatched: their message was lost, or no engine was there."""
+    if not Engine.objects.filter(live=True).exists():
+        return
+    now = timezone.now()
+    waiting = ScanRun.objects.filter(
+        finished_at=None, dispatched_at=None, created_at__lt=now - PATIENCE, created_at__gt=now - lifetime()
+    )
+    for run_id in waiting.order_by("created_at").values_list("id", flat=True)[:AT_ONCE]:
+        # A queue that is merely long does not get longer: these expire before they are sent again.
+        if not request_dispatch(run_id, expires=10):
+            return
+
+
+def fetch_path(verdict: Verdict) -> str:
+    """Return where a worker fetches the sample for a verdict."""
+    return reverse("fetch", args=[signing.dumps(str(verdict.id), salt=FETCH_SALT)])
+
+
+def claim(signed: str) -> tuple[int, Path | None]:
+    """Answer a worker that wants a sample: with an HTTP status, and with the file if it is to be scanned.
+
+    403 the signature is bad or too old, 204 the verdict is there already, 410 there is nothing to scan any more.
+    """
+    try:
+        verdict_id = signing.loads(signed, salt=FETCH_SALT, max_age=settings.SCAN_EXPIRES)
+    except signing.BadSignature as error:
+        logger.warning("fetch refused: %s", type(error).__name__)
+        return 403, None
+    with transaction.atomic():
+        run = lock_run(verdicts__id=verdict_id)
+        if run is None:
+            return 410, None
+        verdict = run.verdicts.get(id=verdict_id)
+        path = run.sample.path
+        if verdict.outcome != Outcome.PENDING:
+            return 204, None
+        if verdict.attempts >= ATTEMPTS:
+            logger.error("poison: sample %s ended its worker %s times in %s", run.sample_id, ATTEMPTS, verdict.engine)
+            give_up(run, [verdict], Outcome.ERROR, "poison")
+            return 410, None
+        if not path.is_file():
+            give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
+            return 410, None
+        run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1)
+    return 200, path
+
+
+# What the engines answer.
+
+
+def record(
+    verdict: str,
+    outcome: str,
+    name: str = "",
+    error: str = "",
+    engine_version: str = "",
+    metadata: dict[str, str] | None = None,
+    duration: float | None = None,
+    worker: str = "",
+) -> None:
+    """Write what a worker found. Its first answer stands; where the master gave up meanwhile, the answer is better."""
+    verdict_id = as_uuid(verdict)
+    if verdict_id is None or outcome not in Outcome.values or outcome == Outcome.PENDING:
+        logger.error("an answer is of no use: verdict %.100r, outcome %.100r from %.100r", verdict, outcome, worker)
+        return
+    with transaction.atomic():
+        run = lock_run(verdicts__id=verdict_id)
+        row = run and run.verdicts.get(id=verdict_id)
+        if row is None:
+            logger.warning("an answer for verdict %s, which is not there any more", verdict_id)
+            return
+        if row.outcome != Outcome.PENDING and row.worker:
+            return
+        row.outcome = outcome
+        row.name = clip(name or "", 255)
+        row.error = clip(error or "", 2000)
+        row.engine_version = clip(engine_version or "", 255)
+        row.metadata = as_hstore(metadata)
+        row.duration = seconds(duration)
+        row.worker = clip(worker or "unknown", 255)
+        row.answered_at = timezone.now()
+        row.save()
+        close_if_complete(run)
+
+
+def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
+    """Note which engines a worker has, and which of them work. What it names no longer is gone."""
+    worker = clip(worker, 255)
+    now = timezone.now()
+    rows = {
+        engine["name"]: Engine(
+            name=engine["name"],
+            worker=worker,
+            kind=engine["kind"],
+            version=clip(engine.get("version") or "", 255),
+            problem=clip(engine.get("problem") or "", 2000),
+            announced_at=now,
+            live=not engine.get("problem"),
+        )
+        for engine in engines
+        if is_announcement(engine)
+    }
+    with transaction.atomic():
+        Engine.objects.bulk_create(
+            # In one order, so that two announcements of a worker cannot wait for each other.
+            [rows[name] for name in sorted(rows)],
+            update_conflicts=True,
+            unique_fields=["name", "worker"],
+            update_fields=["kind", "version", "problem", "announced_at", "live"],
+        )
+        Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
+
+
+def refresh_engines() -> None:
+    """Take silent workers' engines out of use, and forget those that have been silent for a day."""
+    now = timezone.now()
+    Engine.objects.filter(live=True, announced_at__lt=now - Engine.SILENCE).update(live=False)
+    Engine.objects.filter(announced_at__lt=now - timedelta(days=1)).delete()
+
+
+def expire() -> None:
+    """End the runs whose time is over."""
+    late = ScanRun.objects.filter(finished_at=None, created_at__lt=timezone.now() - lifetime())
+    for run_id in late.values_list("id", flat=True):
+        with transaction.atomic():
+            run = lock_run(id=run_id)
+            if run is None or run.finished_at:
+                continue
+            pending = list(run.verdicts.filter(outcome=Outcome.PENDING))
+            give_up(run, pending, Outcome.TIMED_OUT, "no answer")
+
+
+def prune_incoming() -> None:
+    """Remove what was being received when the server was killed."""
+    old = (timezone.now() - INCOMING_KEEP).timestamp()
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
+        try:
+            if path.is_file() and path.stat().st_mtime < old:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def give_up(run: ScanRun, verdicts: Iterable[Verdict], outcome: str, error: str) -> None:
+    """End verdicts in the master's own name, and with them perhaps their run, which is locked."""
+    for verdict in verdicts:
+        verdict.outcome, verdict.error, verdict.worker = outcome, error, ""
+        verdict.answered_at = timezone.now()
+        verdict.save(update_fields=["outcome", "error", "worker", "answered_at"])
+    close_if_complete(run)
+
+
+def close_if_complete(run: ScanRun) -> None:
+    """End a run that waits for no verdict; it is locked."""
+    if run.finished_at or run.verdicts.filter(outcome=Outcome.PENDING).exists():
+        return
+    run.finished_at = timezone.now()
+    # A worker can be quicker than the note that its message was sent.
+    if run.dispatched_at is None and run.verdicts.exists():
+        run.dispatched_at = run.finished_at
+    run.save(update_fields=["dispatched_at", "finished_at"])
+
+
+def lock_run(**which: Any) -> ScanRun | None:
+    """Lock a run until the end of the transaction. Whatever else changes it or its verdicts waits."""
+    return ScanRun.objects.select_for_update(of=("self",), no_key=True).order_by().filter(**which).first()
+
+
+# What is shown.
+
+
+def search(q: str) -> QuerySet[ScanRun]:
+    """Return the runs that a search finds, newest first; all of them where it is empty."""
+    runs = ScanRun.objects.select_related("sample", "submitted_by").prefetch_related("verdicts")
+    query = parse_query(q)
+    if not query.text:
+        return runs
+    if len(query.prefix) > 32:
+        # Too long for an MD5, and too regular for anything else than a hash.
+        return runs.filter(by_hash(query.prefix))
+    values = Func(
+        Func(F("metadata"), function="avals"), Value("\n"), function="array_to_string", output_field=TextField()
+    )
+    found = Q(name__icontains=query.text) | Q(value__icontains=query.text)
+    if query.pair:
+        key, value = query.pair
+        found |= Q(metadata__contains={key: value}) if value else Q(metadata__has_key=key)
+    verdicts = Verdict.objects.alias(value=values).filter(found).order_by().values("run_id")
+    matches = Q(name__icontains=query.text) | Q(id__in=verdicts)
+    return runs.filter(matches | by_hash(query.prefix) if query.prefix else matches)
+
+
+def by_hash(prefix: str) -> Q:
+    """Return the condition that one of a sample's hashes begins so."""
+    return Q(sample__sha256__startswith=prefix) | Q(sample__sha1__startswith=prefix) | Q(sample__md5__startswith=prefix)
+
+
+def summary(run: ScanRun) -> dict[str, Any]:
+    """Return `status`, `infected` (None while nobody knows) and `threats`, the names that the engines gave."""
+    verdicts = run.verdicts.all()
+    outcomes = {verdict.outcome for verdict in verdicts}
+    infected = None
+    if Outcome.INFECTED in outcomes:
+        infected = True
+    elif Outcome.CLEAN in outcomes and Outcome.PENDING not in outcomes:
+        infected = False
+    threats = {verdict.name: None for verdict in verdicts if verdict.outcome == Outcome.INFECTED and verdict.name}
+    return {"status": run.status.value, "infected": infected, "threats": list(threats)}
+
+
+# Small things.
+
+
+def is_open(run: ScanRun | None) -> bool:
+    """Tell whether a run is still to be dispatched."""
+    return run is not None and run.dispatched_at is None and run.finished_at is None
+
+
+def is_announcement(engine: Any) -> bool:
+    """Tell whether an engine is announced as it should be: its name names a queue."""
+    known = isinstance(engine, dict) and isinstance(engine.get("name"), str) and engine.get("kind") in Engine.Kind.values
+    if known and engine["name"].isidentifier() and engine["name"].isascii() and len(engine["name"]) <= 64:
+        return True
+    logger.error("an announcement is of no use: %.200r", engine)
+    return False
+
+
+def as_uuid(value: Any) -> UUID | None:
+    """Return the UUID that a text is."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
+
+
+def lifetime() -> timedelta:
+    """Return how long a run waits for its verdicts."""
+    return timedelta(seconds=settings.SCAN_EXPIRES)
+
+
+def megabytes(size: int) -> str:
+    """Write a size as people read it."""
+    return f"{size / 2**20:.4g} MiB"
+
+
+def sync_folder(path: Path) -> None:
+    """Make a folder's entries safe against a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,92 @@
+"""What a process that runs an engine gives up, before it sees a sample: there is no way back.
+
+The limits always hold. What takes away network, files and signals depends on the kernel, so each is tried; what cannot
+be had is reported once.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+from collections.abc import Callable, Iterable
+
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+# Landlock's system calls have these numbers on every architecture.
+LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
+READ_FILE, READ_DIR = 1 << 2, 1 << 3
+# Rights to files that each version of Landlock knows, in bits; the kernel refuses those that it does not know.
+FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+TCP_RIGHTS = 0b11
+SCOPES = 0b11
+"""Abstract sockets and signals of other processes."""
+
+FILES = 64
+"""Open files. Engines open the sample, and some of their libraries' data."""
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
+    """Give up everything but reading: `memory` MiB of address space, files below `readable`. Return what was not to be had."""
+    must(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != parent:
+        raise SystemExit("the worker has ended")
+    must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    missing = []
+    attempts: dict[str, Callable[[], None]] = {
+        "network namespace": own_network,
+        "Landlock": lambda: landlock(readable),
+    }
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except OSError as error:
+            missing.append(f"no {name} ({error.strerror})")
+    limits = {
+        resource.RLIMIT_AS: memory << 20,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: FILES,
+        resource.RLIMIT_NPROC: 0,
+    }
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
+    return missing
+
+
+def own_network() -> None:
+    """Move into a network that has no other end: not even loopback is up."""
+    must(libc.unshare(CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWUSER | CLONE_NEWNET))
+
+
+def landlock(readable: Iterable[str]) -> None:
+    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, nobody be signalled."""
+    version = must(libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1))
+    files = (1 << FILE_RIGHTS.get(version, FILE_RIGHTS[5])) - 1
+    rules = struct.pack("QQQ", files, TCP_RIGHTS if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    # An older kernel takes the longer structure as long as what it does not know is zero.
+    ruleset = must(libc.syscall(LANDLOCK_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), 0))
+    try:
+        for path in readable:
+            if not os.path.exists(path):
+                continue
+            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            rights = READ_FILE | READ_DIR if os.path.isdir(path) else READ_FILE
+            try:
+                must(libc.syscall(LANDLOCK_ADD_RULE, ruleset, 1, struct.pack("=Qi", rights, place), 0))
+            finally:
+                os.close(place)
+        must(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0))
+    finally:
+        os.close(ruleset)
+
+
+def must(result: int) -> int:
+    """Raise what a system call failed with; return its result when it did not."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

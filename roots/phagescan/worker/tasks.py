@@ -1,0 +1,74 @@
+"""The task of the scan worker. Its message comes back when the worker was killed: it may run twice for a verdict."""
+
+import time
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Reject
+from celery.signals import worker_init
+from celery.utils.log import get_task_logger
+
+from scaggr.celery import app
+from scaggr.conf import load
+from scaggr.queues import RESULTS
+from worker import fetch
+from worker.sandbox import Answer, Sandbox
+
+logger = get_task_logger(__name__)
+
+CONF = load("worker")
+
+RETRY = {"max_retries": 200, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 3.0}
+"""About ten minutes: a broker that restarts is waited for."""
+
+PAUSE = 5.0
+"""Seconds before a message goes back, so that it does not circle too fast."""
+
+sandboxes: dict[str, Sandbox] = {}
+"""Those of this process of the pool."""
+
+
+@worker_init.connect
+def clean_up(**_: Any) -> None:
+    """Begin without the samples that a killed worker left."""
+    fetch.remove_leftovers()
+
+
+@app.task(bind=True, name="worker.scan")
+def scan(self: Task, engine: str, path: str) -> None:
+    """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
+    try:
+        with fetch.sample(CONF["scan"]["master_url"], path) as sample:
+            answer = sandbox(engine).scan(sample)
+        report(self.request.id, self.request.hostname, answer)
+    except fetch.UnwantedError as reason:
+        logger.info("no verdict of %s is wanted: %s", engine, reason)
+    except Exception as error:
+        # To the queue again, where the message stays until it expires. Celery's retry would send a new one through the
+        # default exchange, and the right to write there is the right to write to every queue.
+        logger.warning("%s gave no verdict, the task goes back to its queue: %s", engine, error)
+        time.sleep(PAUSE)
+        raise Reject(error, requeue=True) from error
+
+
+def sandbox(engine: str) -> Sandbox:
+    """Return the engine's sandbox of this process."""
+    if engine not in sandboxes:
+        sandboxes[engine] = Sandbox(engine, CONF["engines"][engine])
+    return sandboxes[engine]
+
+
+def report(verdict: str, node: str, answer: Answer) -> None:
+    """Send a verdict to the result collector, and wait until the broker has it."""
+    app.send_task(
+        "scaggr.record",
+        kwargs={"verdict": verdict, "worker": node, **vars(answer)},
+        queue=RESULTS,
+        exchange=RESULTS.exchange.name,
+        routing_key=RESULTS.routing_key,
+        retry=True,
+        retry_policy=RETRY,
+        confirm_timeout=30.0,
+        ignore_result=True,
+        add_to_parent=False,
+    )

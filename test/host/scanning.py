@@ -1,0 +1,116 @@
+"""Handing samples in and reading verdicts, as a user of the API does."""
+
+import hashlib
+from typing import Any
+
+import requests
+
+from machine import CHECKOUT, Machine, wait_until
+
+# The test file of all virus scanners, in halves: whole, it would set them off here.
+EICAR = ("X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*").encode()
+TEXT = b"Nothing to see here.\n"
+
+# An engine that does what its sample says, to see how the worker takes it.
+TROUBLE = '''"""Trouble, on demand."""
+
+import ctypes
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from engines import Engine, Finding
+
+
+class Trouble(Engine):
+    """Does what its sample says."""
+
+    name = "trouble"
+    kind = "evilness"
+
+    def version(self) -> str:
+        """Return the version."""
+        return "1"
+
+    def self_test(self) -> None:
+        """Pass."""
+
+    def scan(self, path: Path) -> Finding:
+        """Obey."""
+        match path.read_text(errors="replace").partition(" ")[0]:
+            case "hang":
+                time.sleep(3600)
+            case "crash":
+                ctypes.string_at(0)
+            case "memory":
+                bytearray(16 << 30)
+            case "raise":
+                raise ValueError("trouble")
+            case "poison":
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(60)
+            case "network":
+                try:
+                    socket.create_connection(("127.0.0.1", 5672), 5).close()
+                except OSError as error:
+                    return Finding(False, metadata={"network": str(error)})
+                return Finding(True, "Network")
+        return Finding(False)
+'''
+
+
+class Api:
+    """The API of a host, with a token of its admin."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Make a token."""
+        self.url = f"http://{machine.address}/api"
+        self.session = requests.Session()
+        token = machine.run("su - avuser -c 'python manage.py token admin'").ok().stdout.strip()
+        self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def upload(self, content: bytes, name: str = "sample.bin") -> requests.Response:
+        """Hand a sample in."""
+        return self.session.post(f"{self.url}/samples", files={"file": (name, content)}, timeout=60)
+
+    def sample(self, digest: str) -> dict[str, Any]:
+        """What is known of a sample."""
+        response = self.session.get(f"{self.url}/samples/{digest}", timeout=60)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def finished(self, digest: str, tries: int = 600) -> dict[str, Any]:
+        """What is known of a sample once its scan is done."""
+
+        def done() -> dict[str, Any] | None:
+            found = self.sample(digest)
+            return found if found["status"] == "done" else None
+
+        return wait_until(done, f"{digest} is scanned", tries)
+
+    def scan(self, content: bytes, name: str = "sample.bin") -> dict[str, dict[str, Any]]:
+        """Hand a sample in and return its verdicts by engine."""
+        response = self.upload(content, name)
+        assert response.status_code == 202, response.text
+        assert response.json()["sha256"] == hashlib.sha256(content).hexdigest()
+        return {verdict["engine"]: verdict for verdict in self.finished(response.json()["sha256"])["verdicts"]}
+
+    def engines(self) -> set[str]:
+        """Names of the engines that have a live worker."""
+        status = self.session.get(f"{self.url}/status", timeout=60).json()
+        return {engine["name"] for engine in status["engines"] if engine["live"]}
+
+
+def add_trouble(machine: Machine, api: Api) -> None:
+    """Add the engine the way the README says: a file and a pillar line."""
+    machine.put({f"{CHECKOUT}/roots/phagescan/engines/trouble.py": TROUBLE.encode()})
+    machine.highstate("pillar='{phagescan: {engines: {trouble: {timeout: 3, memory: 512}}}}'").ok()
+    wait_until(lambda: "trouble" in api.engines(), "the engine trouble is announced")
+
+
+def remove_trouble(machine: Machine) -> None:
+    """Take it away again."""
+    machine.run(f"rm {CHECKOUT}/roots/phagescan/engines/trouble.py").ok()
+    machine.highstate().ok()

@@ -1,0 +1,63 @@
+"""Nothing is lost, and nothing has effect twice, whatever is killed while samples come in."""
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from machine import Machine, wait_until
+from scanning import Api
+
+UPLOADS = 1000
+# Service and its pid file, where systemd does not run. Each is killed twice.
+VICTIMS = 2 * [
+    ("celeryd-master", "/run/celeryd-master/celeryd-master.pid"),
+    ("celeryd-result", "/run/celeryd-result/celeryd-result.pid"),
+    ("celeryd", "/run/celeryd/celeryd.pid"),
+    ("rabbitmq-server", "/run/rabbitmq/pid"),
+]
+
+
+def query(machine: Machine, statement: str) -> str:
+    """Ask the database."""
+    return machine.run(f'cd / && psql -XAtd phage -c "{statement}"', user="postgres").ok().stdout.strip()
+
+
+def kill(machine: Machine, service: str, pidfile: str) -> None:
+    """Kill a service's main process with SIGKILL, and see it come back: by systemd, or as an operator starts it."""
+    if machine.spec.systemd:
+        pid = machine.run(f"systemctl show --property MainPID --value {service}").ok().stdout.strip()
+    else:
+        pid = machine.read(pidfile).strip()
+    machine.run(f"kill -KILL {pid}").ok()
+    wait_until(lambda: machine.run(f"test -e /proc/{pid}").code, f"{service} is dead")
+    if not machine.spec.systemd:
+        machine.service(service, "start").ok()
+    wait_until(lambda: machine.is_running(service), f"{service} is back")
+
+
+def test_kills(machine: Machine) -> None:
+    """Every upload ends with exactly one verdict of each engine, though each service in its way is killed twice."""
+    api = Api(machine)
+    wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
+
+    def upload(number: int) -> int:
+        return api.upload(f"kill {number}\n".encode(), f"kill-{number}.txt").status_code
+
+    answers = []
+    with ThreadPoolExecutor(4) as pool:
+        victims = iter(VICTIMS)
+        for upload_ in as_completed([pool.submit(upload, number) for number in range(UPLOADS)]):
+            answers.append(upload_.result())
+            if len(answers) % (UPLOADS // (len(VICTIMS) + 1)) == 0 and (victim := next(victims, None)):
+                kill(machine, *victim)
+    assert not list(victims)
+    assert set(answers) == {202}
+
+    unfinished = "select count(*) from scaggr_scanrun where finished_at is null"
+    wait_until(lambda: query(machine, unfinished) == "0", "all are scanned", 3000)
+    outcomes = query(
+        machine,
+        "select said, count(*) from (select string_agg(engine || ' ' || outcome, ', ' order by engine) as said"
+        " from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id"
+        " where scaggr_scanrun.name like 'kill-%' group by scaggr_scanrun.id) as runs group by said",
+    )
+    assert outcomes == f"fileinfo described, yara clean|{UPLOADS}"
+    assert machine.canary().ok()

@@ -1,0 +1,96 @@
+"""The scan worker: a service of its own user that may do what scanning needs, and no more."""
+
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from machine import Machine, wait_until
+from scanning import EICAR, Api
+
+RESTRICTED = "pillar='{rabbitmq: {least_privilege: true}}'"
+# What a worker that was taken over would try with its login; each line says whether the broker let it.
+INTRUDER = """
+import sys, tomllib
+import amqp
+login = tomllib.load(open("/etc/phagescan/worker.toml", "rb"))["broker"]
+def attempt(name, act):
+    where = f"{login['host']}:{login['port']}"
+    connection = amqp.Connection(where, login["user"], login["password"], virtual_host=login["vhost"])
+    connection.connect()
+    channel = connection.channel()
+    try:
+        channel.confirm_select()
+        act(channel)
+        channel.queue_declare("engine.yara", passive=True)
+        print(name, "allowed")
+    except amqp.AccessRefused:
+        print(name, "refused")
+    finally:
+        connection.close()
+message = amqp.Message("{}")
+attempt("task", lambda c: c.basic_publish(message, exchange="", routing_key="master"))
+attempt("engine", lambda c: c.basic_publish(message, exchange="", routing_key="engine.yara"))
+attempt("exchange", lambda c: c.basic_publish(message, exchange="master", routing_key="master"))
+attempt("control", lambda c: c.basic_publish(message, exchange="celery.pidbox", routing_key=""))
+attempt("results", lambda c: c.basic_get("results"))
+attempt("queue", lambda c: c.queue_declare("mine"))
+attempt("purge", lambda c: c.queue_purge("master"))
+attempt("delete", lambda c: c.queue_delete("results"))
+"""
+
+
+@pytest.fixture(scope="module")
+def restricted(machine: Machine) -> Iterator[Machine]:
+    """The host with least_privilege."""
+    machine.highstate(RESTRICTED).ok()
+    yield machine
+    machine.highstate().ok()
+
+
+def test_service(machine: Machine) -> None:
+    """It runs and starts on boot."""
+    assert machine.is_running("celeryd")
+    assert machine.is_enabled("celeryd")
+
+
+def test_user(machine: Machine, host: Host) -> None:
+    """All its processes are avscan's, who is in no group of others and cannot log in."""
+    processes = [p for p in host.process.filter(user="avscan") if "celeryd" in p.args]
+    assert processes
+    assert not [p for p in host.process.filter() if "workerceleryconfig" in p.args and p.user != "avscan"]
+    user = host.user("avscan")
+    assert user.groups == ["avscan"]
+    assert user.shell.endswith("nologin")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/phagescan/master.toml",
+        "/var/lib/phagescan/samples",
+        "/var/log/phagescan",
+        "/srv/phagescan-master/pillar/credentials.sls",
+    ],
+)
+def test_reads_nothing_of_the_master(machine: Machine, path: str) -> None:
+    """Neither the database's password nor samples nor logs are readable for it."""
+    assert machine.run(f"ls {path}/ 2>/dev/null || cat {path}", user="avscan").code != 0
+
+
+def test_least_privilege_scans(restricted: Machine) -> None:
+    """With no more rights than it needs the worker scans, announces its engines and answers `celery inspect`."""
+    restricted.service("celeryd", "restart").ok()
+    api = Api(restricted)
+    wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
+    assert api.scan(EICAR + b"least")["yara"]["infected"] is True
+    ping = "su - avuser -c 'DJANGO_SETTINGS_MODULE=scaggr.settings celery -A scaggr inspect ping --timeout 5'"
+    wait_until(lambda: "scan@" in restricted.run(ping).stdout, "the worker answers", 10)
+
+
+def test_least_privilege_refuses(restricted: Machine) -> None:
+    """With its login nobody sends tasks, reads verdicts, or touches other queues."""
+    restricted.put({"/intruder.py": INTRUDER.encode()})
+    said = restricted.run("/opt/phagescan-venv/bin/python /intruder.py; rm /intruder.py").ok().stdout
+    assert {line.split()[1] for line in said.splitlines()} == {"refused"}, said
+    assert len(said.splitlines()) == INTRUDER.count("\nattempt(")
