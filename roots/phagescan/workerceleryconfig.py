@@ -1,5 +1,9 @@
 """A scan worker, on this host or another: it needs broker and master, and neither Django's settings nor the database."""
 
+import warnings
+
+from celery.exceptions import CPendingDeprecationWarning
+
 from scaggr.celeryconf import *  # noqa: F403
 from scaggr.celeryconf import broker_url_of
 from scaggr.conf import ConfError, load
@@ -24,3 +28,4 @@ worker_concurrency = CONF["scan"]["concurrency"]
 # A scan goes on when the connection is lost: its verdict is sent when the broker is back, and counts. Cancelled, it would
 # begin anew, and the master would count that as one more worker that the sample has killed.
 worker_cancel_long_running_tasks_on_connection_loss = False
+warnings.simplefilter("ignore", CPendingDeprecationWarning)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -68,9 +68,9 @@ class Browser:
         )
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def screenshot(self, name: str) -> None:
-        """Keep a picture of the whole page."""
-        picture = self.command("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, name: str, whole: bool = True) -> None:
+        """Keep a picture of the page, or of what is in view."""
+        picture = self.command("Page.captureScreenshot", captureBeyondViewport=whole)
         (self.screenshots / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
     def open(self, path: str) -> None:
@@ -104,7 +104,9 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What the console holds that nobody wants to see there: errors, and what the policy of the pages forbade."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        said = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        # Over plain HTTP one header of Django's is ignored, and each page says so.
+        return [message for message in said if "Cross-Origin-Opener-Policy" not in message]
 
     # doing
 
@@ -112,11 +114,16 @@ class Browser:
         """Return the element that has the focus."""
         return self.driver.switch_to.active_element
 
+    def press(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
     def tab_to(self, selector: str, most: int = 30) -> WebElement:
         """Press Tab until an element has the focus."""
         wanted = self.find(selector)
         for _ in range(most):
-            self.focused().send_keys(Keys.TAB)
+            self.press(Keys.TAB)
             if self.focused() == wanted:
                 return wanted
         raise AssertionError(f"{selector} is not reached by {most} tabs")

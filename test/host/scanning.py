@@ -15,8 +15,6 @@ TEXT = b"Nothing to see here.\n"
 TROUBLE = '''"""Trouble, on demand."""
 
 import ctypes
-import os
-import signal
 import socket
 import time
 from pathlib import Path
@@ -48,9 +46,6 @@ class Trouble(Engine):
                 bytearray(16 << 30)
             case "raise":
                 raise ValueError("trouble")
-            case "poison":
-                os.kill(os.getppid(), signal.SIGKILL)
-                time.sleep(60)
             case "network":
                 try:
                     socket.create_connection(("127.0.0.1", 5672), 5).close()
@@ -106,7 +101,7 @@ class Api:
 def add_trouble(machine: Machine, api: Api) -> None:
     """Add the engine the way the README says: a file and a pillar line."""
     machine.put({f"{CHECKOUT}/roots/phagescan/engines/trouble.py": TROUBLE.encode()})
-    machine.highstate("pillar='{phagescan: {engines: {trouble: {timeout: 3, memory: 512}}}}'").ok()
+    machine.highstate("pillar='{phagescan: {engines: {trouble: {timeout: 5, memory: 512}}}}'").ok()
     wait_until(lambda: "trouble" in api.engines(), "the engine trouble is announced")
 
 
@@ -114,3 +109,21 @@ def remove_trouble(machine: Machine) -> None:
     """Take it away again."""
     machine.run(f"rm {CHECKOUT}/roots/phagescan/engines/trouble.py").ok()
     machine.highstate().ok()
+
+
+def query(machine: Machine, statement: str) -> str:
+    """Ask the database."""
+    return machine.run(f'cd / && psql -XAtd phage -c "{statement}"', user="postgres").ok().stdout.strip()
+
+
+def kill(machine: Machine, service: str, pidfile: str) -> None:
+    """Kill a service's main process with SIGKILL, and see it come back: by systemd, or as an operator starts it."""
+    if machine.spec.systemd:
+        pid = machine.run(f"systemctl show --property MainPID --value {service}").ok().stdout.strip()
+    else:
+        pid = machine.read(pidfile).strip()
+    machine.run(f"kill -KILL {pid}").ok()
+    wait_until(lambda: machine.run(f"test -e /proc/{pid}").code, f"{service} is dead")
+    if not machine.spec.systemd:
+        machine.service(service, "start").ok()
+    wait_until(lambda: machine.is_running(service), f"{service} is back")

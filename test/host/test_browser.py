@@ -110,7 +110,7 @@ def test_drop(inside: Browser, files: dict[str, Path]) -> None:
     inside.drag("dragEnter", dropped, (40, 700))
     inside.drag("dragOver", dropped, (42, 702))
     assert inside.find("#overlay").is_displayed()
-    inside.screenshot("samples-dragging")
+    inside.screenshot("samples-dragging", whole=False)
     inside.drag("drop", dropped, (42, 702))
     assert not inside.find("#overlay").is_displayed()
     for path, verdict in zip(dropped, ("Infected", "Clean"), strict=True):
@@ -135,7 +135,7 @@ def test_names_are_text(inside: Browser, files: dict[str, Path]) -> None:
 def test_bad_files(inside: Browser, files: dict[str, Path]) -> None:
     """What cannot be taken says why at its own line, and the others are taken."""
     inside.drop([files["empty"], files["large"], files["folder"], files["notes"]])
-    for number, word in enumerate(("empty", "larger than", "folder"), 1):
+    for number, word in enumerate(("empty", "too big", "folder"), 1):
         row = f"#uploads .run:nth-child({number})"
         inside.wait_for(f"{row} .badge", "Not taken")
         assert word in inside.text(f"{row} .why").lower()
@@ -230,9 +230,9 @@ def test_status(inside: Browser) -> None:
 
 def test_keyboard(inside: Browser, files: dict[str, Path]) -> None:
     """Without a mouse: to the file button, to the verdict, to the sample's page, to the search."""
-    inside.focused().send_keys(Keys.TAB)
+    inside.press(Keys.TAB)
     assert inside.focused().get_attribute("class") == "skip"
-    inside.focused().send_keys(Keys.ENTER)
+    inside.press(Keys.ENTER)
     inside.wait(lambda: inside.focused() == inside.find("#main"), "the skip link leads to the content")
     button = inside.tab_to("#file", 2)
     outline = inside.run("return getComputedStyle(arguments[0]).outlineStyle", button)
@@ -240,10 +240,12 @@ def test_keyboard(inside: Browser, files: dict[str, Path]) -> None:
     inside.screenshot("samples-focus")
     button.send_keys(str(files["keyboard"]))
     inside.wait_for("#uploads .badge", "Clean")
-    inside.tab_to("#uploads .title", 3).send_keys(Keys.ENTER)
+    inside.tab_to("#uploads .title", 3)
+    inside.press(Keys.ENTER)
     inside.wait_for("h1", files["keyboard"].name)
     inside.open("/")
-    inside.tab_to("#q").send_keys(files["keyboard"].name + Keys.ENTER)
+    inside.tab_to("#q")
+    inside.press(files["keyboard"].name, Keys.ENTER)
     inside.wait(lambda: "?q=" in inside.driver.current_url, "Enter searches")
     inside.wait_for("#found .title", files["keyboard"].name)
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from machine import Machine, wait_until
-from scanning import Api
+from scanning import Api, kill, query
 
 UPLOADS = 1000
 # Service and its pid file, where systemd does not run. Each is killed twice.
@@ -13,24 +13,6 @@ VICTIMS = 2 * [
     ("celeryd", "/run/celeryd/celeryd.pid"),
     ("rabbitmq-server", "/run/rabbitmq/pid"),
 ]
-
-
-def query(machine: Machine, statement: str) -> str:
-    """Ask the database."""
-    return machine.run(f'cd / && psql -XAtd phage -c "{statement}"', user="postgres").ok().stdout.strip()
-
-
-def kill(machine: Machine, service: str, pidfile: str) -> None:
-    """Kill a service's main process with SIGKILL, and see it come back: by systemd, or as an operator starts it."""
-    if machine.spec.systemd:
-        pid = machine.run(f"systemctl show --property MainPID --value {service}").ok().stdout.strip()
-    else:
-        pid = machine.read(pidfile).strip()
-    machine.run(f"kill -KILL {pid}").ok()
-    wait_until(lambda: machine.run(f"test -e /proc/{pid}").code, f"{service} is dead")
-    if not machine.spec.systemd:
-        machine.service(service, "start").ok()
-    wait_until(lambda: machine.is_running(service), f"{service} is back")
 
 
 def test_kills(machine: Machine) -> None:

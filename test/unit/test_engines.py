@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import logging
 import shutil
 import socket
 import struct
@@ -15,9 +16,18 @@ from typing import Any
 
 import pytest
 from pypdf import PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
 BASE64 = b"QUJD" * 60
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Salt's logging, loaded by other tests, keeps what is logged here and fails to print it at the end."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
@@ -64,7 +74,10 @@ def tiny_pdf(script: str = "") -> bytes:
     writer = PdfWriter()
     writer.add_blank_page(72, 72)
     if script:
-        writer.add_js(script)
+        action = {"/Type": "/Action", "/S": "/JavaScript"}
+        names = {NameObject(key): NameObject(value) for key, value in action.items()}
+        names[NameObject("/JS")] = TextStringObject(script)
+        writer.root_object[NameObject("/OpenAction")] = DictionaryObject(names)
     out = BytesIO()
     writer.write(out)
     return out.getvalue()
@@ -89,7 +102,7 @@ ODD = {
     "PE_Packed_With_UPX": [tiny_pe(b"UPX0")],
     "Script_Evaluates_Base64": [
         b"<?php @eval(base64_decode('" + BASE64 + b"'));",
-        b"<?php eval ( gzinflate(base64_decode( \"" + BASE64 + b'")));',
+        b'<?php eval ( gzinflate(base64_decode( "' + BASE64 + b'")));',
         b"window.x = 1; eval(atob('" + BASE64 + b"'))",
         b"import base64\nexec(base64.b64decode(b'" + BASE64 + b"'))\n",
         b'IEX ([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String("' + BASE64 + b'")))',

@@ -67,7 +67,9 @@ class Clamav(Engine):
                         clamd.sendall(bytes(4))
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # it has heard enough, and its answer says why
-                answer = b"".join(iter(lambda: clamd.recv(4096), b""))
+                answer = b""
+                while not answer.endswith(b"\0") and (piece := clamd.recv(4096)):
+                    answer += piece
         except OSError as error:
             raise ClamavError(f"clamd at {self.socket} does not answer ({error.strerror or error})") from error
         return answer.rstrip(b"\0").decode(errors="replace").strip()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import magic
 import pefile
@@ -14,6 +15,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 from pypdf import PdfReader
+from pypdf.generic import DictionaryObject, NullObject
 
 from engines import Engine, Finding
 
@@ -125,13 +127,13 @@ def pdf(path: Path) -> Iterator[tuple[str, str]]:
         if document.is_encrypted and not document.decrypt(""):
             return
         root = document.root_object
-        names = root.get("/Names", {}).get_object()
-        script = "/JavaScript" in names or ("/OpenAction" in root and runs_script(root))
+        names, action = (followed(root, key) for key in ("/Names", "/OpenAction"))
+        script = "/JavaScript" in names or action.get("/S") == "/JavaScript"
         yield "javascript", "yes" if script else "no"
         yield "pages", str(len(document.pages))
 
 
-def runs_script(root: dict) -> bool:
-    """Tell whether what a document does when it is opened is a script; it may be a place in the document as well."""
-    action = root["/OpenAction"].get_object()
-    return isinstance(action, dict) and action.get("/S") == "/JavaScript"
+def followed(root: DictionaryObject, key: str) -> dict[str, Any]:
+    """Return the dictionary that a key of a document's root leads to; nothing where there is none, or something else."""
+    value = root.get(key, NullObject()).get_object()
+    return value if isinstance(value, dict) else {}

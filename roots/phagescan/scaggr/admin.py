@@ -3,18 +3,19 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from scaggr.models import Canary, Heartbeat, TaskState, WorkerState
+from scaggr.models import ApiToken, Canary, Engine, Heartbeat, Sample, ScanRun, TaskState, Verdict, WorkerState
 
 
-class RecordAdmin(admin.ModelAdmin):
+class ReadOnly:
     """Rows to look at, not to touch."""
 
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Records are made by what happens."""
         return False
 
@@ -23,8 +24,149 @@ class RecordAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Old records go by themselves, see scaggr.tasks.prune."""
+        """Samples and verdicts stay; other old records go by themselves, see scaggr.tasks.prune."""
         return False
+
+
+class RecordAdmin(ReadOnly, admin.ModelAdmin):
+    """A list of such rows."""
+
+    list_per_page = 50
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Runs by how far they are."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        """Offer every status."""
+        return ScanRun.Status.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ScanRun]) -> QuerySet[ScanRun]:
+        """Choose by the two dates that make the status."""
+        try:
+            finished, dispatched = STATUSES[self.value()]
+        except KeyError:
+            return queryset
+        return queryset.filter(finished_at__isnull=not finished, dispatched_at__isnull=not dispatched)
+
+
+STATUSES = {
+    ScanRun.Status.WAITING: (False, False),
+    ScanRun.Status.SCANNING: (False, True),
+    ScanRun.Status.DONE: (True, True),
+    ScanRun.Status.EXPIRED: (True, False),
+}
+
+
+class RunInline(ReadOnly, admin.TabularInline):
+    """The scans of a sample."""
+
+    model = ScanRun
+    fields: ClassVar = ["name", "submitted_by", "created_at", "dispatched_at", "finished_at"]
+    show_change_link = True
+    extra = 0
+
+
+class VerdictInline(ReadOnly, admin.TabularInline):
+    """The verdicts of a run."""
+
+    model = Verdict
+    fields: ClassVar = ["engine", "engine_version", "outcome", "name", "error", "duration", "attempts", "worker"]
+    show_change_link = True
+    extra = 0
+
+
+@admin.register(Sample)
+class SampleAdmin(RecordAdmin):
+    """Samples."""
+
+    list_display: ClassVar = ["sha256", "size", "first_seen", "sha1", "md5"]
+    search_fields: ClassVar = ["sha256__startswith", "sha1__startswith", "md5__startswith", "runs__name"]
+    date_hierarchy = "first_seen"
+    inlines: ClassVar = [RunInline]
+
+
+@admin.register(ScanRun)
+class ScanRunAdmin(RecordAdmin):
+    """Runs, each with its verdicts."""
+
+    list_display: ClassVar = ["created_at", "name", "state", "submitted_by", "finished_at", "sample"]
+    list_display_links: ClassVar = ["created_at", "name"]
+    list_filter: ClassVar = [StatusFilter, "submitted_by"]
+    list_select_related: ClassVar = ["submitted_by"]
+    search_fields: ClassVar = ["name", "sample_id__startswith", "verdicts__name"]
+    date_hierarchy = "created_at"
+    fields: ClassVar = ["id", "name", "sample_link", "state", "submitted_by", "created_at", "dispatched_at", "finished_at"]
+    inlines: ClassVar = [VerdictInline]
+
+    @admin.display(description="status")
+    def state(self, run: ScanRun) -> str:
+        """Show how far it is."""
+        return run.status.label
+
+    @admin.display(description="sample")
+    def sample_link(self, run: ScanRun) -> SafeString:
+        """Lead to the sample."""
+        return link("sample", run.sample_id, run.sample_id)
+
+
+@admin.register(Verdict)
+class VerdictAdmin(RecordAdmin):
+    """Verdicts."""
+
+    list_display: ClassVar = ["engine", "outcome", "name", "run", "worker", "duration", "attempts", "answered_at"]
+    list_filter: ClassVar = ["outcome", "engine", "worker"]
+    list_select_related: ClassVar = ["run"]
+    search_fields: ClassVar = ["name", "error", "run__name", "run__sample_id__startswith"]
+    date_hierarchy = "answered_at"
+    fields: ClassVar = [
+        *("id", "run_link", "engine", "engine_version", "outcome", "name", "error"),
+        *("key_values", "duration", "attempts", "worker", "answered_at"),
+    ]
+
+    @admin.display(description="run")
+    def run_link(self, verdict: Verdict) -> SafeString:
+        """Lead to the run."""
+        return link("scanrun", verdict.run_id, verdict.run.name)
+
+    @admin.display(description="metadata")
+    def key_values(self, verdict: Verdict) -> SafeString:
+        """Show a line for each key."""
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", sorted(verdict.metadata.items()))
+        return format_html("<table>{}</table>", rows) if rows else SafeString("-")
+
+
+@admin.register(Engine)
+class EngineAdmin(RecordAdmin):
+    """Engines, as their workers announce them."""
+
+    list_display: ClassVar = ["name", "worker", "kind", "live", "version", "announced_at", "problem"]
+    list_filter: ClassVar = ["live", "kind", "name", "worker"]
+    search_fields: ClassVar = ["name", "worker", "version", "problem"]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(RecordAdmin):
+    """Tokens: `manage.py token` makes them, here they are taken away."""
+
+    list_display: ClassVar = ["beginning", "user", "created_at", "last_used_at"]
+    list_filter: ClassVar = ["user"]
+    list_select_related: ClassVar = ["user"]
+    search_fields: ClassVar = ["user__username", "digest__startswith"]
+    fields: ClassVar = ["digest", "user", "created_at", "last_used_at"]
+    date_hierarchy = "created_at"
+
+    @admin.display(description="digest", ordering="digest")
+    def beginning(self, token: ApiToken) -> str:
+        """Show enough of the digest to know a token by."""
+        return token.digest[:12]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever has the right may take a token away."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(Canary)
@@ -64,3 +206,8 @@ class TaskStateAdmin(RecordAdmin):
     list_filter: ClassVar = ["state", "worker", "name"]
     search_fields: ClassVar = ["uuid", "name", "exception"]
     date_hierarchy = "seen_at"
+
+
+def link(model: str, key: object, text: object) -> SafeString:
+    """Return a link to a row."""
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:scaggr_{model}_change", args=[key]), text)

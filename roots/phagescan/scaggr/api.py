@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -15,15 +16,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 from ninja import NinjaAPI, Query, Schema
-from ninja.errors import AuthenticationError, HttpError
+from ninja.errors import AuthenticationError, ValidationError
+from ninja.responses import Status
 from ninja.security import HttpBearer
-from pydantic import Field
 
 from scaggr.models import ApiToken, Sample, ScanRun, Verdict
-from scaggr.scans import SubmitError, search, submit, summary, too_big
+from scaggr.scans import SubmitError, TooBigError, search, submit, summary
 from scaggr.status import server_status
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class PageOut(Schema):
 
 
 class SampleOut(Schema):
-    """A sample; `status`, `infected` and `verdicts` are those of its newest scan."""
+    """A sample; `status`, `infected`, `threats` and `verdicts` are those of its newest scan."""
 
     sha256: str
     sha1: str
@@ -135,11 +136,35 @@ class SampleOut(Schema):
     name: str
     status: str
     infected: bool | None
+    threats: list[str]
     verdicts: list[VerdictOut]
     runs: list[RunOut]
 
 
-api = NinjaAPI(
+class Api(NinjaAPI):
+    """An API that tokens guard and not the login, and that says what is wrong in JSON, whatever it is."""
+
+    def _get_urls(self) -> list[URLPattern | URLResolver]:
+        """Wrap each view. The document and its page need no token: they say nothing about what was handed in."""
+        patterns = super()._get_urls()
+        for pattern in patterns:
+            pattern.callback = self._open(pattern.callback)
+        return patterns
+
+    def _open(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @wraps(view, assigned=())
+        def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            response = view(request, *args, **kwargs)
+            if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                allow = response.headers["Allow"]
+                response = self.create_response(request, {"detail": f"Method not allowed: use {allow}."}, status=405)
+                response.headers["Allow"] = allow
+            return response
+
+        return login_not_required(opened)
+
+
+api = Api(
     title="Phagescan",
     description="Hand in a file, read its verdicts. `manage.py token <user>` makes the token.",
     urls_namespace="api",
@@ -153,10 +178,10 @@ api = NinjaAPI(
     openapi_extra=UPLOAD,
     summary="Hand in a sample",
 )
-def post_sample(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+def post_sample(request: HttpRequest) -> Status:
     """Take a file as the field `file` of a form, and have it scanned. `url` tells what comes of it."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
-        raise too_big()
+        raise TooBigError
     run = submit(request.FILES.get("file"), request.auth.user)
     return Status(202, {"sha256": run.sample_id, "url": sample_url(request, run.sample_id)})
 
@@ -179,19 +204,19 @@ def get_sample(request: HttpRequest, sha256: str) -> dict[str, Any]:
     if len(sha256) != 64 or not sha256.isalnum():
         raise Http404
     sample = get_object_or_404(Sample, sha256=sha256.lower())
-    runs = [run_out(run) for run in sample.runs.prefetch_related("verdicts")[:RUNS]]
-    newest = sample.runs.first()
+    runs = sample.runs.prefetch_related("verdicts")[:RUNS]
+    if not runs:
+        raise Http404
     return {
         "sha256": sample.sha256,
         "sha1": sample.sha1,
         "md5": sample.md5,
         "size": sample.size,
         "first_seen": sample.first_seen,
-        "name": runs[0]["name"] if runs else "",
-        "status": runs[0]["status"] if runs else ScanRun.Status.WAITING,
-        "infected": runs[0]["infected"] if runs else None,
-        "verdicts": [verdict_out(verdict) for verdict in newest.verdicts.all()] if newest else [],
-        "runs": runs,
+        "name": runs[0].name,
+        **summary(runs[0]),
+        "verdicts": [verdict_out(verdict) for verdict in runs[0].verdicts.all()],
+        "runs": [run_out(run) for run in runs],
     }
 
 
@@ -199,3 +224,99 @@ def get_sample(request: HttpRequest, sha256: str) -> dict[str, Any]:
 def get_status(request: HttpRequest) -> dict[str, Any]:
     """Return nodes, engines, queues, runs, canaries, the heartbeat and the last snapshots of the tasks."""
     return server_status()
+
+
+@api.get("", include_in_schema=False, auth=None)
+def root(request: HttpRequest) -> HttpResponse:
+    """Lead to the documentation."""
+    return HttpResponseRedirect(reverse("api:openapi-view"))
+
+
+@api.api_operation(["GET", "POST", "PUT", "PATCH", "DELETE"], "{path:rest}", include_in_schema=False, auth=None)
+def nothing(request: HttpRequest, rest: str) -> None:
+    """Answer for every other address."""
+    raise Http404
+
+
+@api.exception_handler(AuthenticationError)
+def on_no_token(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    """Say how to come in."""
+    response = refuse(request, "A valid token is needed: Authorization: Bearer <token>.", 401)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(SubmitError)
+def on_refusal(request: HttpRequest, error: SubmitError) -> HttpResponse:
+    """Say why a file is not taken."""
+    return refuse(request, str(error), error.status)
+
+
+@api.exception_handler(ValidationError)
+def on_bad_value(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Name the values that cannot be, in one line."""
+    return refuse(request, "; ".join(f"{part['loc'][-1]}: {part['msg']}" for part in error.errors), 422)
+
+
+@api.exception_handler(Http404)
+def on_nothing(request: HttpRequest, error: Http404) -> HttpResponse:
+    """Say that there is no such thing."""
+    return refuse(request, "There is nothing here.", 404)
+
+
+@api.exception_handler(MultiPartParserError)
+def on_broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpResponse:
+    """Say what is wrong with a form. The headers of its parts are limited, and a file's name is most of them."""
+    if "header size" in str(error):
+        return refuse(request, "The name of the file is too long.", 400)
+    return refuse(request, f"The upload cannot be read: {error}", 400)
+
+
+@api.exception_handler(UnreadablePostError)
+@api.exception_handler(BadRequest)
+@api.exception_handler(SuspiciousOperation)
+def on_bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Say what else is wrong with a request."""
+    return refuse(request, f"The request cannot be read: {error}", 400)
+
+
+@api.exception_handler(Exception)
+def on_error(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Say that it is not the client's fault, and what it was only to the log."""
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return refuse(request, "The server failed. Its log says why.", 500)
+
+
+def refuse(request: HttpRequest, detail: str, status: int) -> HttpResponse:
+    """Return an error."""
+    return api.create_response(request, {"detail": detail}, status=status)
+
+
+def run_out(run: ScanRun) -> dict[str, Any]:
+    """Return a run as the API shows it."""
+    return {
+        "id": str(run.id),
+        "name": run.name,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        **summary(run),
+    }
+
+
+def verdict_out(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as the API shows it."""
+    return {
+        "engine": verdict.engine,
+        "engine_version": verdict.engine_version,
+        "outcome": verdict.outcome,
+        "infected": INFECTED.get(verdict.outcome),
+        "name": verdict.name,
+        "error": verdict.error,
+        "metadata": verdict.metadata,
+        "duration": verdict.duration,
+    }
+
+
+def sample_url(request: HttpRequest, sha256: str) -> str:
+    """Return where the API has a sample."""
+    return request.build_absolute_uri(reverse("api:get_sample", args=[sha256]))

@@ -24,8 +24,8 @@ from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.urls import reverse
 from django.utils import timezone
 
+from scaggr.broker import BROKER_ERRORS, depths, publish
 from scaggr.models import Engine, Sample, ScanRun, Verdict
-from scaggr.publisher import BROKER_ERRORS, publish
 from scaggr.queues import engine_queue
 from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
 
@@ -57,15 +57,23 @@ class SubmitError(Exception):
         self.status = status
 
 
+class TooBigError(SubmitError):
+    """A file is bigger than this server takes."""
+
+    def __init__(self) -> None:
+        """Say how big one may be."""
+        super().__init__(f"The file is too big: at most {settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB are taken.", 413)
+
+
 # What comes in.
 
 
 def submit(file: TemporaryUploadedFile | None, user: AbstractBaseUser) -> ScanRun:
     """Keep an uploaded file and have it scanned."""
     if file is None:
-        raise SubmitError("There is no file in the upload.", 400)
+        raise SubmitError("There is no file in the upload, or not all of it.", 400)
     if file.size > settings.MAX_SAMPLE_SIZE:
-        raise SubmitError(f"The file is too big: at most {megabytes(settings.MAX_SAMPLE_SIZE)} are taken.", 413)
+        raise TooBigError
     if not file.size:
         raise SubmitError("The file is empty.", 400)
     try:
@@ -157,15 +165,22 @@ def dispatch(run_id: str) -> None:
 
 def dispatch_waiting() -> None:
     """Ask again for the runs that nobody has dispatched: their message was lost, or no engine was there."""
-    if not Engine.objects.filter(live=True).exists():
-        return
     now = timezone.now()
     waiting = ScanRun.objects.filter(
         finished_at=None, dispatched_at=None, created_at__lt=now - PATIENCE, created_at__gt=now - lifetime()
     )
-    for run_id in waiting.order_by("created_at").values_list("id", flat=True)[:AT_ONCE]:
-        # A queue that is merely long does not get longer: these expire before they are sent again.
-        if not request_dispatch(run_id, expires=10):
+    run_ids = list(waiting.order_by("created_at").values_list("id", flat=True)[:AT_ONCE])
+    if not run_ids or not Engine.objects.filter(live=True).exists():
+        return
+    try:
+        # As long as messages wait there, so may theirs.
+        if depths(["master"])["master"][0]:
+            return
+    except BROKER_ERRORS as error:
+        logger.warning("%s runs or more wait until the broker is back: %s", len(run_ids), error)
+        return
+    for run_id in run_ids:
+        if not request_dispatch(run_id):
             return
 
 
@@ -336,9 +351,7 @@ def search(q: str) -> QuerySet[ScanRun]:
     if len(query.prefix) > 32:
         # Too long for an MD5, and too regular for anything else than a hash.
         return runs.filter(by_hash(query.prefix))
-    values = Func(
-        Func(F("metadata"), function="avals"), Value("\n"), function="array_to_string", output_field=TextField()
-    )
+    values = Func(Func(F("metadata"), function="avals"), Value("\n"), function="array_to_string", output_field=TextField())
     found = Q(name__icontains=query.text) | Q(value__icontains=query.text)
     if query.pair:
         key, value = query.pair
@@ -394,11 +407,6 @@ def as_uuid(value: Any) -> UUID | None:
 def lifetime() -> timedelta:
     """Return how long a run waits for its verdicts."""
     return timedelta(seconds=settings.SCAN_EXPIRES)
-
-
-def megabytes(size: int) -> str:
-    """Write a size as people read it."""
-    return f"{size / 2**20:.4g} MiB"
 
 
 def sync_folder(path: Path) -> None:

@@ -98,7 +98,7 @@ MAX_SAMPLE_SIZE = CONF["scan"]["max_size"]
 SCAN_EXPIRES = CONF["scan"]["expires"]
 # Uploads are received beside the samples, so that a sample gets its place by a rename.
 FILE_UPLOAD_TEMP_DIR = f"{SAMPLE_ROOT}/incoming"
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["scaggr.uploads.SampleUploadHandler"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = CONF["static_root"]

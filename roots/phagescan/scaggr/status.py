@@ -2,17 +2,13 @@
 
 from typing import Any
 
-from amqp.exceptions import NotFound
 from django.db.models import Count, Q
 
-from scaggr.celery import app
+from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.models import Canary, Engine, Heartbeat, Sample, ScanRun, TaskState, WorkerState
-from scaggr.publisher import BROKER_ERRORS
+from scaggr.queues import engine_queue
 
 QUEUES = ("master", "results", "periodic")
-
-TIMEOUT = 0.7
-"""Seconds that the broker has for an answer. At the worst three are waited for: the page has to stay quick."""
 
 CANARIES = 10
 SNAPSHOTS = 20
@@ -60,28 +56,11 @@ def count_runs() -> dict[str, int]:
 
 
 def queue_depths() -> tuple[list[dict[str, Any]], str]:
-    """Ask the broker how many messages wait in each queue and how many consumers it has; tell what is wrong with it."""
-    names = [*QUEUES, *(f"engine.{name}" for name in Engine.objects.order_by("name").values_list("name", flat=True).distinct())]
-    connection = app.connection_for_read(
-        connect_timeout=TIMEOUT, transport_options={"read_timeout": TIMEOUT, "write_timeout": TIMEOUT}
-    )
-    depths = []
+    """Ask the broker about each queue, and tell what is wrong with it."""
+    engines = Engine.objects.order_by("name").values_list("name", flat=True).distinct()
+    names = [*QUEUES, *(engine_queue(name).name for name in engines)]
     try:
-        connection.connect()
-        for name in names:
-            depths.append({"name": name, **depth(connection.channel(), name)})
+        found = depths(names)
     except BROKER_ERRORS as error:
-        return depths, f"the broker does not answer: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
-    finally:
-        connection.collect()
-    return depths, ""
-
-
-def depth(channel: Any, queue: str) -> dict[str, int]:
-    """Look at a queue without making it. The broker closes the channel where there is none."""
-    try:
-        found = channel.queue_declare(queue, passive=True)
-    except NotFound:
-        return {"messages": 0, "consumers": 0}
-    channel.close()
-    return {"messages": found.message_count, "consumers": found.consumer_count}
+        return [], f"the broker does not answer: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+    return [{"name": name, "messages": found[name][0], "consumers": found[name][1]} for name in names], ""

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 from stream_zip import ZIP_AUTO, stream_zip
 
+from scaggr.canary import duration
 from scaggr.models import Sample, ScanRun, Verdict
-from scaggr.scans import SubmitError, rescan, search, submit, summary
+from scaggr.scans import SubmitError, TooBigError, rescan, search, submit, summary
 from scaggr.status import server_status
 
 PAGE = 25
@@ -81,6 +82,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "query": query,
         "runs": runs,
         "limit": settings.MAX_SAMPLE_SIZE,
+        "limit_text": f"{settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB",
+        "too_big": TooBigError(),
         "links": {
             word: "?" + urlencode({"q": query, "page": number} if query else {"page": number})
             for word, number in neighbours(runs).items()
@@ -191,20 +194,26 @@ def about(request: HttpRequest, sha256: str) -> dict[str, Any]:
         "runs": runs,
         "more": max(0, found.runs.count() - len(runs)),
         "names": names,
-        "verdicts": [with_facts(verdict) for verdict in run.verdicts.all()] if run else [],
+        "verdicts": shown_verdicts(run) if run else [],
         "mark": f"{run.id}.{run.mark}.{runs[0].id}.{runs[0].mark}" if run else "",
         "live": any(run.open for run in runs),
         "password": ZIP_PASSWORD,
     }
 
 
-def with_facts(verdict: Verdict) -> Verdict:
-    """Add the metadata as the page shows it: key, value, and the search that finds the samples which share it."""
-    verdict.facts = [
-        (key, value, f"{reverse('home')}?{urlencode({'q': f'{key}={value}'})}" if len(value or "") <= LONGEST_LINK else "")
-        for key, value in sorted(verdict.metadata.items())
-    ]
-    return verdict
+def shown_verdicts(run: ScanRun) -> list[Verdict]:
+    """Add to verdicts what the page shows of them. Who accuses or acquits comes first, who describes comes last.
+
+    A piece of metadata is its key, its value, and the search that finds the samples which share it.
+    """
+    verdicts = sorted(run.verdicts.all(), key=lambda verdict: (verdict.outcome == Verdict.Outcome.DESCRIBED, verdict.engine))
+    for verdict in verdicts:
+        verdict.took = "" if verdict.duration is None else duration(verdict.duration)
+        verdict.facts = [
+            (key, value, f"{reverse('home')}?{urlencode({'q': f'{key}={value}'})}" if len(value) <= LONGEST_LINK else "")
+            for key, value in sorted((key, value or "") for key, value in verdict.metadata.items())
+        ]
+    return verdicts
 
 
 @page

@@ -1,6 +1,6 @@
 """Runs engines in processes of their own, one for each engine, so that nothing that a sample does to an engine matters.
 
-A process is started when it is first needed, lives for many scans, and is replaced after a failure.
+A process lives for many scans, and is replaced when it is next needed after a failure.
 """
 
 import contextlib
@@ -16,11 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from celery.utils.log import get_logger
-
 from worker.child import OUT_OF_MEMORY
-
-logger = get_logger(__name__)
 
 PROGRAM = Path(__file__).with_name("child.py")
 TIMEOUT = 60
@@ -30,6 +26,8 @@ SCANS = 1000
 
 LONGEST = 1 << 20
 """Bytes of an answer. A longer one is not from an engine of ours."""
+
+KILLED = "crashed: SIGKILL"
 
 GRACE = 2.0
 """Seconds that a process which closed its pipe has to end by itself, so that it can be said why."""
@@ -63,6 +61,7 @@ class Child:
         self.memory = int(options.get("memory", MEMORY))
         self.received = bytearray()
         self.scans = 0
+        self.loaded = False
         self.process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAM)],
             stdin=subprocess.PIPE,
@@ -141,12 +140,19 @@ class Sandbox:
         self.version = ""
 
     def scan(self, path: Path) -> Answer:
-        """Scan a file. Whatever happens to the engine, there is an answer."""
+        """Scan a file. Whatever happens to the engine, there is an answer.
+
+        A process that was killed gets a second chance: that is done from outside, and says nothing of the sample.
+        """
+        answer = self.scan_once(path)
+        return self.scan_once(path) if answer.error == KILLED else answer
+
+    def scan_once(self, path: Path) -> Answer:
+        """Scan a file in one process."""
         begin = time.monotonic()
         try:
-            if self.child is None:
-                self.start()
-                begin = time.monotonic()
+            self.start()
+            begin = time.monotonic()
             self.child.ask(do="scan", path=str(path))
             values = self.child.wait(self.timeout)
             infected = values.get("infected")
@@ -157,7 +163,7 @@ class Sandbox:
                 metadata={text(key): text(value) for key, value in dict(values.get("metadata", {})).items()},
                 duration=time.monotonic() - begin,
             )
-        except (ChildError, TypeError, ValueError) as error:
+        except (ChildError, KeyError, TypeError, ValueError) as error:
             self.stop()
             outcome = "timed_out" if isinstance(error, ChildTimeoutError) else "error"
             duration = time.monotonic() - begin
@@ -167,11 +173,19 @@ class Sandbox:
             self.stop()
         return answer
 
+    def warm_up(self) -> None:
+        """Start the process, and let it load the engine in its own time. One that has died since its last scan is replaced."""
+        if self.child and self.child.process.poll() is not None:
+            self.stop()
+        if self.child is None:
+            self.child = Child(self.engine, self.options)
+
     def start(self) -> None:
-        """Start the process and learn the engine's version."""
-        self.child = Child(self.engine, self.options)
-        hello = self.child.wait(self.timeout)
-        self.version = text(hello["version"])
+        """Have a process that has loaded the engine, and know the engine's version."""
+        self.warm_up()
+        if not self.child.loaded:
+            self.version = text(self.child.wait(self.timeout)["version"])
+            self.child.loaded = True
 
     def stop(self) -> None:
         """End the process."""

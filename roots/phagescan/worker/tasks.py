@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import Reject
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_init
 from celery.utils.log import get_task_logger
 
 from scaggr.celery import app
@@ -34,6 +34,13 @@ def clean_up(**_: Any) -> None:
     fetch.remove_leftovers()
 
 
+@worker_process_init.connect
+def warm_up(**_: Any) -> None:
+    """Start the engines of a process of the pool, so that its first scan need not wait for them."""
+    for engine in CONF["engines"]:
+        sandbox(engine).warm_up()
+
+
 @app.task(bind=True, name="worker.scan")
 def scan(self: Task, engine: str, path: str) -> None:
     """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
@@ -48,7 +55,7 @@ def scan(self: Task, engine: str, path: str) -> None:
         # default exchange, and the right to write there is the right to write to every queue.
         logger.warning("%s gave no verdict, the task goes back to its queue: %s", engine, error)
         time.sleep(PAUSE)
-        raise Reject(error, requeue=True) from error
+        raise Reject(str(error), requeue=True) from None
 
 
 def sandbox(engine: str) -> Sandbox:

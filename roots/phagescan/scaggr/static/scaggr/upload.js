@@ -13,7 +13,7 @@ let running = 0;
 function fault(request) {
   const text = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain") && request.responseText;
   if (text && request.status >= 400) return text;
-  if (request.status === 413) return `It is larger than ${form.dataset.limitText}.`;
+  if (request.status === 413) return form.dataset.tooBig;
   if (request.status === 0) return "The connection broke. Try again.";
   if (request.status === 403 || request.status === 200) return "You are not logged in any more. Reload the page.";
   return `The server did not take it (${request.status}). Try again in a moment.`;
@@ -61,7 +61,7 @@ function add(file, folder) {
   line.querySelector("progress").setAttribute("aria-label", `Upload of ${file.name}`);
   list.append(line);
   if (folder) fail(line, "This is a folder. Drop the files inside it.");
-  else if (file.size > limit) fail(line, `It is larger than ${form.dataset.limitText}.`);
+  else if (file.size > limit) fail(line, form.dataset.tooBig);
   else waiting.push([file, line]);
 }
 

@@ -1,9 +1,10 @@
-"""Sends tasks to the broker, and does not wait for one that is away: an upload ends well without it."""
+"""Talks to the broker, and does not wait for one that is away: an upload ends well without it, and so does a page."""
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
-from amqp.exceptions import AMQPError, MessageNacked
+from amqp.exceptions import AMQPError, MessageNacked, NotFound
 from kombu import Connection
 from kombu.exceptions import KombuError
 
@@ -12,8 +13,11 @@ from scaggr.celery import app
 BROKER_ERRORS = (OSError, AMQPError, KombuError, MessageNacked)
 """What goes wrong between here and the broker."""
 
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 5.0
+
+LOOK_TIMEOUT = 1.0
+"""Seconds that the broker has for each answer when it is only looked at."""
 
 # Celery's own pool would try for ever to mend a connection, whatever `retry` says. So each thread keeps one here.
 kept = threading.local()
@@ -33,17 +37,23 @@ def publish(task: str, **options: Any) -> None:
             forget(connection)
             if isinstance(error.__cause__ or error, TimeoutError):
                 raise
-    connection = app.connection_for_write(
-        connect_timeout=CONNECT_TIMEOUT,
-        transport_options={"read_timeout": ANSWER_TIMEOUT, "write_timeout": ANSWER_TIMEOUT},
-    )
+    connection = connect(CONNECT_TIMEOUT, ANSWER_TIMEOUT)
     try:
-        connection.connect()
         send(connection, task, options)
     except BROKER_ERRORS:
         forget(connection)
         raise
     kept.connection = connection
+
+
+def connect(timeout: float, answer_timeout: float) -> Connection:
+    """Connect to the broker at the first attempt or not at all."""
+    connection = app.connection_for_write(
+        connect_timeout=timeout,
+        transport_options={"read_timeout": answer_timeout, "write_timeout": answer_timeout},
+    )
+    connection.ensure_connection(max_retries=0)
+    return connection
 
 
 def send(connection: Connection, task: str, options: dict[str, Any]) -> None:
@@ -57,3 +67,23 @@ def forget(connection: Connection) -> None:
     """Close a connection without a word to the other side, which may not listen."""
     kept.connection = None
     connection.collect()
+
+
+def depths(queues: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return for each queue how many messages wait in it and how many consumers it has; BROKER_ERRORS are raised."""
+    connection = connect(LOOK_TIMEOUT, LOOK_TIMEOUT)
+    try:
+        return {queue: depth(connection, queue) for queue in queues}
+    finally:
+        connection.collect()
+
+
+def depth(connection: Connection, queue: str) -> tuple[int, int]:
+    """Look at a queue without making it. The broker closes the channel where there is none."""
+    channel = connection.channel()
+    try:
+        found = channel.queue_declare(queue, passive=True)
+    except NotFound:
+        return 0, 0
+    channel.close()
+    return found.message_count, found.consumer_count
