@@ -1,4 +1,5 @@
 # A scan worker: Phagescan's code, its engines and its broker login, and no database.
+{%- from 'application/map.jinja' import phagescan with context %}
 {%- from 'celery/map.jinja' import celery with context %}
 include:
   - apt
@@ -18,6 +19,10 @@ extend:
       - watch:
         - file: application-code
         - file: application-worker-config
+        - file: application-yara-rules
+{%- for rules in phagescan.engines.get('yara', {}).get('rules', {}) %}
+        - file: application-yara-rules-{{ rules }}
+{%- endfor %}
 {%- if grains['init'] == 'systemd' %}
         - file: application-worker-network
 {%- endif %}

@@ -21,6 +21,15 @@ application-logs:
     - require:
       - user: application-user
 
+# nginx goes through it to the static files.
+application-data:
+  file.directory:
+    - name: {{ salt['file.dirname'](phagescan.scan.sample_root) }}
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+
 # Nobody else's to look at. What is being received lies beside what is kept, to be renamed into place.
 application-samples:
   file.directory:
@@ -28,8 +37,8 @@ application-samples:
     - user: {{ phagescan.user }}
     - group: {{ phagescan.user }}
     - mode: '0700'
-    - makedirs: True
     - require:
+      - file: application-data
       - user: application-user
 
 # Read from pillar in the template, so that no password is rendered into an SLS.

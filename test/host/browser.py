@@ -68,6 +68,13 @@ class Browser:
         )
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def line(self, upload: int = -1, offline: bool = False) -> None:
+        """Make the line to the server slow (bytes a second), broken, or good again."""
+        self.command("Network.enable")
+        self.command(
+            "Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=upload
+        )
+
     def screenshot(self, name: str, whole: bool = True) -> None:
         """Keep a picture of the page, or of what is in view."""
         picture = self.command("Page.captureScreenshot", captureBeyondViewport=whole)

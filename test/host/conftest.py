@@ -28,6 +28,7 @@ ORDER = [
     "browser",
     "smoke",
     "secrets",
+    "remote",
     "ports",
     "coexist",
     "idempotence",
@@ -38,6 +39,9 @@ ORDER = [
     "reboot",
 ]
 
+# Suites of one host.
+ONLY = {"test_coexist": "coexist", "test_remote": "debian12"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which host this is about."""
@@ -47,11 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The host with things of its own answers its own suite, and the others the rest."""
+    """The host with things of its own answers its own suite, and the others the rest; one has a worker beside it."""
     if collection_path.name.startswith("test_"):
-        own = collection_path.stem in ("test_coexist", "test_idempotence")
-        only = collection_path.stem == "test_coexist"
-        return not own if config.getoption("--test-host") == "coexist" else only or None
+        host, suite = config.getoption("--test-host"), collection_path.stem
+        if host == "coexist":
+            return suite not in ("test_coexist", "test_idempotence")
+        return True if ONLY.get(suite, host) != host else None
     return None
 
 

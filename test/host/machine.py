@@ -38,6 +38,7 @@ HOSTS = {
     "debian12": Spec("debian12", sudo=True),
     "debian13-plain": Spec("debian13-plain", systemd=False),
     "coexist": Spec("debian13"),
+    "worker": Spec("debian13"),
 }
 
 

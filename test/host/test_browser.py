@@ -1,5 +1,6 @@
 """The pages in a browser: what people do, and what they see while they do it."""
 
+import http.client
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "markup": folder / f"<b onclick=alert(1)>bold & “quoted” {mark}.txt",
         "keyboard": folder / f"keyboard-{mark}.txt",
         "plain": folder / f"plain-{mark}.txt",
+        "long": folder / f"long-{mark}.bin",
         "empty": folder / "empty.bin",
         "large": folder / "large.bin",
         "folder": folder / "folder",
@@ -57,6 +59,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         if word != "folder":
             path.write_text(f"This is {word}: {mark}\n")
     made["eicar"].write_bytes(EICAR)
+    made["long"].write_bytes(secrets.token_bytes(2**22))
     made["empty"].write_bytes(b"")
     with made["large"].open("r+b") as large:
         large.truncate(LIMIT + 1)
@@ -72,12 +75,12 @@ def log_in(browser: Browser, machine: Machine) -> None:
     browser.wait(lambda: browser.all("#upload"), "the samples page is there")
 
 
-def hand_in(browser: Browser, *paths: Path) -> None:
-    """Drop files and wait until all are scanned."""
-    browser.drop(list(paths))
+def hand_in(browser: Browser, path: Path) -> None:
+    """Drop a file and wait until it is scanned."""
+    before = len(browser.all("#uploads .run"))
+    browser.drop([path])
     browser.wait(
-        lambda: len(browser.all("#uploads .run")) >= len(paths) and not browser.all("#uploads .badge.live"),
-        "every file is scanned",
+        lambda: len(browser.all("#uploads .run")) > before and not browser.all("#uploads .badge.live"), "the file is scanned"
     )
 
 
@@ -130,6 +133,29 @@ def test_names_are_text(inside: Browser, files: dict[str, Path]) -> None:
     assert inside.text("#uploads .title") == path.name
     inside.find("#uploads .title").click()
     inside.wait_for("h1", path.name)
+
+
+def test_progress(inside: Browser, files: dict[str, Path]) -> None:
+    """On a slow line the bar moves; on a broken one the file's own line says so, and the next file goes up."""
+
+    def bar() -> float:
+        return inside.run("return document.querySelector('progress')?.value ?? 0")
+
+    inside.line(upload=500_000)
+    try:
+        inside.drop([files["long"]])
+        begin = inside.wait(lambda: 0 < bar() < 0.9 and bar(), "the upload is on its way")
+        inside.screenshot("samples-progress")
+        inside.wait(lambda: bar() > begin, "the bar moves")
+        inside.line()
+        inside.wait(lambda: inside.all("#uploads a") and not inside.all(".badge.live"), "it is up and scanned")
+        inside.line(offline=True)
+        inside.drop([files["notes"]])
+        inside.wait_for("#uploads .why", "connection")
+    finally:
+        inside.line()
+    hand_in(inside, files["notes"])
+    assert all("ERR_INTERNET_DISCONNECTED" in complaint for complaint in inside.complaints())
 
 
 def test_bad_files(inside: Browser, files: dict[str, Path]) -> None:
@@ -272,6 +298,20 @@ def test_missing_page(inside: Browser) -> None:
     assert "Not here" in inside.text("h1")
     picture(inside, "missing")
     assert all("404" in complaint for complaint in inside.complaints())
+
+
+def test_too_large_without_scripts(inside: Browser, machine: Machine) -> None:
+    """What the proxy turns away by itself is answered in the same design."""
+    connection = http.client.HTTPConnection(machine.address, timeout=30)
+    connection.putrequest("POST", "/upload/")
+    connection.putheader("Content-Length", str(2**40))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert b"style.css" in answer.read()
+    inside.open("/static/scaggr/413.html")
+    assert "Too large" in inside.text("h1")
+    picture(inside, "too-large")
 
 
 def test_lost_session(inside: Browser) -> None:

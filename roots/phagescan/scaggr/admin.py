@@ -97,7 +97,7 @@ class ScanRunAdmin(RecordAdmin):
     list_display_links: ClassVar = ["created_at", "name"]
     list_filter: ClassVar = [StatusFilter, "submitted_by"]
     list_select_related: ClassVar = ["submitted_by"]
-    search_fields: ClassVar = ["name", "sample_id__startswith", "verdicts__name"]
+    search_fields: ClassVar = ["name", "sample__sha256__startswith", "verdicts__name"]
     date_hierarchy = "created_at"
     fields: ClassVar = ["id", "name", "sample_link", "state", "submitted_by", "created_at", "dispatched_at", "finished_at"]
     inlines: ClassVar = [VerdictInline]
@@ -120,7 +120,7 @@ class VerdictAdmin(RecordAdmin):
     list_display: ClassVar = ["engine", "outcome", "name", "run", "worker", "duration", "attempts", "answered_at"]
     list_filter: ClassVar = ["outcome", "engine", "worker"]
     list_select_related: ClassVar = ["run"]
-    search_fields: ClassVar = ["name", "error", "run__name", "run__sample_id__startswith"]
+    search_fields: ClassVar = ["name", "error", "run__name", "run__sample__sha256__startswith"]
     date_hierarchy = "answered_at"
     fields: ClassVar = [
         *("id", "run_link", "engine", "engine_version", "outcome", "name", "error"),

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.paginator import Paginator
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.http.multipartparser import MultiPartParserError
@@ -278,6 +279,14 @@ def on_broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpRes
 def on_bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say what else is wrong with a request."""
     return refuse(request, f"The request cannot be read: {error}", 400)
+
+
+@api.exception_handler(InterfaceError)
+@api.exception_handler(OperationalError)
+def on_no_database(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Say that it is worth another try."""
+    logger.error("%s %s failed: %s", request.method, request.path, str(error).strip())
+    return refuse(request, "The server cannot work with its database just now. Try again.", 503)
 
 
 @api.exception_handler(Exception)

@@ -146,19 +146,21 @@ def dispatch(run_id: str) -> None:
     # The rows are there for any worker to see. The lock keeps a second dispatch from sending the same.
     with transaction.atomic():
         run = lock_run(id=run_id)
-        if not is_open(run) or not run.verdicts.exists():
+        if not is_open(run):
             return
+        verdicts = list(run.verdicts.all())
         expires = run.created_at + lifetime()
-        if expires <= timezone.now():
+        if not verdicts or expires <= timezone.now():
             return
-        for verdict in run.verdicts.filter(outcome=Outcome.PENDING):
-            publish(
-                "worker.scan",
-                kwargs={"engine": verdict.engine, "path": fetch_path(verdict)},
-                queue=engine_queue(verdict.engine),
-                task_id=str(verdict.id),
-                expires=expires,
-            )
+        for verdict in verdicts:
+            if verdict.outcome == Outcome.PENDING:
+                publish(
+                    "worker.scan",
+                    kwargs={"engine": verdict.engine, "path": fetch_path(verdict)},
+                    queue=engine_queue(verdict.engine),
+                    task_id=str(verdict.id),
+                    expires=expires,
+                )
         run.dispatched_at = timezone.now()
         run.save(update_fields=["dispatched_at"])
 
@@ -257,7 +259,11 @@ def record(
 
 
 def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
-    """Note which engines a worker has, and which of them work. What it names no longer is gone."""
+    """Note which engines a worker has, and which of them work.
+
+    One that it names no longer is forgotten after a while and not at once: a worker that was just started may not name
+    all of them yet, and two announcements may overtake each other.
+    """
     worker = clip(worker, 255)
     now = timezone.now()
     rows = {
@@ -281,7 +287,7 @@ def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
             unique_fields=["name", "worker"],
             update_fields=["kind", "version", "problem", "announced_at", "live"],
         )
-        Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
+        Engine.objects.filter(worker=worker, announced_at__lt=now - Engine.SILENCE).exclude(name__in=rows).delete()
 
 
 def refresh_engines() -> None:

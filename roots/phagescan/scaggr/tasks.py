@@ -75,11 +75,11 @@ def dispatch(run_id: str) -> None:
     scans.dispatch(run_id)
 
 
-# The one message that nobody would send again, so it outlives a database that is away.
+# The one message that nobody would send again, so it outlives a database that is away: for most of an hour.
 @app.task(
     name="scaggr.record",
     autoretry_for=(OperationalError, InterfaceError),
-    max_retries=None,
+    max_retries=100,
     retry_backoff=1,
     retry_backoff_max=30,
 )

@@ -32,15 +32,19 @@ EARLIER = 20
 POLLED = 200
 """Rows that are looked up at once for a page that is open."""
 
+SHORT = 0.001
+"""Seconds: below this nobody wants to know more."""
+
+LONGEST_QUERY = 300
+"""Characters that are searched for: gunicorn takes 4094 bytes of an address, and a character may need nine."""
+
 LONGEST_LINK = 200
 """Characters of a value that is still offered as a search."""
 
 ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is told to everybody
 CHUNK = 1 << 16
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
-)
+CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
 
 
 def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -75,11 +79,14 @@ class Login(LoginView):
 def home(request: HttpRequest) -> HttpResponse:
     """Show the drop zone and the list of runs, or the list alone when the search box asks for it."""
     # PostgreSQL keeps no NUL.
-    query = request.GET.get("q", "").replace("\0", "").strip()[:1000]
+    query = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
     runs = Paginator(search(query), PAGE).get_page(request.GET.get("page"))
     runs.object_list = [described(run) for run in runs]
+    alone = bool(request.htmx and not request.htmx.history_restore_request)
     context = {
+        "alone": alone,
         "query": query,
+        "longest": LONGEST_QUERY,
         "runs": runs,
         "limit": settings.MAX_SAMPLE_SIZE,
         "limit_text": f"{settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB",
@@ -89,7 +96,6 @@ def home(request: HttpRequest) -> HttpResponse:
             for word, number in neighbours(runs).items()
         },
     }
-    alone = request.htmx and not request.htmx.history_restore_request
     return render(request, "parts/runs.html" if alone else "home.html", context)
 
 
@@ -208,7 +214,9 @@ def shown_verdicts(run: ScanRun) -> list[Verdict]:
     """
     verdicts = sorted(run.verdicts.all(), key=lambda verdict: (verdict.outcome == Verdict.Outcome.DESCRIBED, verdict.engine))
     for verdict in verdicts:
-        verdict.took = "" if verdict.duration is None else duration(verdict.duration)
+        verdict.took = ""
+        if verdict.duration is not None:
+            verdict.took = duration(verdict.duration) if verdict.duration >= SHORT else "< 1 ms"
         verdict.facts = [
             (key, value, f"{reverse('home')}?{urlencode({'q': f'{key}={value}'})}" if len(value) <= LONGEST_LINK else "")
             for key, value in sorted((key, value or "") for key, value in verdict.metadata.items())

@@ -1,0 +1,6 @@
+base:
+  '*':
+    - rabbitmq
+    - postgresql
+    - nginx
+    - supervisord

@@ -1,0 +1,125 @@
+"""Fresh hosts to measure on, and commands timed by the host's own clock."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from machine import CHECKOUT, HOSTS, Machine, Result
+
+BENCH = Path(__file__).parent
+OUTPUT = BENCH / ".output"
+ON_HOST = f"{CHECKOUT}/bench"
+
+
+@dataclass
+class Job:
+    """What a host is to have: the passwords, and what comes on top of the two users, the vhost and the database."""
+
+    users: dict[str, str]
+    roles: dict[str, str]
+    extra_users: dict[str, str] = field(default_factory=dict)
+    extra_vhosts: list[str] = field(default_factory=list)
+    extra_databases: list[str] = field(default_factory=list)
+
+    def expected(self) -> dict[str, object]:
+        """As bench/check reads it."""
+        return {
+            "users": self.users | self.extra_users,
+            "roles": self.roles,
+            "vhosts": ["phage", *self.extra_vhosts],
+            "databases": dict.fromkeys(["phage", *self.extra_databases], "citestsuper"),
+        }
+
+
+@dataclass
+class Timed:
+    """A command that ended, and when each of its lines came, in seconds since its start."""
+
+    seconds: float
+    result: Result
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+
+class Host(Machine):
+    """A Debian 13 host with systemd and fresh package lists."""
+
+    def __init__(self, name: str, run: str) -> None:
+        super().__init__("debian13", run, keep=False)
+        self.name = f"bench-{name}"
+        self.container_name = f"phagescan-bench-{name}"
+        self.spec = HOSTS["debian13"]
+
+    def __enter__(self) -> "Host":
+        """Start it, with the checkout and what every tool is spared: fetching the package lists the first time."""
+        self.start()
+        try:
+            self.put_tree()
+            self.run("apt-get -qq update").ok()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self.end()
+
+    def put_private(self, files: dict[str, str]) -> None:
+        """Write files that only root may read."""
+        self.put({path: text.encode() for path, text in files.items()}, mode=0o600)
+
+    def time(self, command: str, limit: float, **environment: str) -> Timed:
+        """Run a command and take its time on the host; after `limit` seconds it is ended."""
+        script = (
+            "begin=$(date +%s.%N)\n"
+            f"timeout -k 10 {limit:.0f} /bin/sh -c \"$COMMAND\" </dev/null\n"
+            'code=$?\necho "$begin $(date +%s.%N)" >/run/bench-times\nexit $code'
+        )
+        result = self.run(script, COMMAND=command, **environment)
+        begin, end = map(float, self.read("/run/bench-times").split())
+        return Timed(end - begin, Result(command, result.code, result.stdout, result.stderr))
+
+    def time_lines(self, command: str, limit: float) -> Timed:
+        """The same, noting when each line of its output came."""
+        noted = (
+            '{ timeout -k 10 %.0f /bin/sh -c "$COMMAND" </dev/null 2>&1; echo "exit $?"; } |'
+            ' while IFS= read -r line; do echo "$(date +%%s.%%N) $line"; done'
+        ) % limit
+        ran = self.run(f"date +%s.%N; {noted}", COMMAND=command).ok()
+        first, *rest = ran.stdout.splitlines()
+        begin = float(first)
+        lines = [(float(when) - begin, text) for when, _, text in (line.partition(" ") for line in rest)]
+        seconds, last = lines.pop()
+        code = int(re.fullmatch(r"exit (\d+)", last)[1])
+        return Timed(seconds, Result(command, code, "\n".join(text for _, text in lines), ""), lines)
+
+    def check(self, job: Job) -> dict[str, object]:
+        """What bench/check says; a fault ends the measurement."""
+        self.put_private({"/run/bench-expected.json": json.dumps(job.expected())})
+        ran = self.run(f"/usr/bin/python3 {ON_HOST}/check /run/bench-expected.json")
+        said = json.loads(ran.ok().stdout) if ran.code == 0 else ran
+        assert isinstance(said, dict), f"{self.name} is not as the job wants it:\n{said}"
+        return said
+
+    def megabytes(self, folder: str) -> float:
+        """What a directory takes on disk."""
+        return int(self.run(f"du -sk {folder}").ok().stdout.split()[0]) / 1024
+
+    def installed_megabytes(self) -> float:
+        """What Debian's packages take, as they say themselves."""
+        sizes = self.run("dpkg-query --show --showformat '${Installed-Size}\n'").ok().stdout.split()
+        return sum(map(int, sizes)) / 1024
+
+    def forget_extras(self, job: Job) -> None:
+        """Remove the extra users, vhosts and databases, in one call of each service."""
+        names = ", ".join(f'<<"{name}">>' for name in job.extra_vhosts)
+        remove = (
+            "[rabbit_auth_backend_internal:delete_user(N, <<\"bench\">>)"
+            " || U <- rabbit_auth_backend_internal:list_users(), {user, N} <- U, binary:match(N, <<\"extra\">>) =/= nomatch],"
+            f" [rabbit_vhost:delete(V, <<\"bench\">>) || V <- [{names}]], ok."
+        )
+        self.run("rabbitmqctl -q eval \"$EXPRESSION\"", EXPRESSION=remove).ok()
+        for name in job.extra_databases:
+            self.run(f"runuser -u postgres -- psql -Xqd postgres -c 'DROP DATABASE {name}'").ok()
+        job.extra_users, job.extra_vhosts, job.extra_databases = {}, [], []

@@ -1,0 +1,73 @@
+"""Roles on hosts of their own: a master that does not scan, and a worker that has nothing of the master."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from machine import CREDENTIALS, Machine, wait_until
+from scanning import EICAR, TEXT, Api
+
+
+@pytest.fixture(scope="module")
+def worker(machine: Machine) -> Iterator[Machine]:
+    """A fresh host that becomes a worker of this master, with no password but the worker's."""
+    machine.highstate("pillar='{rabbitmq: {listen: 0.0.0.0, least_privilege: true}}'").ok()
+    machine.service("celeryd", "stop").ok()
+    worker = Machine("worker", machine.run_label, machine.keep)
+    worker.start()
+    try:
+        worker.put_tree()
+        credentials = f"#!yaml\nrabbitmq:\n  users:\n    phageworkeruser: {{password: '{machine.secrets['worker']}'}}\n"
+        worker.put({CREDENTIALS: credentials.encode()}, mode=0o600)
+        worker.bootstrap(settings(machine)).ok()
+        yield worker
+    finally:
+        worker.end()
+        machine.highstate().ok()
+
+
+def settings(machine: Machine) -> str:
+    """What makes a host a worker of this master."""
+    address = machine.address
+    return f"pillar='{{phagescan: {{roles: [worker], broker: {{host: {address}}}, worker: {{master_url: \"http://{address}\"}}}}}}'"
+
+
+def test_verdicts_come_from_the_worker(machine: Machine, worker: Machine) -> None:
+    """Samples that the master takes are scanned on the worker."""
+    api = Api(machine)
+
+    def only_the_worker() -> bool:
+        status = api.session.get(f"{api.url}/status", timeout=60).json()
+        live = {(engine["name"], engine["worker"]) for engine in status["engines"] if engine["live"]}
+        return live == {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
+
+    wait_until(only_the_worker, "the worker's engines alone are live", 600)
+    assert api.scan(EICAR + b"remote")["yara"]["infected"] is True
+    assert api.scan(TEXT + b"remote")["yara"]["infected"] is False
+
+
+def test_worker_has_nothing_of_the_master(machine: Machine, worker: Machine) -> None:
+    """No password but its own, none of the master's services, no port that is open to others."""
+    for name, secret in machine.secrets.items():
+        if name != "worker":
+            worker.put({"/pattern": secret.encode()})
+            assert worker.run("grep -rslFf /pattern /etc /opt /srv /var").stdout == ""
+    worker.run("rm /pattern").ok()
+    for command in ("psql", "rabbitmqctl", "nginx", "supervisord"):
+        assert worker.run(f"command -v {command}").code != 0
+    assert worker.run("id avuser").code != 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{worker.address}/", timeout=10)
+
+
+def test_second_run(machine: Machine, worker: Machine) -> None:
+    """A second run on the worker changes nothing."""
+    worker.highstate(settings(machine)).clean()
+
+
+def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
+    """A master that was away is served again by a worker that nobody touched."""
+    machine.service("rabbitmq-server", "restart").ok()
+    machine.service("gunicorn", "restart").ok()
+    assert Api(machine).scan(b"after the master was away")["yara"]["infected"] is False

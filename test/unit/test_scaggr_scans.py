@@ -1,0 +1,300 @@
+"""What comes in from outside: names of files, key-values of engines, searches; and the messages to the broker."""
+# ruff: noqa: D103  (the names of the tests say it)
+
+import importlib
+import math
+import random
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from amqp.exceptions import AccessRefused
+from kombu.exceptions import OperationalError
+
+PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
+CONF = """
+debug = false
+secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
+allowed_hosts = ["*"]
+time_zone = "UTC"
+static_root = "/nonexistent/static"
+[broker]
+host = "127.0.0.1"
+port = 1
+vhost = "phage"
+user = "master"
+password = "password"
+[database]
+host = "127.0.0.1"
+port = 1
+name = "phage"
+user = "user"
+password = "password"
+[scan]
+sample_root = "/nonexistent/samples"
+max_size = 1048576
+expires = 600
+"""
+
+
+def load(monkeypatch: pytest.MonkeyPatch, name: str) -> ModuleType:
+    monkeypatch.syspath_prepend(str(PROJECT))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def text(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scaggr.text, which needs nothing."""
+    return load(monkeypatch, "scaggr.text")
+
+
+@pytest.fixture
+def scaggr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """The modules that need Django, with settings and without a database or a broker."""
+    (tmp_path / "master.toml").write_text(CONF)
+    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
+    load(monkeypatch, "scaggr.celery")
+    return SimpleNamespace(**{name: load(monkeypatch, f"scaggr.{name}") for name in ("broker", "models", "scans", "uploads")})
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("sample.exe", "sample.exe"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Windows\\..\\evil.dll", "evil.dll"),
+        ("/etc\\mixed/up\\name", "name"),
+        ("a\0b\r\nc\x1b[31m", "abc[31m"),
+        ("photo\u202egnp.exe", "photognp.exe"),
+        ("\u2066hidden\u2069\u200b\ufeff", "hidden"),
+        ("half \ud800 pair", "half  pair"),
+        ("line\u2028end", "lineend"),
+        ("  spaces \t", "spaces"),
+        ("..", "unnamed"),
+        (".", "unnamed"),
+        ("", "unnamed"),
+        ("folder/", "unnamed"),
+        ("\u202e\0", "unnamed"),
+        (".profile", ".profile"),
+        ("Bericht für Müller 漢字.pdf", "Bericht für Müller 漢字.pdf"),
+    ],
+)
+def test_names_lose_paths_and_what_cannot_be_seen(text: ModuleType, name: str, clean: str) -> None:
+    assert text.clean_name(name) == clean
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("n" * 10_000 + ".docx", ".docx"),
+        ("n" * 10_000, "nnn"),
+        ("." + "n" * 10_000, "nnn"),
+        ("n." + "x" * 10_000, "xxx"),
+        ("ü" * 300 + ".tar.gz", "ü.gz"),
+    ],
+)
+def test_long_names_keep_a_suffix_that_is_one(text: ModuleType, name: str, end: str) -> None:
+    clean = text.clean_name(name)
+    assert len(clean) == 255
+    assert clean.endswith(end)
+    assert clean[0] == name[0]
+
+
+def test_text_is_what_postgresql_takes(text: ModuleType) -> None:
+    assert text.clip("a\0b\ud800c", 4) == "a\ufffdb\ufffd"
+    assert text.clip(12, 4) == "12"
+    assert text.clip_bytes("ab漢", 4) == "ab"
+    assert text.clip_bytes("\0", 4) == "\ufffd"
+
+
+@pytest.mark.parametrize("metadata", [None, [], "text", 3, [("a", "b")]])
+def test_what_is_no_mapping_is_no_metadata(text: ModuleType, metadata: Any) -> None:
+    assert text.as_hstore(metadata) == {}
+
+
+def test_metadata_is_text_of_bounded_size(text: ModuleType) -> None:
+    assert text.as_hstore({"a": 1, "b": None, "c": [1], "d\0": "\0", "": "nothing"}) == {
+        "a": "1",
+        "b": "None",
+        "c": "[1]",
+        "d\ufffd": "\ufffd",
+    }
+    chance = random.Random(3)
+    long = text.as_hstore({f"{number:03}" + "ü" * 500: "".join(chance.choices("aß漢𝄞", k=9000)) for number in range(1000)})
+    assert len(long) == 200
+    assert max(len(key) for key in long) == 100
+    assert 1990 < max(len(value.encode()) for value in long.values()) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("value", "duration"),
+    [(1.5, 1.5), ("2", 2.0), (0, 0.0), (None, None), ("x", None), (-1, None), (math.inf, None), (math.nan, None), ({}, None)],
+)
+def test_a_duration_is_a_number_or_nothing(text: ModuleType, value: Any, duration: float | None) -> None:
+    assert text.seconds(value) == duration
+
+
+@pytest.mark.parametrize(
+    ("q", "query"),
+    [
+        ("", ("", "", None)),
+        ("  eicar ", ("eicar", "", None)),
+        ("abcdef", ("abcdef", "abcdef", None)),
+        ("ABCDEF01", ("ABCDEF01", "abcdef01", None)),
+        ("abcde", ("abcde", "", None)),
+        ("f" * 64, ("f" * 64, "f" * 64, None)),
+        ("f" * 65, ("f" * 65, "", None)),
+        ("type=PDF", ("type=PDF", "", ("type", "PDF"))),
+        ("type: PE32 = x", ("type: PE32 = x", "", ("type", "PE32 = x"))),
+        ("type=", ("type=", "", ("type", ""))),
+        ("=x", ("=x", "", None)),
+        (" = ", ("=", "", None)),
+        ("a\n=b", ("a\n=b", "", ("a", "b"))),
+        ("\0", ("\ufffd", "", None)),
+        ("\ud800", ("\ufffd", "", None)),
+    ],
+)
+def test_searches_are_understood(text: ModuleType, q: str, query: tuple[Any, ...]) -> None:
+    assert tuple(text.parse_query(q)) == query
+
+
+def test_a_long_search_is_cut(text: ModuleType) -> None:
+    assert len(text.parse_query("x" * 1_000_000).text) == 200
+
+
+@pytest.mark.parametrize("q", ["", "%", "\0\ud800", "a=b", "abcdef", "f" * 64, "'", "x" * 100_000])
+def test_every_search_becomes_a_query(scaggr: SimpleNamespace, q: str) -> None:
+    sql, values = scaggr.scans.search(q).query.sql_with_params()
+    assert "scaggr_scanrun" in sql
+    assert all("\0" not in value for value in values if isinstance(value, str))
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [None, 3, {}, {"name": "yara"}, {"name": "yara", "kind": "other"}, {"name": "a.b", "kind": "evilness"}]
+    + [{"name": name, "kind": "metadata"} for name in ("", "a b", "é", "x" * 65, 7, None)],
+)
+def test_an_engine_is_announced_with_name_and_kind(scaggr: SimpleNamespace, engine: Any) -> None:
+    assert not scaggr.scans.is_announcement(engine)
+    assert scaggr.scans.is_announcement({"name": "yara", "kind": "evilness"})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "infected"),
+    [
+        ([], None),
+        (["described"], None),
+        (["pending", "clean"], None),
+        (["pending", "infected"], True),
+        (["clean", "described"], False),
+        (["clean", "infected"], True),
+        (["clean", "timed_out"], False),
+        (["error", "timed_out"], None),
+    ],
+)
+def test_a_run_is_summed_up(scaggr: SimpleNamespace, outcomes: list[str], infected: bool | None) -> None:
+    verdicts = [scaggr.models.Verdict(outcome=outcome, name="Threat") for outcome in outcomes]
+    run = SimpleNamespace(verdicts=SimpleNamespace(all=lambda: verdicts), status=scaggr.models.ScanRun().status)
+    summed = scaggr.scans.summary(run)
+    assert summed == {"status": "waiting", "infected": infected, "threats": ["Threat"] if infected else []}
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 400), (1048577, 413), (None, 400)])
+def test_files_that_cannot_be_taken(scaggr: SimpleNamespace, size: int | None, status: int) -> None:
+    file = None if size is None else SimpleNamespace(size=size)
+    with pytest.raises(scaggr.scans.SubmitError) as caught:
+        scaggr.scans.submit(file, None)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("name", ["a." + "x" * 900, "." + "x" * 900, "x" * 900, "plain.txt"])
+def test_a_file_is_received_under_any_name_and_not_beyond_the_limit(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    settings = importlib.import_module("django.conf").settings
+    monkeypatch.setattr(settings, "FILE_UPLOAD_TEMP_DIR", str(tmp_path), raising=False)
+    monkeypatch.setattr(settings, "MAX_SAMPLE_SIZE", 10, raising=False)
+    handler = scaggr.uploads.SampleUploadHandler(None)
+    handler.new_file("file", name, "", None)
+    for start in range(0, 100, 5):
+        handler.receive_data_chunk(b"12345", start)
+    with handler.file_complete(100) as file:
+        assert file.size == 100
+        assert Path(file.temporary_file_path()).stat().st_size == 0 or file.seek(0, 2) == 15
+        assert file.name[0] == name[0]
+        assert len(file.name) <= 255
+
+
+class Broker:
+    """Stands for the broker: connections that work until they are told not to."""
+
+    def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.connections: list[SimpleNamespace] = []
+        self.sent: list[str] = []
+        self.away: Exception | None = None
+        monkeypatch.setattr(module.kept, "connection", None, raising=False)
+        monkeypatch.setattr(module, "connect", self.connect)
+        monkeypatch.setattr(module.app, "send_task", self.send_task)
+
+    def connect(self, *timeouts: float) -> SimpleNamespace:
+        """Stand for the function of that name."""
+        if self.away:
+            raise self.away
+        connection = SimpleNamespace(connected=True, trouble=None)
+        connection.collect = lambda: setattr(connection, "connected", False)
+        self.connections.append(connection)
+        return connection
+
+    def send_task(self, task: str, connection: SimpleNamespace, **options: Any) -> None:
+        """Stand for Celery's."""
+        assert options["retry"] is False
+        if connection.trouble:
+            raise OperationalError(str(connection.trouble)) from connection.trouble
+        self.sent.append(task)
+
+
+@pytest.fixture
+def broker(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    return Broker(scaggr.broker, monkeypatch)
+
+
+def test_a_connection_is_kept(scaggr: SimpleNamespace, broker: Broker) -> None:
+    for task in "abc":
+        scaggr.broker.publish(task)
+    assert broker.sent == ["a", "b", "c"]
+    assert len(broker.connections) == 1
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_message_survives_a_connection_that_died_unused(scaggr: SimpleNamespace, broker: Broker, noticed: bool) -> None:
+    scaggr.broker.publish("a")
+    broker.connections[0].connected = not noticed
+    broker.connections[0].trouble = ConnectionResetError()
+    scaggr.broker.publish("b")
+    scaggr.broker.publish("c")
+    assert broker.sent == ["a", "b", "c"]
+    assert len(broker.connections) == 2
+    assert not broker.connections[0].connected
+
+
+def test_a_broker_that_does_not_answer_is_not_asked_twice(scaggr: SimpleNamespace, broker: Broker) -> None:
+    scaggr.broker.publish("a")
+    broker.connections[0].trouble = TimeoutError()
+    with pytest.raises(OperationalError):
+        scaggr.broker.publish("b")
+    assert len(broker.connections) == 1
+    scaggr.broker.publish("c")
+    assert broker.sent == ["a", "c"]
+
+
+@pytest.mark.parametrize("trouble", [ConnectionRefusedError(), OperationalError(), AccessRefused(), TimeoutError()])
+def test_an_upload_does_without_the_broker(scaggr: SimpleNamespace, broker: Broker, trouble: Exception) -> None:
+    broker.away = trouble
+    assert scaggr.scans.request_dispatch("run") is False
+    broker.away = None
+    assert scaggr.scans.request_dispatch("run") is True
+    assert broker.sent == ["scaggr.dispatch"]
