@@ -5,7 +5,7 @@ import re
 from abc import ABC, abstractmethod
 
 import yaml
-from hosts import ON_HOST, Host, Job, Timed
+from hosts import ON_HOST, BenchError, Host, Job, Timed, must
 
 from machine import CHECKOUT
 
@@ -95,10 +95,12 @@ class Salt(Tool):
 
     def changes(self, ran: Timed) -> list[str]:
         """States with changes."""
-        states = json.loads(ran.result.ok().stdout)["local"]
-        assert states, str(ran.result)
-        failed = [f"{key}: {state['comment']}" for key, state in states.items() if state["result"] is False]
-        assert not failed, "\n".join(failed)
+        try:
+            states = json.loads(ran.result.stdout)["local"]
+            failed = [f"{key}: {state['comment']}" for key, state in states.items() if state["result"] is False]
+        except (ValueError, LookupError, AttributeError, TypeError):
+            raise BenchError(str(ran.result)) from None
+        must(states and not failed and ran.result.code == 0, "\n".join(failed) or str(ran.result))
         return [key for key, state in states.items() if state["changes"]]
 
 
@@ -147,7 +149,7 @@ class Bundle(Bootstrapped):
         """What bootstrap does before it makes credentials."""
         script = f"{CHECKOUT}/bootstrap"
         text = host.read(script)
-        assert re.search(r"(?m)^make_credentials$", text), "bootstrap has no line `make_credentials` to stop before"
+        must(re.search(r"(?m)^make_credentials$", text), "bootstrap has no line `make_credentials` to stop before")
         host.put({f"{script}-salt": re.split(r"(?m)^make_credentials$", text)[0].encode()}, mode=0o755)
         ran = host.time_lines(f"{script}-salt", limit)
         ran.result.ok()
@@ -231,7 +233,7 @@ class Ansible(Tool):
     def changes(self, ran: Timed) -> list[str]:
         """Tasks that say so."""
         recap = re.search(r"changed=(\d+)\s+unreachable=0\s+failed=0", ran.result.ok().stdout)
-        assert recap, str(ran.result)
+        must(recap, str(ran.result))
         return re.findall(r"(?m)^changed: .*$", ran.result.stdout)
 
 

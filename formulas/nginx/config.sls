@@ -2,11 +2,11 @@
 include:
   - nginx.install
 
-# The package brings it: a preview without the package says so, too.
+# The package brings it.
 nginx-default-site:
-  cmd.run:
-    - name: rm -f /etc/nginx/sites-enabled/default
-    - onlyif: test -h /etc/nginx/sites-enabled/default || ! test -e /etc/nginx/nginx.conf
+  dpkg.link_absent:
+    - name: /etc/nginx/sites-enabled/default
+    - comes_with: /etc/nginx/nginx.conf
     - require:
       - pkg: nginx-package
 {%- for name, site in nginx.sites.items() %}

@@ -14,10 +14,9 @@ supervisord-name:
       - pkg: supervisord-package
 
 supervisord-name-known:
-  cmd.run:
-    - name: systemctl daemon-reload
-    - unless: test "$(systemctl show --property=LoadState --value supervisord.service)" = loaded
-    - require:
+  daemon.known:
+    - name: supervisord
+    - watch:
       - file: supervisord-name
 {%- else %}
 
@@ -33,9 +32,9 @@ supervisord-init:
       - pkg: supervisord-package
 
 supervisord-debian-init:
-  cmd.run:
-    - name: update-rc.d supervisor disable
-    - onlyif: ls /etc/rc2.d/S??supervisor || ! test -e /etc/init.d/supervisor
+  daemon.disabled:
+    - name: supervisor
+    - pidfile: /run/supervisord.pid
     - require:
       - pkg: supervisord-package
 {%- endif %}

@@ -49,6 +49,32 @@ def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
     return _carry_out(result, verbs, pidfile)
 
 
+def disabled(name: str, pidfile: str | None = None) -> dict[str, Any]:
+    """Service `name` is not started on boot, running or not; a package that is yet to come brings it enabled."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is disabled."}
+    now = _status(name)
+    if not now["exists"] and __opts__["test"]:
+        return _carry_out(result, {"disable": "its package enables it"}, pidfile)
+    return _carry_out(result, {"disable": "it was enabled"} if now["exists"] and now["enabled"] else {}, pidfile)
+
+
+def known(name: str, anew: bool = False) -> dict[str, Any]:
+    """systemd has read the unit of service `name`: a second name of another service, say, that nothing starts it by."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"systemd knows {name}."}
+    if _status(name, anew)["exists"]:
+        return result
+    result["changes"] = {f"{name} daemon-reload": "systemd did not know it"}
+    if __opts__["test"]:
+        return result | {"result": None, "comment": f"systemd would be told of {name}."}
+    try:
+        __salt__["daemon.daemon_reload"]()
+        if not _status(name, anew=True)["exists"]:
+            raise CommandExecutionError(f"systemd finds no unit {name}")
+    except CommandExecutionError as error:
+        return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
+    return result | {"comment": f"systemd was told of {name}."}
+
+
 def settled(name: str, seconds: int = 4) -> dict[str, Any]:
     """Services that this run started still run after `seconds`, and were not started again since.
 
@@ -68,6 +94,8 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
 
 def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]:
     """What a preview says of a file that is yet to change; and what a changed state without a file of its own causes."""
+    if sfun == "known":
+        return known(name, anew=True)
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is stopped."}
     if sfun != "running":
         return result

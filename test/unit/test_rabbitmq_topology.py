@@ -1,6 +1,8 @@
 """The broker's users, vhosts, permissions and policies: what is compared, and what is then written."""
 
+import base64
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -233,6 +235,74 @@ def test_node(topology: ModuleType, tmp_path: Path) -> None:
     assert topology.node("rabbit@localhost") == "rabbit@old"
     (tmp_path / "mnesia" / "rabbit@new").mkdir()
     assert topology.node("rabbit@localhost") == "rabbit@localhost"
+
+
+@pytest.fixture
+def node(topology: ModuleType, tmp_path: Path) -> Callable[..., ModuleType]:
+    """Gives the module a node whose erl_call is the given shell script; rabbitmqctl is asked without starting it."""
+
+    def make(script: str, *, database: str = "rabbit@old") -> ModuleType:
+        topology.DATABASES = tmp_path / "mnesia"
+        (topology.DATABASES / database).mkdir(parents=True)
+        topology.ERL_CALL = str(tmp_path / "erl_call")
+        (tmp_path / "erl_call").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "erl_call").chmod(0o755)
+        topology.AS_RABBITMQ = {"cwd": str(tmp_path)}
+        topology.calls = []
+        topology.ctl = lambda *arguments: topology.calls.append(" ".join(arguments)) or '{"users": "of rabbitmqctl"}'
+        return topology
+
+    return make
+
+
+EXPORTED = {"users": [{"name": "ümlaut"}], "vhosts": [], "permissions": []}
+
+
+def answer(value: Any) -> str:
+    """As the broker writes it."""
+    return "printf %s " + base64.b64encode(json.dumps(value, ensure_ascii=False).encode()).decode()
+
+
+def test_read(node: Callable[..., ModuleType], tmp_path: Path) -> None:
+    """The node itself is asked, by its name; no Erlang is started."""
+    topology = node(f'echo "$@" >asked; cat >>asked; {answer(EXPORTED)}')
+    assert topology.read() == EXPORTED
+    assert topology.calls == []
+    options, expression = (tmp_path / "asked").read_text().splitlines()
+    assert "-sname rabbit@old " in options
+    assert "all_definitions()" in expression
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 1",
+        "true",
+        "echo not base64",
+        "printf %s bm90IEpTT04=",
+        answer([]),
+        answer({}),
+        answer({"users": []}),
+        f"{answer(EXPORTED)}; exit 1",
+        f"{answer(EXPORTED)} | head -c 40",
+    ],
+)
+def test_read_without_an_answer(node: Callable[..., ModuleType], script: str) -> None:
+    """A node that does not answer, or not with all of it, is asked again through rabbitmqctl, whose word counts."""
+    topology = node(script)
+    assert topology.read() == {"users": "of rabbitmqctl"}
+    assert topology.calls == ["export_definitions -"]
+
+
+def test_read_without_erl_call(node: Callable[..., ModuleType]) -> None:
+    """Without erl_call, or without a name to call, it is rabbitmqctl that is asked."""
+    topology = node("true")
+    topology.ERL_CALL += "-missing"
+    topology.read()
+    (topology.DATABASES / "rabbit@other").mkdir()
+    topology.ERL_CALL = topology.ERL_CALL.removesuffix("-missing")
+    topology.read()
+    assert topology.calls == ["export_definitions -"] * 2
 
 
 class Broker:

@@ -1,6 +1,6 @@
 nginx-package:
   pkg.installed:
-    - name: nginx
+    - pkgs: [nginx]
 
 nginx-default-site:
   file.absent:

@@ -1,6 +1,6 @@
 postgresql-package:
   pkg.installed:
-    - name: postgresql
+    - pkgs: [postgresql]
 
 postgresql-service:
   service.running:

@@ -1,6 +1,6 @@
 rabbitmq-package:
   pkg.installed:
-    - name: rabbitmq-server
+    - pkgs: [rabbitmq-server]
 
 rabbitmq-service:
   service.running:

@@ -1,6 +1,6 @@
 supervisor-package:
   pkg.installed:
-    - name: supervisor
+    - pkgs: [supervisor]
 
 supervisor-service:
   service.running:

@@ -1,0 +1,103 @@
+"""What dpkg and its packages leave: an interrupted run, a link that nobody wants."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+class Dpkg:
+    """The state module on a host whose dpkg and apt-get say what they are told to."""
+
+    def __init__(self, load: Callable[..., ModuleType], folder: Path, *, test: bool) -> None:
+        self.state = load("_states/dpkg", __opts__={"test": test})
+        self.state.UPDATES = str(folder)
+        self.state._run = self.run
+        self.did: list[str] = []
+        self.audit, self.code = "", {"dpkg": 0, "apt-get": 0}
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Notes the command."""
+        if command == ["dpkg", "--audit"]:
+            return subprocess.CompletedProcess(command, 0, self.audit, "")
+        self.did.append(" ".join(command[:2]))
+        return subprocess.CompletedProcess(command, self.code[command[0]], "", "E: no\n  luck")
+
+
+@pytest.fixture
+def dpkg(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Dpkg]:
+    """Makes such a host; `tmp_path` is dpkg's folder of updates."""
+    return lambda *, test=False: Dpkg(load, tmp_path, test=test)
+
+
+def test_configured(dpkg: Callable[..., Dpkg]) -> None:
+    """Where nothing was interrupted nothing is done, also where dpkg has no folder of updates."""
+    host = dpkg()
+    assert (host.state.configured("apt")["result"], host.state.configured("apt")["changes"], host.did) == (True, {}, [])
+    host.state.UPDATES += "/missing"
+    assert host.state.configured("apt")["changes"] == {}
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("trace", ["audit", "update"])
+def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test: bool) -> None:
+    """Either trace of a killed run has it completed; a preview says so."""
+    host = dpkg(test=test)
+    host.audit = "The following packages are only half configured" if trace == "audit" else ""
+    if trace == "update":
+        (tmp_path / "0001").touch()
+    result = host.state.configured("apt")
+    assert result["result"] is (None if test else True)
+    assert result["changes"]
+    assert host.did == ([] if test else ["dpkg --configure", "apt-get --yes"])
+
+
+def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:
+    """What dpkg alone cannot complete is apt's; when that fails, it is the reason."""
+    host = dpkg()
+    host.audit = "half installed"
+    host.code = {"dpkg": 1, "apt-get": 0}
+    assert host.state.configured("apt")["result"]
+    host.code = {"dpkg": 0, "apt-get": 100}
+    result = host.state.configured("apt")
+    assert (result["result"], result["changes"]) == (False, {})
+    assert result["comment"].endswith("failed (100): E: no luck")
+
+
+def test_run(load: Callable[..., ModuleType]) -> None:
+    """Programs are asked no questions, and ask none."""
+    done = load("_states/dpkg")._run(["sh", "-c", 'echo "$DEBIAN_FRONTEND $LC_ALL"; cat'])
+    assert done.stdout == "noninteractive C.UTF-8\n"
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize(
+    ("there", "package", "foreseen", "done"),
+    [
+        ("link", True, True, True),
+        ("dangling", True, True, True),
+        ("nothing", True, False, False),
+        ("file", True, False, False),
+        ("nothing", False, True, False),
+        ("link", False, True, True),
+    ],
+)
+def test_link_absent(
+    dpkg: Callable[..., Dpkg], tmp_path: Path, there: str, package: bool, foreseen: bool, done: bool, test: bool
+) -> None:
+    """The package's link goes, and a preview without the package knows of it; a file of somebody's own stays."""
+    link, config = tmp_path / "default", tmp_path / "nginx.conf"
+    if there in ("link", "dangling"):
+        link.symlink_to(tmp_path if there == "link" else "missing")
+    elif there == "file":
+        link.touch()
+    if package:
+        config.touch()
+    result = dpkg(test=test).state.link_absent(str(link), comes_with=str(config))
+    changed = foreseen if test else done
+    assert result["result"] is (None if test and changed else True)
+    assert bool(result["changes"]) is changed
+    assert link.is_symlink() is (there in ("link", "dangling") and test)
+    assert link.exists() is (there == "file" or (there == "link" and test))
