@@ -152,7 +152,8 @@ def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
             changes[f"user {name}"] = "changed: " + ", ".join(different) if there else "added"
             hashed = there["password_hash"] if "password" not in different else password_hash(str(user["password"]))
             definitions["users"].append({"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags})
-        given = {vhost: list(rights) for vhost, rights in user.get("permissions", {}).items()}
+        rights_key = "least" if wanted.get("least_privilege") and "least" in user else "permissions"
+        given = {vhost: list(rights) for vhost, rights in user.get(rights_key, {}).items()}
         for vhost, rights in given.items():
             if permissions.get((name, vhost)) != rights:
                 configure, write_, read_ = rights

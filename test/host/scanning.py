@@ -105,10 +105,11 @@ def add_trouble(machine: Machine, api: Api) -> None:
     wait_until(lambda: "trouble" in api.engines(), "the engine trouble is announced")
 
 
-def remove_trouble(machine: Machine) -> None:
+def remove_trouble(machine: Machine, api: Api) -> None:
     """Take it away again."""
     machine.run(f"rm {CHECKOUT}/roots/phagescan/engines/trouble.py").ok()
     machine.highstate().ok()
+    wait_until(lambda: api.engines() == {"yara", "fileinfo"}, "the engine trouble is gone")
 
 
 def query(machine: Machine, statement: str) -> str:

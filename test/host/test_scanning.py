@@ -28,7 +28,7 @@ def trouble(machine: Machine, api: Api) -> Iterator[Api]:
     """The API of a host that has the engine trouble as well."""
     add_trouble(machine, api)
     yield api
-    remove_trouble(machine)
+    remove_trouble(machine, api)
 
 
 @pytest.fixture

@@ -259,11 +259,7 @@ def record(
 
 
 def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
-    """Note which engines a worker has, and which of them work.
-
-    One that it names no longer is forgotten after a while and not at once: a worker that was just started may not name
-    all of them yet, and two announcements may overtake each other.
-    """
+    """Note which engines a worker has, and which of them work. What it names no longer is gone."""
     worker = clip(worker, 255)
     now = timezone.now()
     rows = {
@@ -287,7 +283,7 @@ def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
             unique_fields=["name", "worker"],
             update_fields=["kind", "version", "problem", "announced_at", "live"],
         )
-        Engine.objects.filter(worker=worker, announced_at__lt=now - Engine.SILENCE).exclude(name__in=rows).delete()
+        Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
 
 
 def refresh_engines() -> None:

@@ -126,11 +126,11 @@ class Announcer(bootsteps.StartStopStep):
         try:
             if any([examinee.tick() for examinee in self.examinees]):
                 self.due = 0.0
-            # What was not tested yet is not known to work.
-            tested = [examinee.state() for examinee in self.examinees if examinee.problem is not None]
-            if (tested or not self.examinees) and time.monotonic() >= self.due:
+            # What was not tested yet is not known to work, and what an announcement leaves out is taken for gone.
+            tested = all(examinee.problem is not None for examinee in self.examinees)
+            if tested and time.monotonic() >= self.due:
                 self.due = time.monotonic() + EVERY
-                self.announce(node, tested)
+                self.announce(node, [examinee.state() for examinee in self.examinees])
         except Exception as error:  # noqa: BLE001
             logger.warning("could not announce the engines: %s", error or type(error).__name__)
             self.disconnect()
