@@ -73,12 +73,14 @@ def starts(trace: str) -> dict[str, list[float]]:
             continue
         pid, now, text = match[1], float(match[2]), match[3]
         if call := re.match(r'execve\("([^"]*)"', text):
-            asked[pid] = call[1]
+            # Where a thread asks, its process becomes the program: `<pid changed to N ...>`.
+            becomes = re.search(r"<pid changed to (\d+)", text)
+            asked[becomes[1] if becomes else pid] = call[1]
         if re.match(r"execve.*= 0$|<\.\.\. execve resumed.*= 0$", text):
             if pid in running:
                 before, since = running[pid]
                 found[before].append(now - since)
-            running[pid] = (asked[pid], now)
+            running[pid] = (asked.get(pid, "?"), now)
         elif text.startswith("exit_group") and pid in running:
             program, since = running.pop(pid)
             found[program].append(now - since)

@@ -1,4 +1,4 @@
-"""The three workers."""
+"""The Celery workers: the master's three, and the scan worker."""
 
 import json
 
@@ -11,6 +11,7 @@ SERVICES = {
     "celeryd-master": ("master.master", "masterceleryconfig"),
     "celeryd-result": ("master.results", "resultsceleryconfig"),
     "celeryd-periodic": ("master.periodic", "periodicceleryconfig"),
+    "celeryd": ("scan@%h", "workerceleryconfig"),
 }
 services = pytest.mark.parametrize("service", SERVICES)
 PICKLE = """
@@ -22,6 +23,11 @@ with Connection(hostname=broker["host"], port=broker["port"], userid=broker["use
     for queue in %r:
         connection.Producer().publish({"x": 1}, routing_key=queue, serializer="pickle")
 """
+
+
+def place(service: str) -> tuple[str, str]:
+    """User and log directory of a service."""
+    return ("avscan", "/var/log/phagescan-worker") if service == "celeryd" else ("avuser", "/var/log/phagescan")
 
 
 def nodes(machine: Machine) -> list[str]:
@@ -53,18 +59,19 @@ def test_service(machine: Machine, service: str) -> None:
 
 @services
 def test_process(host: Host, service: str) -> None:
-    """It runs as avuser, with the manual's configuration and node name."""
+    """It runs as its user, with the manual's configuration and node name."""
     node, module = SERVICES[service]
     processes = [p for p in host.process.filter() if f"--config={module}" in p.args and f"--hostname={node}" in p.args]
     assert processes
-    assert {process.user for process in processes} == {"avuser"}
+    assert {process.user for process in processes} == {place(service)[0]}
 
 
 @services
 def test_log(machine: Machine, host: Host, service: str) -> None:
     """It writes its log, which others cannot read."""
-    log = host.file(f"/var/log/phagescan/{service}.log")
-    assert log.user == "avuser"
+    user, folder = place(service)
+    log = host.file(f"{folder}/{service}.log")
+    assert log.user == user
     assert log.size > 0
     assert machine.run(f"cat {log.path}", user="nobody").code != 0
 
@@ -83,9 +90,9 @@ def test_restarts_truthfully(machine: Machine, service: str) -> None:
 
 
 def test_nodes_answer(machine: Machine) -> None:
-    """All three nodes are on the broker."""
-    wanted = sorted(node for node, _ in SERVICES.values())
-    wait_until(lambda: nodes(machine) == wanted, "three nodes answer", 30)
+    """All nodes are on the broker."""
+    wanted = sorted(node.replace("%h", machine.name) for node, _ in SERVICES.values())
+    wait_until(lambda: nodes(machine) == wanted, "all nodes answer", 30)
 
 
 def test_one_beat(host: Host) -> None:
@@ -98,13 +105,13 @@ def test_one_beat(host: Host) -> None:
 def test_pickle_is_refused(machine: Machine) -> None:
     """A message that could run code is not even opened."""
     queues = machine.run("rabbitmqctl -q --formatter json -p phage list_queues name").ok().stdout
-    wait_until(lambda: len(nodes(machine)) == 3, "three nodes answer", 30)
+    wait_until(lambda: len(nodes(machine)) == len(SERVICES), "all nodes answer", 30)
     names = [q["name"] for q in json.loads(queues) if not ("pidbox" in q["name"] or "celeryev" in q["name"])]
     assert names
     machine.put({"/root/pickle.py.txt": (PICKLE % names).encode()})
     machine.run("/opt/phagescan-venv/bin/python /root/pickle.py.txt").ok()
     wait_until(
-        lambda: machine.run("grep -hiE 'ContentDisallowed|disabled content-type|untrusted' /var/log/phagescan/*.log").stdout,
+        lambda: machine.run("grep -hiE 'ContentDisallowed|disabled content-type|untrusted' /var/log/phagescan*/*.log").stdout,
         "the worker's log tells of the refusal",
     )
     assert all(machine.is_running(service) for service in SERVICES)

@@ -4,7 +4,7 @@ import pytest
 
 from machine import Machine
 
-OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic")
+OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd")
 DEVELOPMENT = """pillar='{"phagescan": {"mode": "development"}}'"""
 
 

@@ -207,6 +207,26 @@ FIRST = [
         "su - avuser -c 'command -v celeryd'",
     ),
     Drift("user's shell changed", "usermod -s /bin/false avuser", "avuser", "getent passwd avuser | grep /bin/bash"),
+    Drift(
+        "samples readable",
+        "chmod 0755 /var/lib/phagescan/samples",
+        "/var/lib/phagescan/samples",
+        'test "$(stat -c %a /var/lib/phagescan/samples)" = 700',
+    ),
+    Drift(
+        "stranger among the rules",
+        "echo 'rule all { condition: true }' >/etc/phagescan/yara.d/all.yar",
+        "/etc/phagescan/yara.d",
+        "test ! -e /etc/phagescan/yara.d/all.yar",
+    ),
+    Drift("scan worker stopped", "service celeryd stop", "celeryd", "service celeryd status"),
+    Drift(
+        "scan worker let out",
+        "rm /etc/systemd/system/celeryd.service.d/network.conf",
+        "network.conf",
+        "test -f /etc/systemd/system/celeryd.service.d/network.conf",
+        "systemd",
+    ),
     Drift("worker stopped", "service celeryd-periodic stop", "celeryd-periodic", "service celeryd-periodic status"),
     Drift(
         "worker not started on boot",
@@ -352,4 +372,6 @@ def test_extension_is_made_again(machine: Machine) -> None:
     machine.highstate(pillar).ok()
     machine.run(PSQL.format("-d drifting -c 'drop extension hstore'")).ok()
     assert "extension hstore in drifting" in machine.highstate(pillar).ok().text()
-    machine.run(PSQL.format("-d drifting -c 'drop extension hstore'") + " && " + PSQL.format("-c 'drop database drifting'")).ok()
+    machine.run(
+        PSQL.format("-d drifting -c 'drop extension hstore'") + " && " + PSQL.format("-c 'drop database drifting'")
+    ).ok()

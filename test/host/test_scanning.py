@@ -101,6 +101,15 @@ def test_stored_once(machine: Machine, api: Api) -> None:
     assert machine.run("find /var/lib/phagescan/samples/incoming -type f").ok().stdout == ""
 
 
+def test_signatures_are_not_logged(machine: Machine, api: Api) -> None:
+    """What a worker fetches a sample with stands in no log, neither the master's nor the worker's."""
+    api.scan(b"fetched without a trace")
+    found = machine.run(
+        "journalctl --quiet --grep /fetch/ 2>/dev/null; grep -r /fetch/ /var/log/nginx /var/log/phagescan*"
+    ).stdout
+    assert found == ""
+
+
 @pytest.mark.parametrize("how", ["raw", "zip"])
 def test_download(machine: Machine, page: requests.Session, api: Api, how: str) -> None:
     """A sample leaves as an attachment only, and not without a login."""

@@ -48,12 +48,6 @@ def restricted(machine: Machine) -> Iterator[Machine]:
     machine.highstate().ok()
 
 
-def test_service(machine: Machine) -> None:
-    """It runs and starts on boot."""
-    assert machine.is_running("celeryd")
-    assert machine.is_enabled("celeryd")
-
-
 def test_user(machine: Machine, host: Host) -> None:
     """All its processes are avscan's, who is in no group of others and cannot log in."""
     processes = [p for p in host.process.filter(user="avscan") if "celeryd" in p.args]
