@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import re
 import statistics
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+import strace
 from hosts import OUTPUT, BenchError, Host, must
 from measure import new_extras, new_job, say
 from tools import TOOLS, Tool
@@ -29,7 +29,6 @@ PHASES = {
     "return": "output",
     "exit": "exit of the interpreter",
 }
-TRACE = "strace -f -qq -ttt -s 400 -e trace=execve,exit_group -e signal=none -o /run/bench-trace"
 
 
 def phases(tool: Tool, host: Host, runs: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
@@ -56,37 +55,10 @@ def phases(tool: Tool, host: Host, runs: int) -> tuple[dict[str, list[float]], d
 
 
 def processes(tool: Tool, host: Host) -> dict[str, list[float]]:
-    """Seconds that each program started by a run took, by its path; the first is salt-call."""
+    """Seconds that each program started by a run took, by its name, salt-call itself included."""
     host.run("command -v strace || DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes strace").ok()
-    tool.changes(host.time(tool.converge.replace("&& ", f"&& {TRACE} ", 1), 600))
-    return starts(host.read("/run/bench-trace"))
-
-
-def starts(trace: str) -> dict[str, list[float]]:
-    """Lifetimes by program, from what strace wrote: every execve that succeeded, until the process becomes another or ends."""
-    found: dict[str, list[float]] = defaultdict(list)
-    asked: dict[str, str] = {}
-    running: dict[str, tuple[str, float]] = {}
-    for line in trace.splitlines():
-        match = re.match(r"(\d+)\s+([\d.]+)\s+(.*)", line)
-        if not match:
-            continue
-        pid, now, text = match[1], float(match[2]), match[3]
-        if call := re.match(r'execve\("([^"]*)"', text):
-            # Where a thread asks, its process becomes the program: `<pid changed to N ...>`.
-            becomes = re.search(r"<pid changed to (\d+)", text)
-            asked[becomes[1] if becomes else pid] = call[1]
-        if re.match(r"execve.*= 0$|<\.\.\. execve resumed.*= 0$", text):
-            if pid in running:
-                before, since = running[pid]
-                found[before].append(now - since)
-            running[pid] = (asked.get(pid, "?"), now)
-        elif text.startswith("exit_group") and pid in running:
-            program, since = running.pop(pid)
-            found[program].append(now - since)
-    for program, _ in running.values():
-        found[program].append(0.0)  # killed, or still there
-    return dict(found)
+    tool.changes(host.time(tool.converge.replace("&& ", f"&& {strace.COMMAND} ", 1), 600))
+    return strace.starts(host.read(strace.OUTPUT))
 
 
 def flame(tool: Tool, host: Host, path: Path) -> None:

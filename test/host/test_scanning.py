@@ -26,9 +26,11 @@ def api(machine: Machine) -> Api:
 @pytest.fixture(scope="module")
 def trouble(machine: Machine, api: Api) -> Iterator[Api]:
     """The API of a host that has the engine trouble as well."""
-    add_trouble(machine, api)
-    yield api
-    remove_trouble(machine, api)
+    try:
+        add_trouble(machine, api)
+        yield api
+    finally:
+        remove_trouble(machine, api)
 
 
 @pytest.fixture
