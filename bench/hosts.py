@@ -128,7 +128,7 @@ class Host(Machine):
         return sum(map(int, sizes)) / 1024
 
     def seed(self, job: Job) -> None:
-        """Put the extra users there, with one import, for a tool that would take too long to create them."""
+        """Put the extra users (and only them) there, with one import, for a tool that would take too long to create them."""
         users, permissions = [], []
         for name, password in job.extra_users.items():
             salt = os.urandom(4)

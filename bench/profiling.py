@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def flame(tool: Tool, host: Host, path: Path) -> None:
     """A flame graph of wall-clock time, waiting included: how wide a frame is, is how long it was on the stack."""
     binary = Path(sys.executable).with_name("py-spy")
     host.put({"/usr/local/bin/py-spy": binary.read_bytes()}, mode=0o755)
-    sampler = "py-spy record --idle --threads --rate 500 --nonblocking --output /root/flame.svg --"
+    sampler = "py-spy record --idle --function --rate 500 --nonblocking --output /root/flame.svg --"
     own = f"{tool.folder}/bin/salt-call"
     if "/bin/salt-call" in tool.converge:
         command = tool.converge.replace(own, f"{sampler} {own}")
@@ -77,7 +78,8 @@ def flame(tool: Tool, host: Host, path: Path) -> None:
     ran = host.time(command, 600)
     drawn = host.run("cat /root/flame.svg")
     must(drawn.code == 0 and "<svg" in drawn.stdout, f"py-spy drew nothing:\n{ran.result}")
-    path.write_text(drawn.stdout)
+    title = f"A no-op highstate, {tool.title}: wall-clock time, waiting included"
+    path.write_text(re.sub(r"py-spy record [^<]*", title, drawn.stdout, count=1))
 
 
 def table(by_phase: dict[str, list[float]], by_state: dict[str, list[float]], started: dict[str, list[float]]) -> str:

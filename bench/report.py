@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 Measured = dict[str, Any]
 REFERENCE = "shell"
@@ -102,6 +103,8 @@ def plot(measured: Measured, folder: Path) -> None:
     if drawn:
         axes.set(xscale="log", yscale="log", xlabel="users at the broker", ylabel="seconds of a run with nothing to do")
         axes.set_xticks(list(SIZES.values()), [f"{size:,}" for size in SIZES.values()])
+        axes.set_ylim(bottom=min(0.2, axes.get_ylim()[0]))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.minorticks_off()
         axes.grid(visible=True, alpha=0.3)

@@ -33,7 +33,6 @@ celery:
         ProtectKernelTunables: true
         ProtectProc: invisible
         ProtectSystem: strict
-        ReadWritePaths: /var/log/phagescan-worker
         RemoveIPC: true
         RestrictAddressFamilies: AF_UNIX AF_INET AF_INET6
         RestrictNamespaces: user net

@@ -11,7 +11,7 @@ phagescan:
   static_root: /var/lib/phagescan/static
   log_dir: /var/log/phagescan
 
-  # Names of hosts that Django answers for; narrow it where the host's names are known.
+  # Names of hosts that Django answers for, besides that of worker:master_url; narrow it where they are known.
   allowed_hosts: ['*']
   time_zone: UTC
 

@@ -13,3 +13,20 @@ celery-{{ name }}-service:
       - file: celery-{{ name }}-{{ kind }}
 {%- endfor %}
 {%- endfor %}
+{%- for name in celery.elsewhere %}
+
+# Of a role that this host does not have, or no longer.
+celery-{{ name }}-service:
+  daemon.dead:
+    - name: {{ name }}
+    - pidfile: /run/{{ name }}/{{ name }}.pid
+
+celery-{{ name }}-absent:
+  file.absent:
+    - names:
+{%- for path in (['/etc/systemd/system/' ~ name ~ '.service'] if grains['init'] == 'systemd' else ['/etc/init.d/' ~ name, '/etc/default/' ~ name]) %}
+      - {{ path }}
+{%- endfor %}
+    - require:
+      - daemon: celery-{{ name }}-service
+{%- endfor %}

@@ -140,26 +140,28 @@ def faults() -> list[str]:
     if "master" in roles():
         for key in ("broker:master", "database:name", "database:user", "admin:user", "static_root", "log_dir"):
             found += _present(f"phagescan:{key}")
-        for key in ("scan:sample_root", "scan:max_size", "scan:expires"):
-            found += _present(f"phagescan:{key}")
+        found += _present("phagescan:scan:sample_root") + _positive("phagescan:scan:max_size", "phagescan:scan:expires")
         found += _master()
     if "worker" in roles():
-        for key in ("worker:user", "worker:log_dir", "worker:master_url", "worker:concurrency", "engines"):
+        for key in ("worker:user", "worker:log_dir", "engines"):
             found += _present(f"phagescan:{key}")
-        found += _engines()
-    found += _refers("phagescan:broker:worker", "rabbitmq:users")
+        found += _positive("phagescan:worker:concurrency") + _worker() + _engines()
+    found += _refers("phagescan:broker:worker", "rabbitmq:users") + _master_url()
     return found + _same() + _passwords() + _host()
+
+
+def allowed_hosts() -> list[str]:
+    """Names that Django answers for: pillar `phagescan:allowed_hosts`, and the one by which workers fetch samples."""
+    fetched = urlsplit(_get("phagescan:worker:master_url")).hostname
+    return list(dict.fromkeys([*_get("phagescan:allowed_hosts"), f"[{fetched}]" if ":" in fetched else fetched]))
 
 
 def peers() -> list[str]:
     """Addresses that a scan worker may talk to: the broker, the master, and name servers where one of them has a name."""
     hosts = {_get("phagescan:broker:host"), urlsplit(_get("phagescan:worker:master_url")).hostname}
     addresses, named = set(), False
-    for host in filter(None, hosts):
-        try:
-            found = {info[4][0] for info in socket.getaddrinfo(host, None)}
-        except OSError:
-            found = set()  # not known now: the next run looks again
+    for host in hosts:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
         named = named or found != {host}
         addresses |= found
     resolvers = pathlib.Path("/etc/resolv.conf")
@@ -244,6 +246,11 @@ def _present(key: str) -> list[str]:
     return [] if _get(key) not in (None, "") else [f"{key}: is missing; see {key.split(':')[0]}.sls in pillar/"]
 
 
+def _positive(*keys: str) -> list[str]:
+    """Numbers that must be there, and more than nothing."""
+    return [f"{key}: must be a number above 0, not {_get(key)}" for key in keys if not (_get(key) or 0) > 0]
+
+
 def _refers(key: str, table: str) -> list[str]:
     name = _get(key)
     if name in (None, "") or name in (_get(table) or {}):
@@ -270,6 +277,9 @@ def _master() -> list[str]:
     for vhost in _get("rabbitmq:absent:vhosts") or []:
         if vhost in vhosts:
             found.append(f"rabbitmq:absent:vhosts: {vhost} is in rabbitmq:vhosts, too")
+    shared = _get("phagescan:broker:master")
+    if _get("rabbitmq:least_privilege") and shared == _get("phagescan:broker:worker"):
+        found.append(f"rabbitmq:least_privilege: master and workers share {shared}; give them a user each")
     if not str(_get("gunicorn:bind")).startswith("127.0.0.1:"):
         found.append("gunicorn:bind: Django listens on loopback only; make it 127.0.0.1:<port>")
     for name, database in (_get("postgresql:databases") or {}).items():
@@ -285,6 +295,30 @@ def _same() -> list[str]:
         for key, other in SAME
         if _get(other) not in (None, "", _get(key))
     ]
+
+
+def _master_url() -> list[str]:
+    key, url = "phagescan:worker:master_url", _get("phagescan:worker:master_url")
+    parts = urlsplit(url if isinstance(url, str) else "")
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return []
+    return [f"{key}: must be http://<host> or https://<host>, not {url}"]
+
+
+def _worker() -> list[str]:
+    """Faults in what only the worker reads."""
+    found = []
+    if _get("phagescan:worker:user") in ("root", _get("phagescan:user")):
+        found.append("phagescan:worker:user: must be a user of its own, which cannot read what is the master's")
+    for key, host in (
+        ("phagescan:broker:host", _get("phagescan:broker:host")),
+        ("phagescan:worker:master_url", urlsplit(str(_get("phagescan:worker:master_url"))).hostname),
+    ):
+        try:
+            socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is told of elsewhere
+        except OSError as error:
+            found.append(f"{key}: {host} is not known here: {error.strerror or error}")
+    return found
 
 
 def _engines() -> list[str]:
@@ -311,6 +345,11 @@ def _host() -> list[str]:
         if path.exists() and path.stat().st_mode & 0o077:
             found.append(f"{path}: others than its owner may read it; chmod 600 {path}")
     if "master" not in roles():
+        if pathlib.Path("/etc/phagescan/master.toml").exists():
+            found.append(
+                "phagescan:roles: master is gone, but this host has been one; what it holds is yours to keep or remove: stop it"
+                " with dev/ps_services.sh stop, disable its services, and remove /etc/phagescan/master.toml"
+            )
         return found
     clusters = {}
     for path in sorted(pathlib.Path("/etc/postgresql").glob("*/*/postgresql.conf")):

@@ -24,11 +24,10 @@ application-logs:
 # nginx goes through it to the static files.
 application-data:
   file.directory:
-    - name: {{ salt['file.dirname'](phagescan.scan.sample_root) }}
+    - name: /var/lib/phagescan
     - user: root
     - group: root
     - mode: '0755'
-    - makedirs: True
 
 # Nobody else's to look at. What is being received lies beside what is kept, to be renamed into place.
 application-samples:
@@ -84,3 +83,9 @@ application-static:
     - watch:
       - file: application-code
       - python_lock: application-virtualenv
+{%- if 'worker' not in salt['phagescan.roles']() %}
+
+application-worker-login-absent:
+  file.absent:
+    - name: /etc/phagescan/worker.toml
+{%- endif %}

@@ -1,6 +1,6 @@
 """Nothing is lost, and nothing has effect twice, whatever is killed while samples come in."""
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 
 from machine import Machine, wait_until
 from scanning import Api, kill, query
@@ -13,6 +13,7 @@ VICTIMS = 2 * [
     ("celeryd", "/run/celeryd/celeryd.pid"),
     ("rabbitmq-server", "/run/rabbitmq/pid"),
 ]
+UNFINISHED = "select count(*) from scaggr_scanrun where finished_at is null"
 
 
 def test_kills(machine: Machine) -> None:
@@ -26,15 +27,16 @@ def test_kills(machine: Machine) -> None:
     answers = []
     with ThreadPoolExecutor(4) as pool:
         victims = iter(VICTIMS)
-        for upload_ in as_completed([pool.submit(upload, number) for number in range(UPLOADS)]):
+        uploads = [pool.submit(upload, number) for number in range(UPLOADS)]
+        for number, upload_ in enumerate(uploads):
             answers.append(upload_.result())
-            if len(answers) % (UPLOADS // (len(VICTIMS) + 1)) == 0 and (victim := next(victims, None)):
+            if number % (UPLOADS // (len(VICTIMS) + 1)) == 0 and (victim := next(victims, None)):
+                assert not uploads[-1].done() or query(machine, UNFINISHED) != "0", "there is nothing left to disturb"
                 kill(machine, *victim)
     assert not list(victims)
     assert set(answers) == {202}
 
-    unfinished = "select count(*) from scaggr_scanrun where finished_at is null"
-    wait_until(lambda: query(machine, unfinished) == "0", "all are scanned", 3000)
+    wait_until(lambda: query(machine, UNFINISHED) == "0", "all are scanned", 3000)
     outcomes = query(
         machine,
         "select said, count(*) from (select string_agg(engine || ' ' || outcome, ', ' order by engine) as said"

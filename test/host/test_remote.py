@@ -12,8 +12,9 @@ from scanning import EICAR, TEXT, Api
 @pytest.fixture(scope="module")
 def worker(machine: Machine) -> Iterator[Machine]:
     """A fresh host that becomes a worker of this master, with no password but the worker's."""
-    machine.highstate("pillar='{rabbitmq: {listen: 0.0.0.0, least_privilege: true}}'").ok()
-    machine.service("celeryd", "stop").ok()
+    roles = 'phagescan: {roles: [master], allowed_hosts: [master.example], worker: {master_url: "http://%s"}}'
+    listen = "rabbitmq: {listen: 0.0.0.0, least_privilege: true}"
+    machine.highstate(f"pillar='{{{roles % machine.address}, {listen}}}'").ok()
     worker = Machine("worker", machine.run_label, machine.keep)
     worker.start()
     try:
@@ -45,6 +46,13 @@ def test_verdicts_come_from_the_worker(machine: Machine, worker: Machine) -> Non
     wait_until(only_the_worker, "the worker's engines alone are live", 600)
     assert api.scan(EICAR + b"remote")["yara"]["infected"] is True
     assert api.scan(TEXT + b"remote")["yara"]["infected"] is False
+
+
+def test_master_is_no_worker(machine: Machine, worker: Machine) -> None:
+    """The role that was taken from the master left neither its service nor its login."""
+    assert not machine.is_running("celeryd")
+    assert machine.run("test -e /etc/phagescan/worker.toml").code != 0
+    assert not machine.run("pgrep -u avscan").stdout
 
 
 def test_worker_has_nothing_of_the_master(machine: Machine, worker: Machine) -> None:

@@ -1,5 +1,6 @@
 """A file goes in, verdicts come out; what is wrong with a file is said, and the next one is scanned as usual."""
 
+import hashlib
 import io
 import json
 import re
@@ -69,9 +70,10 @@ def test_upload_by_page(machine: Machine, page: requests.Session, api: Api) -> N
     content = EICAR + b"\n"
     url = f"http://{machine.address}/upload/"
     answer = page.post(url, files={"file": ("page.com", content)}, timeout=60)
-    assert answer.status_code in (200, 201, 202), answer.text
-    found = api.session.get(f"{api.url}/samples", params={"q": "page.com"}, timeout=30).json()
-    assert "page.com" in json.dumps(found)
+    assert answer.status_code == 200, answer.text
+    verdicts = {verdict["engine"]: verdict for verdict in api.finished(hashlib.sha256(content).hexdigest())["verdicts"]}
+    assert verdicts["yara"]["infected"] is True
+    assert "EICAR" in page.get(answer.url, timeout=30).text
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,8 @@ def test_odd_name(machine: Machine, api: Api, name: str) -> None:
     """A name is only a name: the sample is taken, lies under its hash, and is shown without path or control characters."""
     content = f"odd name {name!r}\n".encode()
     answer = api.upload(content, name)
-    assert answer.status_code in (202, 400), answer.text
+    # Python's client leaves out a name of nothing; Django takes a part without a name for no file.
+    assert answer.status_code == (400 if name in (".", " ") else 202), answer.text
     if answer.status_code == 202:
         shown = api.sample(answer.json()["sha256"])["name"]
         assert not re.search(r"[/\\\x00-\x1f\u202a-\u202e]", shown), repr(shown)
@@ -207,10 +210,10 @@ def test_odd_name(machine: Machine, api: Api, name: str) -> None:
 
 
 def test_very_long_name(api: Api) -> None:
-    """A name of 10,000 characters is cut or refused in words."""
+    """A name of 10,000 characters is refused in words."""
     answer = api.upload(b"long name\n", "n" * 10_000 + ".txt")
-    assert answer.status_code in (202, 400)
-    assert answer.status_code == 202 or answer.json()["detail"]
+    assert answer.status_code == 400
+    assert "name" in answer.json()["detail"]
 
 
 def test_archive_bomb(api: Api) -> None:

@@ -155,6 +155,7 @@ def test_init_decides(rendered: dict[tuple[str, ...], Any], system: str) -> None
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_role_decides(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
     """A host has the services of its roles, and none of the others'."""
-    text = json.dumps(rendered[case])
-    assert ("rabbitmq-server" in text) == ("/etc/phagescan/master.toml" in text) == (case[2] != "worker")
-    assert ("celery-celeryd-service" in text) == ("/etc/phagescan/worker.toml" in text) == (case[2] != "master")
+    states, text = rendered[case], json.dumps(rendered[case])
+    assert ("rabbitmq-server" in text) == ("master.toml.jinja" in text) == (case[2] != "worker")
+    assert ("running" in states["celery-celeryd-service"]["daemon"]) == ("worker.toml.jinja" in text) == (case[2] != "master")
+    assert ("running" in states["celery-celeryd-master-service"]["daemon"]) == (case[2] != "worker")

@@ -128,8 +128,8 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
             "phagescan:engines:yara:rules:../../x: must be a name of letters, digits, _ and -",
         ),
         ("phagescan:engines", REMOVED, "phagescan:engines: is missing; see phagescan.sls in pillar/"),
-        ("phagescan:worker:master_url", "", "phagescan:worker:master_url: is missing"),
-        ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: is missing"),
+        ("phagescan:worker:master_url", "", "phagescan:worker:master_url: must be http://<host>"),
+        ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: must be a number above 0, not None"),
         ("celery:workers:celeryd:user", "root", "celery:workers:celeryd:user: must be the same as phagescan:worker:user"),
         ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: None is not in postgresql:roles"),
     ],
@@ -490,5 +490,46 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
     (tmp_path / "etc/resolv.conf").write_text("search example\nnameserver 192.0.2.53\n")
     changed = {"phagescan:broker:host": "192.0.2.1", "phagescan:worker:master_url": "http://[2001:db8::1]:8080"}
     assert phagescan(changed).peers() == ["192.0.2.1", "2001:db8::1"]
-    changed = {"phagescan:broker:host": "localhost", "phagescan:worker:master_url": "https://no.such.host.invalid"}
+    changed = {"phagescan:broker:host": "localhost"}
     assert {"127.0.0.1", "192.0.2.53"} <= set(phagescan(changed).peers())
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"phagescan:worker:master_url": "scan-master"}, "phagescan:worker:master_url: must be http://<host>"),
+        ({"phagescan:worker:master_url": "10.0.0.1:80"}, "phagescan:worker:master_url: must be http://<host>"),
+        ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a number above 0, not 0"),
+        ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a number above 0, not -1"),
+        (
+            {"phagescan:worker:user": "avuser", "celery:workers:celeryd:user": "avuser"},
+            "phagescan:worker:user: must be a user of its own",
+        ),
+        ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
+        (
+            {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
+            "rabbitmq:least_privilege: master and workers share phagemasteruser",
+        ),
+    ],
+)
+def test_fault_of_the_worker(phagescan: Callable[..., ModuleType], changed: dict[str, Any], fault: str) -> None:
+    """What would stop the worker later is said now."""
+    (found,) = phagescan(changed).faults()
+    assert found.startswith(fault)
+
+
+def test_master_that_was(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+    """A host that has been a master is not made a worker in passing."""
+    (tmp_path / "etc/phagescan").mkdir(parents=True)
+    (tmp_path / "etc/phagescan/master.toml").touch()
+    assert phagescan().faults() == []
+    (fault,) = phagescan({"phagescan:roles": ["worker"]}).faults()
+    assert fault.startswith("phagescan:roles: master is gone, but this host has been one")
+
+
+def test_allowed_hosts(phagescan: Callable[..., ModuleType]) -> None:
+    """Django answers workers, whatever else its names are."""
+    changed = {"phagescan:allowed_hosts": ["scan.example"], "phagescan:worker:master_url": "http://10.0.0.1:8080/"}
+    assert phagescan(changed).allowed_hosts() == ["scan.example", "10.0.0.1"]
+    changed["phagescan:worker:master_url"] = "http://[2001:db8::1]"
+    assert phagescan(changed).allowed_hosts() == ["scan.example", "[2001:db8::1]"]
