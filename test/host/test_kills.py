@@ -1,6 +1,7 @@
 """Nothing is lost, and nothing has effect twice, whatever is killed while samples come in."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 from machine import Machine, wait_until
 from scanning import Api, kill, query
@@ -21,8 +22,10 @@ def test_kills(machine: Machine) -> None:
     api = Api(machine)
     wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
 
+    mark = f"kill-{uuid4().hex}"
+
     def upload(number: int) -> int:
-        return api.upload(f"kill {number}\n".encode(), f"kill-{number}.txt").status_code
+        return api.upload(f"{mark} {number}\n".encode(), f"{mark}-{number}.txt").status_code
 
     answers = []
     with ThreadPoolExecutor(4) as pool:
@@ -41,7 +44,7 @@ def test_kills(machine: Machine) -> None:
         machine,
         "select said, count(*) from (select string_agg(engine || ' ' || outcome, ', ' order by engine) as said"
         " from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id"
-        " where scaggr_scanrun.name like 'kill-%' group by scaggr_scanrun.id) as runs group by said",
+        f" where scaggr_scanrun.name like '{mark}-%' group by scaggr_scanrun.id) as runs group by said",
     )
     assert outcomes == f"fileinfo described, yara clean|{UPLOADS}"
     assert machine.canary().ok()
