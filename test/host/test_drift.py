@@ -104,9 +104,9 @@ FIRST = [
     ),
     Drift(
         "site altered",
-        "sed -i 's/100m/1g/' /etc/nginx/sites-available/phagescan",
+        "sed -i 's/101m/1g/' /etc/nginx/sites-available/phagescan",
         "/etc/nginx/sites-available/phagescan",
-        "nginx -T 2>/dev/null | grep 100m",
+        "nginx -T 2>/dev/null | grep 101m",
     ),
     Drift(
         "site disabled",
@@ -160,9 +160,9 @@ FIRST = [
     ),
     Drift(
         "code altered",
-        "echo 'x = 1' >>/opt/phagescan/scaggr/tasks.py",
+        "echo 'x = 1' >>/opt/phagescan/scaggr/tasks/master.py",
         "/opt/phagescan",
-        "! grep -x 'x = 1' /opt/phagescan/scaggr/tasks.py",
+        "! grep -x 'x = 1' /opt/phagescan/scaggr/tasks/master.py",
     ),
     Drift(
         "code file removed",

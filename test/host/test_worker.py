@@ -9,15 +9,22 @@ from machine import Machine, wait_until
 from scanning import EICAR, Api
 
 RESTRICTED = "pillar='{rabbitmq: {least_privilege: true}}'"
-# What a worker that was taken over would try with its login; each line says whether the broker let it.
-INTRUDER = """
-import sys, tomllib
+LOGIN = """
+import json, tomllib
 import amqp
 login = tomllib.load(open("/etc/phagescan/worker.toml", "rb"))["broker"]
-def attempt(name, act):
+def connect():
     where = f"{login['host']}:{login['port']}"
     connection = amqp.Connection(where, login["user"], login["password"], virtual_host=login["vhost"])
     connection.connect()
+    return connection
+"""
+# What a worker that was taken over would try with its login; each line says whether the broker let it.
+INTRUDER = (
+    LOGIN
+    + """
+def attempt(name, act):
+    connection = connect()
     channel = connection.channel()
     try:
         channel.confirm_select()
@@ -38,6 +45,28 @@ attempt("queue", lambda c: c.queue_declare("mine"))
 attempt("purge", lambda c: c.queue_purge("master"))
 attempt("delete", lambda c: c.queue_delete("results"))
 """
+)
+# What it would have the master do for it: send a task to a queue that it cannot write to. The ids are the verdicts' as well.
+FORGER = (
+    LOGIN
+    + """
+stolen = dict(task="x", args=[], kwargs={}, options=dict(queue="stolen"), subtask_type=None, immutable=True)
+asked = dict(callbacks=[stolen], errbacks=[stolen], chain=[stolen])
+channel = connect().channel()
+channel.confirm_select()
+def forge(id, task="scaggr.record", args=(), embed=None, headers=None, **kwargs):
+    body = json.dumps([args, kwargs, embed or {}])
+    headers = dict(lang="py", task=task, id=id, **headers or {})
+    properties = dict(content_type="application/json", content_encoding="utf-8", application_headers=headers)
+    channel.basic_publish(amqp.Message(body, **properties), exchange="results", routing_key="results")
+for number, more in enumerate([dict(embed=asked), dict(headers=asked)]):
+    succeeds, fails = f"{number}a" + "0" * 30, f"{number}b" + "0" * 30
+    forge(succeeds, verdict=succeeds, outcome="clean", **more)
+    forge(fails, nonsense=True, **more)
+forge("group", task="celery.group", args=[[stolen], [["group", None], []], "group", []])
+forge("dispatch", task="scaggr.dispatch", run_id="0" * 32)
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +117,17 @@ def test_least_privilege_refuses(restricted: Machine) -> None:
     said = restricted.run("/opt/phagescan-venv/bin/python /intruder.py; rm /intruder.py").ok().stdout
     assert {line.split()[1] for line in said.splitlines()} == {"refused"}, said
     assert len(said.splitlines()) == INTRUDER.count("\nattempt(")
+
+
+def test_messages_give_no_rights(restricted: Machine) -> None:
+    """The result collector, whose login may do everything, does nothing for a message but to record what it says."""
+    restricted.put({"/forger.py": FORGER.encode()})
+    restricted.run("/opt/phagescan-venv/bin/python /forger.py; rm /forger.py").ok()
+    log = "/var/log/phagescan/celeryd-result.log"
+    for said in (
+        *(rf"scaggr\.record\[{number}a0*\] succeeded" for number in "01"),
+        *(rf"scaggr\.record\[{number}b0*\] raised" for number in "01"),
+        *(f"'{task}' is no task of this node" for task in ("celery.group", "scaggr.dispatch")),
+    ):
+        wait_until(lambda said=said: restricted.run(f'grep -E "{said}" {log}').stdout, said)
+    assert "stolen" not in restricted.run("rabbitmqctl -q -p phage list_queues name").ok().stdout

@@ -31,15 +31,26 @@ def named(*suffixes: str) -> list[str]:
     return [name for name in files() if name.endswith(suffixes)]
 
 
-def shell_scripts() -> dict[str, str]:
-    """Scripts and the shell each names on its first line."""
-    scripts = {}
+@functools.cache
+def scripts() -> dict[str, str]:
+    """Files that say on their first line what runs them, and what that is."""
+    found = {}
     for name in files():
         with (ROOT / name).open("rb") as script:
             first = script.readline().decode(errors="replace").strip()
-        if match := re.fullmatch(r"#! ?/(?:usr/)?bin/(?:env )?(sh|bash)\b.*", first):
-            scripts[name] = match[1]
-    return scripts
+        if match := re.fullmatch(r"#! ?/[^ ]*?(?:bin/env )?(sh|bash|python3?)\b.*", first):
+            found[name] = match[1]
+    return found
+
+
+def shell_scripts() -> dict[str, str]:
+    """Scripts and the shell each wants."""
+    return {name: runner for name, runner in scripts().items() if "python" not in runner}
+
+
+def python() -> list[str]:
+    """Modules, and scripts without a suffix."""
+    return sorted({*named(".py"), *(name for name, runner in scripts().items() if "python" in runner and "." not in name)})
 
 
 def passes(*command: str | Path) -> None:
@@ -50,12 +61,12 @@ def passes(*command: str | Path) -> None:
 
 def test_ruff_check() -> None:
     """Python is free of what ruff finds."""
-    passes(TOOLS / "ruff", "check", "--no-cache", *named(".py"))
+    passes(TOOLS / "ruff", "check", "--no-cache", *python())
 
 
 def test_ruff_format() -> None:
     """Python is formatted."""
-    passes(TOOLS / "ruff", "format", "--check", "--no-cache", *named(".py"))
+    passes(TOOLS / "ruff", "format", "--check", "--no-cache", *python())
 
 
 def test_yamllint() -> None:
@@ -88,7 +99,20 @@ def test_bootstrap_is_posix() -> None:
     assert shell_scripts()["bootstrap"] == "sh"
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "test/run", ".ci/run", "test/images/build", "test/images/plain-init"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bootstrap",
+        "test/run",
+        ".ci/run",
+        "test/images/build",
+        "test/images/plain-init",
+        "bench/run",
+        "bench/profile",
+        "bench/check",
+        "bench/scan",
+    ],
+)
 def test_is_executable(name: str) -> None:
     """What one runs by name can be run."""
     assert (ROOT / name).stat().st_mode & 0o111 == 0o111

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from amqp.exceptions import AccessRefused
+from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
@@ -163,7 +165,7 @@ def test_searches_are_understood(text: ModuleType, q: str, query: tuple[Any, ...
 
 
 def test_a_long_search_is_cut(text: ModuleType) -> None:
-    assert len(text.parse_query("x" * 1_000_000).text) == 200
+    assert len(text.parse_query("x" * 1_000_000).text) == text.QUERY_LENGTH
 
 
 @pytest.mark.parametrize("q", ["", "%", "\0\ud800", "a=b", "abcdef", "f" * 64, "'", "x" * 100_000])
@@ -171,6 +173,30 @@ def test_every_search_becomes_a_query(scaggr: SimpleNamespace, q: str) -> None:
     sql, values = scaggr.scans.search(q).query.sql_with_params()
     assert "scaggr_scanrun" in sql
     assert all("\0" not in value for value in values if isinstance(value, str))
+    assert "avals" not in sql
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("type", "PE32 = x: y", True),
+        ("type", "ü" * 295, True),
+        ("type", "x" * 296, False),
+        ("type", "", True),
+        ("a:b", "c", False),
+        ("a", " b", False),
+        (" a", "b", False),
+    ],
+)
+def test_metadata_is_a_link_where_the_search_finds_it(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, key: str, value: str, found: bool
+) -> None:
+    views, parse = load(monkeypatch, "scaggr.views"), load(monkeypatch, "scaggr.text").parse_query
+    link = views.search_link(key, value)
+    assert bool(link) is found
+    if found:
+        (query,) = parse_qs(urlsplit(link).query)["q"]
+        assert parse(query).pair == (key, value)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +218,11 @@ def test_an_engine_is_announced_with_name_and_kind(scaggr: SimpleNamespace, engi
         (["pending", "infected"], True),
         (["clean", "described"], False),
         (["clean", "infected"], True),
-        (["clean", "timed_out"], False),
+        (["clean", "timed_out"], None),
+        (["clean", "error", "described"], None),
+        (["clean", "clean"], False),
+        (["infected", "error", "timed_out"], True),
+        (["described", "error"], None),
         (["error", "timed_out"], None),
     ],
 )
@@ -298,3 +328,83 @@ def test_an_upload_does_without_the_broker(scaggr: SimpleNamespace, broker: Brok
     broker.away = None
     assert scaggr.scans.request_dispatch("run") is True
     assert broker.sent == ["scaggr.dispatch"]
+
+
+OWN_TASKS = {
+    "master": {"scaggr.canary_out", "scaggr.dispatch"},
+    "results": {"scaggr.record", "scaggr.announce", "scaggr.canary_home"},
+    "periodic": {"scaggr.heartbeat", "scaggr.prune", "scaggr.refresh_engines", "scaggr.expire_runs"},
+}
+
+
+@pytest.mark.parametrize("node", OWN_TASKS)
+def test_a_node_has_its_own_tasks(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, node: str) -> None:
+    app, conf = load(monkeypatch, "scaggr.celery").app, load(monkeypatch, f"{node}celeryconfig")
+    for other in OWN_TASKS:
+        load(monkeypatch, f"scaggr.tasks.{other}")
+    app.finalize()
+    own_tasks = load(monkeypatch, "scaggr.intake").own_tasks
+    assert "celery.chord" in app.tasks
+    assert own_tasks(SimpleNamespace(tasks=app.tasks, conf=conf)) == OWN_TASKS[node]
+    assert conf.worker_consumer == "scaggr.intake:Consumer"
+    queue = conf.task_default_queue
+    routes = {name: conf.task_routes[name] for name in OWN_TASKS[node] if name in conf.task_routes}
+    assert all(route == {"queue": queue} for route in routes.values())
+
+
+@pytest.mark.parametrize("error", ["OperationalError", "InterfaceError"])
+def test_an_answer_outlives_a_database_that_is_away(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    results = load(monkeypatch, "scaggr.tasks.results")
+    paused: list[float] = []
+
+    def record(**_: Any) -> None:
+        raise getattr(results, error)("it is away")
+
+    monkeypatch.setattr(results.scans, "record", record)
+    monkeypatch.setattr(results.time, "sleep", paused.append)
+    with pytest.raises(Reject) as caught:
+        results.record.run(verdict="x")
+    assert caught.value.requeue
+    assert paused == [results.PAUSE]
+
+
+@pytest.fixture
+def camera(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The camera, and the rows that it would write."""
+    module, rows = load(monkeypatch, "scaggr.camera"), []
+
+    def update_or_create(**row: Any) -> None:
+        rows.append(row)
+
+    for model in (module.WorkerState, module.TaskState):
+        monkeypatch.setattr(model.objects, "update_or_create", update_or_create)
+    return SimpleNamespace(module=module, rows=rows)
+
+
+def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> None:
+    module = camera.module
+    worker = module.Worker("n\0" + "x" * 300, active=2**31, processed=-1, sw_ident="s" * 300, sw_ver="1", heartbeats=[1.0])
+    task = module.Task("u" * 300, name="t" * 300, state="S" * 65, worker=worker, timestamp=2.0, exception="e" * 9000)
+    task.runtime = float("inf")
+    module.write(module.write_worker, worker)
+    module.write(module.write_task, task)
+    (node, run) = camera.rows
+    assert node["hostname"] == "n\ufffd" + "x" * 253
+    assert node["defaults"].keys() == {"online", "last_heartbeat", "software"}
+    assert len(node["defaults"]["software"]) == 255
+    assert run["uuid"] == "u" * 255
+    lengths = {key: len(value) for key, value in run["defaults"].items() if isinstance(value, str)}
+    assert lengths == {"name": 255, "state": 64, "worker": 255, "exception": 2000}
+    assert "runtime" not in run["defaults"]
+
+
+@pytest.mark.parametrize("oddity", [{"timestamp": 1e300}, {"timestamp": "x"}, {"worker": "x"}, {"received": float("nan")}])
+def test_the_camera_leaves_a_bad_row_out(camera: SimpleNamespace, oddity: dict[str, Any]) -> None:
+    module = camera.module
+    for fields in ({"timestamp": 1.0} | oddity, {"timestamp": 1.0}):
+        task = module.Task("u")
+        task.__dict__.update(fields)
+        module.write(module.write_task, task)
+    assert len(camera.rows) == 1

@@ -95,10 +95,10 @@ def test_change_is_brought_in(vagrant: Vagrant) -> None:
     read = ("ssh", "--command", "sudo sha256sum /vagrant/pillar/credentials.sls")
     credentials = vagrant(*read)
     pillar = vagrant.folder / "pillar" / "nginx.sls"
-    pillar.write_text(pillar.read_text().replace("100m", "101m"))
+    pillar.write_text(pillar.read_text().replace("101m", "102m"))
     vagrant("rsync")
     vagrant("provision")
-    assert "101m" in vagrant("ssh", "--command", "cat /etc/nginx/sites-available/phagescan")
+    assert "102m" in vagrant("ssh", "--command", "cat /etc/nginx/sites-available/phagescan")
     assert vagrant(*read) == credentials
 
 
