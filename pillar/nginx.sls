@@ -7,6 +7,4 @@ nginx:
       static: {/static/: /var/lib/phagescan/static/}
       # A little more than phagescan:scan:max_size, so that the application itself says what is too large.
       client_max_body_size: 101m
-      # A signature stands in these addresses for a login.
-      unlogged: [/fetch/]
       error_pages: {'413': /static/scaggr/413.html, 502 503 504: /static/scaggr/down.html}

@@ -32,4 +32,5 @@ phagescan:
     # rules: {<name>: <text of YARA rules>} adds to those of engines/rules.
     yara: {rules: {}}
     fileinfo: {}
+    # Debian's clamd and freshclam; ClamAV's own signatures take more than a gigabyte of memory.
     # clamav: {}

@@ -7,5 +7,5 @@ from scaggr.celeryconf import broker_url_of
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 task_default_queue = "periodic"
-imports = ["scaggr.tasks"]
+imports = ["scaggr.tasks.periodic"]
 worker_concurrency = 2

@@ -7,5 +7,5 @@ from scaggr.celeryconf import broker_url_of
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 task_default_queue = "results"
-imports = ["scaggr.tasks"]
+imports = ["scaggr.tasks.results"]
 worker_concurrency = 2

@@ -73,7 +73,6 @@ TYPES: dict[str, tuple[type, ...]] = {
     "nginx:sites": (dict,),
     "nginx:sites:*": (dict,),
     "nginx:sites:*:static": (dict,),
-    "nginx:sites:*:unlogged": (list,),
     "nginx:sites:*:error_pages": (dict,),
     "gunicorn": (dict,),
     "gunicorn:environment": (dict,),

@@ -3,6 +3,9 @@
 {%- set rules = '/etc/phagescan/yara.d' %}
 include:
   - application
+{%- if 'clamav' in phagescan.engines %}
+  - application.clamav
+{%- endif %}
 
 # Of no group that can read the master's files, and nobody's login.
 application-worker-user:
@@ -79,24 +82,3 @@ application-yara-rules-{{ name }}:
     - require_in:
       - file: application-yara-rules
 {%- endfor %}
-{%- if 'clamav' in phagescan.engines %}
-
-# freshclam brings the signatures; clamd is started by its socket once they are there.
-application-clamav:
-  pkg.installed:
-    - pkgs: [clamav-daemon, clamav-freshclam]
-
-application-freshclam:
-  daemon.running:
-    - name: clamav-freshclam
-    - pidfile: /run/clamav/freshclam.pid
-    - require:
-      - pkg: application-clamav
-
-application-clamd:
-  daemon.running:
-    - name: {{ 'clamav-daemon.socket' if grains['init'] == 'systemd' else 'clamav-daemon' }}
-    - pidfile: /run/clamav/clamd.pid
-    - require:
-      - pkg: application-clamav
-{%- endif %}

@@ -24,6 +24,7 @@ ORDER = [
     "supervisord",
     "phagescan",
     "scanning",
+    "clamav",
     "kills",
     "browser",
     "smoke",

@@ -5,6 +5,7 @@ import importlib
 import math
 import random
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -231,6 +232,88 @@ def test_a_run_is_summed_up(scaggr: SimpleNamespace, outcomes: list[str], infect
     run = SimpleNamespace(verdicts=SimpleNamespace(all=lambda: verdicts), status=scaggr.models.ScanRun().status)
     summed = scaggr.scans.summary(run)
     assert summed == {"status": "waiting", "infected": infected, "threats": ["Threat"] if infected else []}
+
+
+class Claimed:
+    """A verdict and its run, without a database."""
+
+    def __init__(self, scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+        self.scans = scaggr.scans
+        self.verdict = scaggr.models.Verdict(engine="yara")
+        found = SimpleNamespace(update=self.update)
+        verdicts = SimpleNamespace(get=lambda **_: self.verdict, filter=lambda **_: found)
+        run = SimpleNamespace(sample=SimpleNamespace(path=path), sample_id="5c1c", verdicts=verdicts)
+        monkeypatch.setattr(self.scans, "lock_run", lambda **_: run)
+        monkeypatch.setattr(self.scans, "give_up", self.give_up)
+        monkeypatch.setattr(self.scans.transaction, "atomic", nullcontext)
+
+    def update(self, attempts: Any, delivery: str) -> None:
+        self.verdict.attempts += 1
+        self.verdict.delivery = delivery
+
+    def give_up(self, _: Any, verdicts: list[Any], outcome: str, error: str) -> None:
+        (verdict,) = verdicts
+        verdict.outcome, verdict.error = outcome, error
+
+    def fetch(self, delivery: str) -> int:
+        status, file = self.scans.claim(self.scans.signature(self.verdict), delivery)
+        assert (file is not None) == (status == 200)
+        if file:
+            file.close()
+        return status
+
+
+@pytest.fixture
+def claimed(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Claimed:
+    """A verdict whose sample is there."""
+    (tmp_path / "sample").write_bytes(b"bytes")
+    return Claimed(scaggr, monkeypatch, tmp_path / "sample")
+
+
+def test_deliveries_are_counted_and_not_fetches(claimed: Claimed) -> None:
+    first, second, third, fourth = (digit * 32 for digit in "abcd")
+    assert [claimed.fetch(each) for each in (first, first, second, third, third)] == [200] * 5
+    assert (claimed.verdict.attempts, claimed.verdict.outcome) == (3, "pending")
+    assert claimed.fetch(fourth) == 410
+    assert (claimed.verdict.attempts, claimed.verdict.outcome, claimed.verdict.error) == (3, "error", "poison")
+    assert claimed.fetch(fourth) == 204
+
+
+@pytest.mark.parametrize("delivery", ["", "A" * 32, "a" * 33, "a" * 32 + "\n", "\xe9" * 32])
+def test_a_delivery_without_a_number_is_a_new_one(claimed: Claimed, delivery: str) -> None:
+    assert [claimed.fetch(delivery) for _ in range(4)] == [200, 200, 200, 410]
+    assert claimed.verdict.delivery == ""
+
+
+def test_what_keeps_the_master_from_a_sample_is_not_counted(claimed: Claimed, tmp_path: Path) -> None:
+    (tmp_path / "sample").unlink()
+    (tmp_path / "sample").mkdir()
+    with pytest.raises(IsADirectoryError):
+        claimed.fetch("a" * 32)
+    assert (claimed.verdict.attempts, claimed.verdict.outcome) == (0, "pending")
+    (tmp_path / "sample").rmdir()
+    assert claimed.fetch("a" * 32) == 410
+    assert (claimed.verdict.attempts, claimed.verdict.error) == (0, "the sample's file is gone")
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Signature", "Signature x:y:z", "Signature {}x", "Bearer {}", "{}"])
+def test_nobody_fetches_without_a_signature(
+    claimed: Claimed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, authorization: str | None
+) -> None:
+    signed = claimed.scans.signature(claimed.verdict)
+    headers = {} if authorization is None else {"Authorization": authorization.format(signed)}
+    request = load(monkeypatch, "django.test").RequestFactory().get("/fetch/", headers=headers)
+    assert load(monkeypatch, "scaggr.fetch").fetch(request).status_code == 403
+    assert signed not in caplog.text
+
+
+def test_a_sample_is_handed_out_as_an_attachment(claimed: Claimed, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {"Authorization": f"Signature {claimed.scans.signature(claimed.verdict)}", "X-Delivery": "a" * 32}
+    request = load(monkeypatch, "django.test").RequestFactory().get("/fetch/", headers=headers)
+    answer = load(monkeypatch, "scaggr.fetch").fetch(request)
+    assert (answer.status_code, answer["Content-Length"], answer.getvalue()) == (200, "5", b"bytes")
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert claimed.verdict.delivery == "a" * 32
 
 
 @pytest.mark.parametrize(("size", "status"), [(0, 400), (1048577, 413), (None, 400)])

@@ -58,7 +58,7 @@ class Puppet(Engine):
 
     def scan(self, path):
         found = {}
-        exec(path.read_text(), globals() | {"found": found})
+        exec(path.read_text(), globals() | {"found": found, "path": path})
         return Finding(False, metadata={key: str(value) for key, value in found.items()})
 '''
 
@@ -138,24 +138,158 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     return result
 
 
-def test_many_scans_use_one_process(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
-    """Which is replaced when it has done its share."""
+def children(pid: int) -> list[int]:
+    """Return the numbers of a process's children."""
+    return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_each_scan_is_done_by_a_fork(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+    """Of the one process that has loaded the engine; it is gone when the answer is there."""
     box = sandbox()
-    answers = [box.scan(script("found['pid'] = os.getpid()")) for _ in range(5)]
+    answers = [box.scan(script("found |= {'pid': os.getpid(), 'parent': os.getppid()}")) for _ in range(5)]
     assert {answer.outcome for answer in answers} == {"clean"}
     assert {answer.engine_version for answer in answers} == {"1"}
-    assert len({answer.metadata["pid"] for answer in answers}) == 1
-    box.child.scans = 999
-    assert box.scan(script("found['pid'] = os.getpid()")).metadata == answers[0].metadata
-    assert box.child is None
-    assert box.scan(script("found['pid'] = os.getpid()")).metadata != answers[0].metadata
+    assert {answer.metadata["parent"] for answer in answers} == {str(box.child.process.pid)}
+    assert len({answer.metadata["pid"] for answer in answers}) == 5
+    assert all(gone(int(answer.metadata["pid"])) for answer in answers)
+    assert children(box.child.process.pid) == []
+
+
+EVIL = """
+import engines.puppet
+engines.puppet.Puppet.scan = lambda self, path: Finding(False, metadata={"evil": "1"})
+parent = os.getppid()
+def attempt(name, action):
+    try: found[name] = action() or "done"
+    except OSError: found[name] = "refused"
+def attach():
+    if ctypes.CDLL(None).ptrace(16, parent, 0, 0) < 0: raise OSError
+attempt("trace", attach)
+attempt("fork", lambda: os.fork() or os._exit(0))
+attempt("memory", lambda: open(f"/proc/{parent}/mem", "r+b"))
+attempt("another sample", lambda: open(path.with_name("another"), "rb"))
+import stat
+found["pipes"] = 0
+for number in range(64):
+    try: found["pipes"] += stat.S_ISFIFO(os.fstat(number).st_mode)
+    except OSError: pass
+"""
+"""What a sample that has taken over its engine would try."""
+
+
+def test_nothing_that_a_sample_does_to_its_engine_outlives_its_scan(
+    sandbox: Callable[..., Any], script: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """It comes neither to the process above, nor to other samples, nor to what leads to the worker: one pipe is its own."""
+    (tmp_path / "another").touch()
+    box = sandbox()
+    landlock = "no Landlock" not in str(probe(box))
+    answer = box.scan(script(EVIL))
+    assert (answer.error, answer.metadata["pipes"]) == ("", "1")
+    refused = {"trace", "memory", "another sample"} if landlock else set()
+    refused |= {"trace", "memory", "fork"} if os.geteuid() else set()
+    assert {answer.metadata[name] for name in refused} <= {"refused"}
+    pid = box.child.process.pid
+    assert box.scan(script("found['good'] = 1")).metadata == {"good": "1"}
+    # Wherever it writes to, it spoils its own answer only.
+    everywhere = "for number in range(64):\n    try: os.write(number, b'{}\\n')\n    except OSError: pass\n"
+    answer = box.scan(script(everywhere))
+    assert (answer.outcome, answer.error) == ("error", "its answer is not understood")
+    assert box.scan(script("found['good'] = 1")).metadata == {"good": "1"}
+    assert box.child.process.pid == pid
+
+
+CHATTERBOX = """
+import json, sys, time
+for number, line in enumerate(sys.stdin):
+    answer = {"id": json.loads(line)["id"]} | ({"said": '{"name": ""}'} if number else {"version": "1", "kind": "evilness"})
+    for piece in TALK:
+        print(piece, end="", flush=True)
+        time.sleep(0.05)
+"""
+"""A process that may say what it should not."""
+
+
+@pytest.mark.parametrize(
+    ("talk", "error"),
+    [
+        ("[json.dumps(answer), chr(10)]", ""),
+        ("[json.dumps(answer | {'id': 'x'} if number else answer) + chr(10)]", "its answer is not what it was asked"),
+        ("[json.dumps({} if number else answer) + chr(10)]", "its answer is not what it was asked"),
+        ("[(json.dumps(answer) + chr(10)) * (number + 1)]", "its answer is not what it was asked"),
+        ("[json.dumps(answer) + chr(10) + '{}' * number]", "its answer is not what it was asked"),
+        ("['[' * 100000 + chr(10)]", "its answer is not what it was asked"),
+        ("['7' * (9 << 20)]", "its answer is too long"),
+    ],
+)
+def test_only_the_answer_to_a_request_is_believed(
+    sandbox: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, talk: str, error: str
+) -> None:
+    """A process that says anything else, or more, is ended."""
+    program = tmp_path / "chatterbox.py"
+    program.write_text(CHATTERBOX.replace("TALK", talk))
+    monkeypatch.setattr(importlib.import_module("worker.sandbox"), "PROGRAM", program)
+    box = sandbox()
+    answer = box.scan(program)
+    assert (answer.outcome, answer.error) == ("error" if error else "described", error)
+    assert (box.child is None) == bool(error)
+
+
+def test_a_process_that_speaks_unasked_is_replaced(
+    sandbox: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the next scan; whoever asks it all the same is told."""
+    module = importlib.import_module("worker.sandbox")
+    program = tmp_path / "chatterbox.py"
+    program.write_text(CHATTERBOX.replace("TALK", "[json.dumps(answer) + chr(10), '{}']"))
+    monkeypatch.setattr(module, "PROGRAM", program)
+    box = sandbox()
+    box.start()
+    pid = box.child.process.pid
+    until(box.child.spoiled)
+    with pytest.raises(module.ChildError, match="it said what it was not asked"):
+        box.child.ask(do="scan", path="x")
+    box.start()
+    assert gone(pid)
+    assert box.child.process.pid != pid
+
+
+def test_a_host_that_cannot_start_a_process_says_so(
+    sandbox: Callable[..., Any], script: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not the sample's fault, and goes by."""
+    module = importlib.import_module("worker.sandbox")
+    box = sandbox()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.subprocess, "Popen", refuse)
+        answer = box.scan(script(""))
+    assert (answer.outcome, answer.error) == ("error", "worker: Resource temporarily unavailable")
+    assert box.scan(script("")).outcome == "clean"
+
+
+def test_a_fork_that_is_refused_is_the_hosts_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leaves no pipe open."""
+    child = importlib.import_module("worker.child")
+
+    def refuse() -> int:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(child.os, "fork", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    assert child.in_a_fork(dict, 1.0) == {"error": "worker: Cannot allocate memory"}
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
         ("raise ValueError('two\\nlines')", "ValueError: two lines"),
-        ("raise KeyboardInterrupt", "crashed: SIGINT"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise SystemExit(2)", "SystemExit: 2"),
         ("ctypes.string_at(0)", "crashed: SIGSEGV"),
         ("os.abort()", "crashed: SIGABRT"),
         ("os._exit(3)", "crashed: exit code 3"),
@@ -166,14 +300,15 @@ def test_many_scans_use_one_process(sandbox: Callable[..., Any], script: Callabl
 def test_a_failure_is_the_verdict_and_the_next_scan_works(
     sandbox: Callable[..., Any], script: Callable[[str], Path], code: str, error: str
 ) -> None:
-    """By the name of the signal or of the exception; the process is gone, and another one does the next scan."""
+    """By the name of the signal or of the exception; only the fork is gone, and the next one has the next scan."""
     box = sandbox()
     box.start()
     pid = box.child.process.pid
     answer = box.scan(script(code))
     assert (answer.outcome, answer.error, answer.engine_version) == ("error", error, "1")
-    assert gone(pid)
+    assert children(pid) == []
     assert box.scan(script("")).outcome == "clean"
+    assert box.child.process.pid == pid
 
 
 def test_a_process_that_was_killed_from_outside_is_replaced(
@@ -186,21 +321,52 @@ def test_a_process_that_was_killed_from_outside_is_replaced(
     until(lambda: gone(box.child.process.pid))
     assert box.scan(script("")).outcome == "clean"
     first = box.child.process.pid
-    code = f"if os.getpid() == {first}: os.kill(os.getpid(), 9)"
-    assert box.scan(script(code)).outcome == "clean"
+    threading.Timer(0.5, box.child.process.kill).start()
+    assert box.scan(script(f"if os.getppid() == {first}: time.sleep(60)")).outcome == "clean"
+    assert box.child.process.pid != first
     answer = box.scan(script("os.kill(os.getpid(), 9)"))
     assert (answer.outcome, answer.error) == ("error", "crashed: SIGKILL")
 
 
 def test_an_engine_that_hangs_times_out(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
-    """Also one that ignores what can be ignored; its process is ended."""
+    """Also one that would survive its parent, or has closed its pipe, or goes on after its answer; its fork is ended."""
     box = sandbox(timeout=0.5)
     box.start()
     pid = box.child.process.pid
-    answer = box.scan(script("while True: pass"))
-    assert (answer.outcome, answer.error) == ("timed_out", "timed out after 0.5 s")
-    assert 0.5 <= answer.duration < 5
+    hide = "os.setsid()\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\nwhile True: pass"
+    linger = "for number in range(3, 64):\n    try: os.write(number, b'{}')\n    except OSError: pass\nwhile True: pass"
+    for code in ("while True: pass", hide, linger):
+        answer = box.scan(script(code))
+        assert (answer.outcome, answer.error) == ("timed_out", "timed out after 0.5 s")
+        assert 0.5 <= answer.duration < 4
+        assert children(pid) == []
+        assert box.child.process.pid == pid
+    assert box.scan(script("os.closerange(3, 64)\nwhile True: pass")).error == "crashed: SIGKILL"
+    assert children(pid) == []
+    box.options["timeout"] = box.child.timeout = 20
+    assert box.scan(script("")).outcome == "clean"
+    assert box.child.process.pid == pid
+
+
+def test_a_process_that_hangs_is_ended_with_its_fork(
+    sandbox: Callable[..., Any], script: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a little longer than its fork."""
+    monkeypatch.setattr(importlib.import_module("worker.sandbox"), "OVERTIME", 0.5)
+    box = sandbox(timeout=1)
+    box.start()
+    pid = box.child.process.pid
+    forks = []
+
+    def stop() -> None:
+        forks.extend(until(lambda: children(pid)))
+        os.kill(pid, signal.SIGSTOP)
+
+    threading.Thread(target=stop).start()
+    answer = box.scan(script("time.sleep(60)"))
+    assert (answer.outcome, answer.error) == ("timed_out", "timed out after 1 s")
     assert gone(pid)
+    until(lambda: gone(forks[0]))
     assert box.scan(script("")).outcome == "clean"
 
 
@@ -307,9 +473,12 @@ def test_an_engine_ends_with_the_process_that_started_it(sandbox: Callable[..., 
         box.scan(script("time.sleep(600)"))
         os._exit(0)
     child = int(os.read(readable, 32))
+    (fork,) = until(lambda: children(child))
+    time.sleep(0.2)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     until(lambda: gone(child))
+    until(lambda: gone(fork))
     os.close(readable)
     os.close(writable)
 
@@ -333,11 +502,12 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
     running = []
 
     def start(answers: list[tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]) -> SimpleNamespace:
-        state = SimpleNamespace(paths=[])
+        state = SimpleNamespace(paths=[], headers=[])
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # noqa: N802
                 state.paths.append(self.path)
+                state.headers.append((self.headers["Authorization"], self.headers["X-Delivery"]))
                 status, body, *more = answers[min(len(state.paths), len(answers)) - 1]
                 headers = {"Content-Length": str(len(body)), **(more[0] if more else {})}
                 self.send_response(status)
@@ -375,19 +545,30 @@ def fetch(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mod
 
 
 def test_a_sample_is_fetched_into_a_private_file(fetch: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
-    """Which is gone afterwards; the path is that of the task, below that of the master."""
+    """Which is gone afterwards. The address says nothing: the signature is in a header."""
     body = os.urandom(300_000)
     master = server([(200, body)])
-    with fetch.sample(master.url + "/scan/", "/fetch/signed:x/") as path:
+    with fetch.sample(master.url + "/scan/", "signed:x", "5c1c") as path:
         assert path.read_bytes() == body
         assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
     assert not path.exists()
-    assert master.paths == ["/scan/fetch/signed:x/"]
+    assert master.paths == ["/scan/fetch/"]
+    assert master.headers == [("Signature signed:x", "5c1c")]
+
+
+@pytest.mark.parametrize("signed", ["two\r\nlines: x", "\N{EURO SIGN}"])
+def test_a_signature_that_is_none_is_not_sent(fetch: ModuleType, server: Callable[..., SimpleNamespace], signed: str) -> None:
+    """And not told to anyone."""
+    master = server([(200, b"")])
+    with pytest.raises(fetch.UnwantedError, match="the signature is none"), fetch.sample(master.url, signed, "5c1c"):
+        pass
+    assert master.paths == []
 
 
 def test_an_empty_sample_is_a_sample(fetch: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
     """Of no bytes."""
-    with fetch.sample(server([(200, b"")]).url, "/fetch/x/") as path:
+    with fetch.sample(server([(200, b"")]).url, "x", "5c1c") as path:
         assert path.read_bytes() == b""
 
 
@@ -397,10 +578,10 @@ def test_some_answers_end_the_task(
 ) -> None:
     """At the first attempt, and nothing stays behind."""
     master = server([(status, b"")])
-    with pytest.raises(fetch.UnwantedError, match=reason), fetch.sample(master.url, "/fetch/x/"):
+    with pytest.raises(fetch.UnwantedError, match=reason), fetch.sample(master.url, "x", "5c1c"):
         pass
     assert len(master.paths) == 1
-    assert not list((tmp_path / "tmp").iterdir())
+    assert not list((tmp_path / "tmp").glob("*/*"))
 
 
 @pytest.mark.parametrize(
@@ -416,9 +597,10 @@ def test_some_answers_end_the_task(
 def test_other_answers_are_waited_out(fetch: ModuleType, server: Callable[..., SimpleNamespace], trouble: tuple) -> None:
     """A redirect is not followed, half a sample is none, and the next attempt begins at the beginning."""
     master = server([trouble, trouble, (200, b"all")])
-    with fetch.sample(master.url, "/fetch/x/") as path:
+    with fetch.sample(master.url, "x", "5c1c") as path:
         assert path.read_bytes() == b"all"
-    assert master.paths == ["/fetch/x/"] * 3
+    assert master.paths == ["/fetch/"] * 3
+    assert master.headers == [("Signature x", "5c1c")] * 3
 
 
 def test_a_master_that_stays_away_is_given_up(
@@ -427,22 +609,74 @@ def test_a_master_that_stays_away_is_given_up(
     """With its last error."""
     monkeypatch.setattr(fetch, "PATIENCE", 0.2)
     master = server([(503, b"")])
-    with pytest.raises(fetch.AwayError, match="status 503"), fetch.sample(master.url, "/fetch/x/"):
+    with pytest.raises(fetch.AwayError, match="status 503"), fetch.sample(master.url, "x", "5c1c"):
         pass
     assert len(master.paths) > 1
-    with pytest.raises(fetch.AwayError, match="refused"), fetch.sample("http://127.0.0.1:1", "/fetch/x/"):
+    with pytest.raises(fetch.AwayError, match="refused"), fetch.sample("http://127.0.0.1:1", "x", "5c1c"):
         pass
 
 
-def test_what_killed_workers_left_is_removed(fetch: ModuleType, tmp_path: Path) -> None:
-    """Old samples only, and nothing of anyone else's."""
-    files = {name: tmp_path / "tmp" / name for name in ("phagescan-sample-old", "phagescan-sample-new", "other")}
-    for path in files.values():
+@pytest.fixture
+def full(fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The disk has no room for what is written of a sample."""
+    make = fetch.tempfile.mkstemp
+
+    def mkstemp(**options: Any) -> tuple[int, str]:
+        descriptor, name = make(**options)
+        os.dup2(disk.fileno(), descriptor)
+        return descriptor, name
+
+    with open("/dev/full", "wb", buffering=0) as disk, monkeypatch.context() as patch:
+        patch.setattr(fetch.tempfile, "mkstemp", mkstemp)
+        yield
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_a_full_disk_is_not_taken_for_a_master_that_is_away(
+    fetch: ModuleType, server: Callable[..., SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """It is asked once, and nothing stays behind."""
+    # A device cannot be truncated.
+    monkeypatch.setattr(fetch, "empty", lambda _: None)
+    master = server([(200, b"x" * size)])
+    with pytest.raises(OSError, match="No space left"), fetch.sample(master.url, "x", "5c1c"):
+        pass
+    assert len(master.paths) == 1
+    assert not list((tmp_path / "tmp").glob("*/*"))
+
+
+def test_what_killed_workers_left_is_removed(fetch: ModuleType, server: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
+    """However new it is; nothing that is in use, and nothing of anyone else's."""
+    left, other = fetch.directory() / "left", tmp_path / "tmp" / "other"
+    for path in (left, other):
         path.touch()
-    for name in ("phagescan-sample-old", "other"):
-        os.utime(files[name], (0, 0))
-    fetch.remove_leftovers()
-    assert [name for name, path in files.items() if path.exists()] == ["phagescan-sample-new", "other"]
+    with fetch.sample(server([(200, b"in use")]).url, "x", "5c1c") as path:
+        fetch.remove_leftovers()
+        assert path.exists()
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_the_directory_of_the_samples_is_private(fetch: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that others may enter is closed, and one that belongs to somebody else is not used."""
+    path = fetch.directory()
+    assert path.parent == tmp_path / "tmp"
+    path.chmod(0o755)
+    assert fetch.directory().stat().st_mode & 0o777 == 0o700
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermissionError, match="is not this user's directory"):
+        fetch.directory()
+    path.unlink()
+    path.touch()
+    with pytest.raises(FileExistsError):
+        fetch.directory()
+    me = os.geteuid()
+    (tmp_path / "tmp" / f"phagescan-worker-{me + 1}").mkdir()
+    monkeypatch.setattr(fetch.os, "geteuid", lambda: me + 1)
+    with pytest.raises(PermissionError, match="is not this user's directory"):
+        fetch.directory()
 
 
 @pytest.fixture
@@ -472,7 +706,7 @@ def run(tasks: ModuleType, engine: str, url: str) -> Any:
     tasks.CONF["scan"]["master_url"] = url
     tasks.scan.push_request(id="5c1c", hostname="scan@unit")
     try:
-        return tasks.scan.run(engine, "/fetch/x/")
+        return tasks.scan.run(engine=engine, signed="x")
     finally:
         tasks.scan.pop_request()
 
@@ -495,6 +729,40 @@ def test_the_task_ends_when_no_verdict_is_wanted(tasks: ModuleType, server: Call
     """And sends nothing."""
     run(tasks, "yara", server([(204, b"")]).url)
     assert tasks.sent == []
+
+
+def test_each_delivery_of_a_task_has_a_number(tasks: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+    """Which it keeps when it has to ask again."""
+    master = server([(503, b""), (204, b"")])
+    run(tasks, "yara", master.url)
+    run(tasks, "yara", master.url)
+    first, same, other = (delivery for _, delivery in master.headers)
+    assert first == same != other
+    assert all(len(delivery) == 32 and int(delivery, 16) for delivery in (first, other))
+
+
+def test_what_a_worker_lacks_is_its_answer(
+    tasks: ModuleType, fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task does not come again: its sample would be taken for one that ends workers."""
+
+    def refuse(**_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch.tempfile, "mkstemp", refuse)
+    run(tasks, "yara", server([(200, b"A text.\n")]).url)
+    ((_, options),) = tasks.sent
+    assert (options["kwargs"]["outcome"], options["kwargs"]["error"]) == ("error", "worker: No space left on device")
+
+
+def test_a_worker_does_not_begin_without_a_place_for_samples(tasks: ModuleType, fetch: ModuleType) -> None:
+    """It says why."""
+    tasks.clean_up()
+    place = fetch.directory()
+    place.rmdir()
+    place.touch()
+    with pytest.raises(SystemExit, match="there is no place for samples: File exists"):
+        tasks.clean_up()
 
 
 def test_the_task_goes_back_to_its_queue_when_the_master_is_away(

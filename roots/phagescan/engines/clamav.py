@@ -70,6 +70,8 @@ class Clamav(Engine):
                 answer = b""
                 while not answer.endswith(b"\0") and (piece := clamd.recv(4096)):
                     answer += piece
+        except FileNotFoundError as error:
+            raise ClamavError(f"clamd has no signatures yet, or was stopped: there is no {self.socket}") from error
         except OSError as error:
             raise ClamavError(f"clamd at {self.socket} does not answer ({error.strerror or error})") from error
         return answer.rstrip(b"\0").decode(errors="replace").strip()

@@ -24,7 +24,7 @@ class ReadOnly:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Samples and verdicts stay; other old records go by themselves, see scaggr.tasks.prune."""
+        """Samples and verdicts stay; other old records go by themselves, see the task scaggr.prune."""
         return False
 
 

@@ -98,7 +98,11 @@ class VerdictOut(Schema):
 
 
 class RunOut(Schema):
-    """A scan of a sample."""
+    """A scan of a sample.
+
+    `infected` is true as soon as an engine accuses, false when no engine did, none failed and one at least acquits, and
+    null otherwise: also where an engine failed or did not answer.
+    """
 
     id: str
     name: str
@@ -127,7 +131,7 @@ class PageOut(Schema):
 
 
 class SampleOut(Schema):
-    """A sample; `status`, `infected`, `threats` and `verdicts` are those of its newest scan."""
+    """A sample; `status`, `infected`, `threats` and `verdicts` are those of its newest scan, see RunOut."""
 
     sha256: str
     sha1: str

@@ -1,19 +1,28 @@
 """CeleryCAM: takes a snapshot of the nodes and their tasks every few seconds and keeps it in the database.
 
 celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
+
+Whatever runs tasks sends events, and what stands in one is its sender's word. A row that cannot be is left out.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from celery.events.snapshot import Polaroid
 from celery.events.state import State, Task, Worker
 from celery.utils.log import get_logger
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import DataError, Error, IntegrityError, close_old_connections, connection, transaction
 
 from scaggr.models import TaskState, WorkerState
+from scaggr.text import clip, seconds
 
 logger = get_logger(__name__)
+
+BAD_ROW = (ArithmeticError, AttributeError, DataError, IntegrityError, TypeError, ValueError)
+"""What a row meets that is not as it should be. The database itself is well then."""
+
+EXCEPTION_LENGTH = 2000
 
 
 class Camera(Polaroid):
@@ -32,9 +41,9 @@ class Camera(Polaroid):
             close_old_connections()
             with transaction.atomic():
                 for worker in state.workers.values():
-                    write_worker(worker)
+                    write(write_worker, worker)
                 for task in changed:
-                    write_task(task)
+                    write(write_task, task)
         except Error as error:
             logger.error("camera: snapshot not written, the next one makes up for it: %s", str(error).strip())
             connection.close()
@@ -42,35 +51,48 @@ class Camera(Polaroid):
             self._written = marks
 
 
+def write(write_row: Callable[[Any], None], what: Worker | Task) -> None:
+    """Write a row, or leave it out: update_or_create has a savepoint of its own, so the others stay."""
+    try:
+        write_row(what)
+    except BAD_ROW as error:
+        logger.warning("camera: %s: %.200r left out: %.200s", type(what).__name__, what.id, str(error).strip())
+
+
 def write_worker(worker: Worker) -> None:
     """Record a node."""
     known = {
         "online": worker.alive,
         "last_heartbeat": moment(worker.heartbeats[-1] if worker.heartbeats else None),
-        "active": worker.active,
-        "processed": worker.processed,
-        "software": " ".join(filter(None, (worker.sw_ident, worker.sw_ver))) or None,
+        "active": count(worker.active, 2**31),
+        "processed": count(worker.processed, 2**63),
+        "software": clip(" ".join(filter(None, (worker.sw_ident, worker.sw_ver))), 255) or None,
     }
-    WorkerState.objects.update_or_create(hostname=worker.hostname, defaults=without_none(known))
+    WorkerState.objects.update_or_create(hostname=clip(worker.hostname, 255), defaults=without_none(known))
 
 
 def write_task(task: Task) -> None:
     """Record a task. What no event has told is left as it was: the camera may have come late."""
     known = {
-        "name": task.name,
-        "state": task.state,
-        "worker": task.worker.hostname if task.worker else None,
+        "name": task.name and clip(task.name, 255),
+        "state": clip(task.state, 64),
+        "worker": clip(task.worker.hostname, 255) if task.worker else None,
         "received_at": moment(task.received),
         "seen_at": moment(task.timestamp),
-        "runtime": task.runtime,
-        "exception": task.exception,
+        "runtime": seconds(task.runtime),
+        "exception": task.exception and clip(task.exception, EXCEPTION_LENGTH),
     }
-    TaskState.objects.update_or_create(uuid=task.uuid, defaults=without_none(known))
+    TaskState.objects.update_or_create(uuid=clip(task.uuid, 255), defaults=without_none(known))
 
 
-def moment(seconds: float | None) -> datetime | None:
+def moment(since: float | None) -> datetime | None:
     """Turn an event's time into a date."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return None if since is None else datetime.fromtimestamp(since, UTC)
+
+
+def count(number: Any, limit: int) -> int | None:
+    """Return a number that its column can hold, or None for what is none."""
+    return number if isinstance(number, int) and 0 <= number < limit else None
 
 
 def without_none(known: dict[str, Any]) -> dict[str, Any]:

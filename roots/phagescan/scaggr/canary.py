@@ -19,7 +19,6 @@ from kombu.exceptions import KombuError
 
 from scaggr.celery import app
 from scaggr.models import Canary, TaskState, WorkerState
-from scaggr.tasks import canary_out, home_id
 
 NODES = {"master": "master.master", "results": "master.results"}
 SERVICES = {"master": "celeryd-master", "results": "celeryd-result"}
@@ -61,6 +60,11 @@ class Flight:
         return self.broken is None
 
 
+def home_id(canary: str) -> str:
+    """Name the second task of a canary after the first, so that a repeated first one does not make two."""
+    return f"{canary}-home"
+
+
 def fly(timeout: float) -> Flight:
     """Send a canary, wait for it at every hop for `timeout` seconds, and return what became of it.
 
@@ -94,7 +98,8 @@ def send(flight: Flight) -> None:
     try:
         with app.connection_for_write(connect_timeout=5) as connection:
             connection.connect()
-            canary_out.apply_async(
+            app.send_task(
+                "scaggr.canary_out",
                 args=[time.time()],
                 task_id=flight.id,
                 connection=connection,

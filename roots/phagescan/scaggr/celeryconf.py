@@ -14,6 +14,9 @@ from urllib.parse import quote
 accept_content = ["json"]
 task_serializer = "json"
 
+# What else a message may ask of a node, see there.
+worker_consumer = "scaggr.intake:Consumer"
+
 # No task is lost: its message leaves the broker when the task has ended, and goes back when the worker was killed.
 # A task may therefore run twice, and each is written so that this does no harm.
 task_acks_late = True

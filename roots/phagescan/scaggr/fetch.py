@@ -1,4 +1,4 @@
-"""Where the scan workers fetch the samples. The signature in the path stands for a login."""
+"""Where the scan workers fetch the samples. A signature stands for a login: in a header, as addresses end up in logs."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
@@ -11,9 +11,10 @@ from scaggr.scans import claim
 @login_not_required
 @never_cache
 @require_GET
-def fetch(request: HttpRequest, signed: str) -> HttpResponseBase:
+def fetch(request: HttpRequest) -> HttpResponseBase:
     """Answer with a sample's bytes, or with the status that ends the task; scaggr.scans.claim says which."""
-    status, path = claim(signed)
-    if path is None:
+    scheme, _, signed = request.headers.get("Authorization", "").partition(" ")
+    status, file = claim(signed if scheme == "Signature" else "", request.headers.get("X-Delivery", ""))
+    if file is None:
         return HttpResponse(status=status, content_type="text/plain")
-    return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="application/octet-stream")
+    return FileResponse(file, as_attachment=True, content_type="application/octet-stream")

@@ -8,11 +8,12 @@ import errno
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -20,8 +21,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core import signing
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
-from django.urls import reverse
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from scaggr.broker import BROKER_ERRORS, depths, publish
@@ -42,10 +42,16 @@ PATIENCE = timedelta(seconds=5)
 AT_ONCE = 200
 """How many such runs are dispatched at a time: the rest waits for the next time."""
 
+ENGINES = 32
+"""How many engines a worker may have, and how many names there may be for engines: every run waits for all of them."""
+
 INCOMING_KEEP = timedelta(hours=6)
 """How old a file is that was being received when the server was killed."""
 
 FETCH_SALT = "scaggr.fetch"
+
+DELIVERY = re.compile("[0-9a-f]{32}")
+"""How a worker numbers the deliveries of its messages."""
 
 
 class SubmitError(Exception):
@@ -156,7 +162,7 @@ def dispatch(run_id: str) -> None:
             if verdict.outcome == Outcome.PENDING:
                 publish(
                     "worker.scan",
-                    kwargs={"engine": verdict.engine, "path": fetch_path(verdict)},
+                    kwargs={"engine": verdict.engine, "signed": signature(verdict)},
                     queue=engine_queue(verdict.engine),
                     task_id=str(verdict.id),
                     expires=expires,
@@ -186,38 +192,45 @@ def dispatch_waiting() -> None:
             return
 
 
-def fetch_path(verdict: Verdict) -> str:
-    """Return where a worker fetches the sample for a verdict."""
-    return reverse("fetch", args=[signing.dumps(str(verdict.id), salt=FETCH_SALT)])
+def signature(verdict: Verdict) -> str:
+    """Return what a worker fetches the sample for a verdict with."""
+    return signing.dumps(str(verdict.id), salt=FETCH_SALT)
 
 
-def claim(signed: str) -> tuple[int, Path | None]:
-    """Answer a worker that wants a sample: with an HTTP status, and with the file if it is to be scanned.
+def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
+    """Answer a worker that wants a sample: with an HTTP status, and with the open file if it is to be scanned.
 
-    403 the signature is bad or too old, 204 the verdict is there already, 410 there is nothing to scan any more.
+    403 the signature is bad or too old, 204 the verdict is there already, 410 there is nothing to scan any more. A worker
+    that asks again for the same delivery of its message is not one more that may have died of the sample.
     """
     try:
         verdict_id = signing.loads(signed, salt=FETCH_SALT, max_age=settings.SCAN_EXPIRES)
     except signing.BadSignature as error:
         logger.warning("fetch refused: %s", type(error).__name__)
         return 403, None
+    if not DELIVERY.fullmatch(delivery):
+        delivery = ""
     with transaction.atomic():
         run = lock_run(verdicts__id=verdict_id)
         if run is None:
             return 410, None
         verdict = run.verdicts.get(id=verdict_id)
-        path = run.sample.path
         if verdict.outcome != Outcome.PENDING:
             return 204, None
-        if verdict.attempts >= ATTEMPTS:
+        again = delivery != "" and delivery == verdict.delivery
+        if verdict.attempts >= ATTEMPTS and not again:
             logger.error("poison: sample %s ended its worker %s times in %s", run.sample_id, ATTEMPTS, verdict.engine)
             give_up(run, [verdict], Outcome.ERROR, "poison")
             return 410, None
-        if not path.is_file():
+        try:
+            # Before anything is counted: what keeps the master from it is not the sample's fault.
+            file = run.sample.path.open("rb")
+        except FileNotFoundError:
             give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
             return 410, None
-        run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1)
-    return 200, path
+        if not again:
+            run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)
+    return 200, file
 
 
 # What the engines answer.
@@ -258,10 +271,12 @@ def record(
         close_if_complete(run)
 
 
-def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
+def announce(worker: str, engines: list[dict[str, Any]]) -> None:
     """Note which engines a worker has, and which of them work. What it names no longer is gone."""
     worker = clip(worker, 255)
     now = timezone.now()
+    if len(engines) > ENGINES:
+        logger.error("%s announces %s engines: all but the first %s are refused", worker, len(engines), ENGINES)
     rows = {
         engine["name"]: Engine(
             name=engine["name"],
@@ -272,10 +287,14 @@ def announce(worker: str, engines: Iterable[dict[str, Any]]) -> None:
             announced_at=now,
             live=not engine.get("problem"),
         )
-        for engine in engines
+        for engine in engines[:ENGINES]
         if is_announcement(engine)
     }
     with transaction.atomic():
+        known = set(Engine.objects.order_by().values_list("name", flat=True).distinct())
+        for name in sorted(rows.keys() - known)[max(0, ENGINES - len(known)) :]:
+            logger.error("%s announces the engine %s, which is refused: there are %s already", worker, name, len(known))
+            del rows[name]
         Engine.objects.bulk_create(
             # In one order, so that two announcements of a worker cannot wait for each other.
             [rows[name] for name in sorted(rows)],
@@ -353,14 +372,16 @@ def search(q: str) -> QuerySet[ScanRun]:
     if len(query.prefix) > 32:
         # Too long for an MD5, and too regular for anything else than a hash.
         return runs.filter(by_hash(query.prefix))
-    values = Func(Func(F("metadata"), function="avals"), Value("\n"), function="array_to_string", output_field=TextField())
-    found = Q(name__icontains=query.text) | Q(value__icontains=query.text)
+    verdicts = Verdict.objects.order_by().values("run_id")
+    matches = Q(name__icontains=query.text) | Q(id__in=verdicts.filter(name__icontains=query.text))
     if query.pair:
+        # Apart from the names, which have no index: so this one uses its own.
         key, value = query.pair
-        found |= Q(metadata__contains={key: value}) if value else Q(metadata__has_key=key)
-    verdicts = Verdict.objects.alias(value=values).filter(found).order_by().values("run_id")
-    matches = Q(name__icontains=query.text) | Q(id__in=verdicts)
-    return runs.filter(matches | by_hash(query.prefix) if query.prefix else matches)
+        held = {"metadata__contains": {key: value}} if value else {"metadata__has_key": key}
+        matches |= Q(id__in=verdicts.filter(**held))
+    if query.prefix:
+        matches |= by_hash(query.prefix)
+    return runs.filter(matches)
 
 
 def by_hash(prefix: str) -> Q:
@@ -369,13 +390,16 @@ def by_hash(prefix: str) -> Q:
 
 
 def summary(run: ScanRun) -> dict[str, Any]:
-    """Return `status`, `infected` (None while nobody knows) and `threats`, the names that the engines gave."""
+    """Return `status`, `infected` and `threats`, the names that the engines gave.
+
+    Not infected is what an engine has acquitted and every other one has looked at as well. Where one failed, nobody knows.
+    """
     verdicts = run.verdicts.all()
     outcomes = {verdict.outcome for verdict in verdicts}
     infected = None
     if Outcome.INFECTED in outcomes:
         infected = True
-    elif Outcome.CLEAN in outcomes and Outcome.PENDING not in outcomes:
+    elif Outcome.CLEAN in outcomes and outcomes <= {Outcome.CLEAN, Outcome.DESCRIBED}:
         infected = False
     threats = {verdict.name: None for verdict in verdicts if verdict.outcome == Outcome.INFECTED and verdict.name}
     return {"status": run.status.value, "infected": infected, "threats": list(threats)}

@@ -14,7 +14,8 @@ KEY_LENGTH = 100
 VALUE_BYTES = 2000
 """A value is an entry of the GIN index as a whole, and PostgreSQL takes none of more than 2,700 bytes there."""
 
-QUERY_LENGTH = 200
+QUERY_LENGTH = 300
+"""Characters that are searched for: gunicorn takes 4094 bytes of an address, and a character may need twelve."""
 
 # Control characters, those that turn the direction of writing and other unseen ones, lone surrogates, line ends.
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}

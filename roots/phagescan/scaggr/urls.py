@@ -37,7 +37,7 @@ urlpatterns = [
     path("samples/<sha256:sha256>/zip/", views.sample_zip, name="sample-zip"),
     path("status/", views.status, name="status"),
     path("status/parts/", views.status_parts, name="status-parts"),
-    path("fetch/<str:signed>/", fetch, name="fetch"),
+    path("fetch/", fetch, name="fetch"),
     path("api/", api.urls),
     path("login/", views.page(views.Login.as_view()), name="login"),
     path("logout/", LogoutView.as_view(next_page=format_lazy("{}?out", reverse_lazy("login"))), name="logout"),

@@ -20,8 +20,9 @@ from stream_zip import ZIP_AUTO, stream_zip
 
 from scaggr.canary import duration
 from scaggr.models import Sample, ScanRun, Verdict
-from scaggr.scans import SubmitError, TooBigError, rescan, search, submit, summary
+from scaggr.scans import SubmitError, TooBigError, as_uuid, rescan, search, submit, summary
 from scaggr.status import server_status
+from scaggr.text import QUERY_LENGTH, parse_query
 
 PAGE = 25
 """Rows of a page of the list."""
@@ -34,12 +35,6 @@ POLLED = 200
 
 SHORT = 0.001
 """Seconds: below this nobody wants to know more."""
-
-LONGEST_QUERY = 300
-"""Characters that are searched for: gunicorn takes 4094 bytes of an address, and a character may need nine."""
-
-LONGEST_LINK = 200
-"""Characters of a value that is still offered as a search."""
 
 ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is told to everybody
 CHUNK = 1 << 16
@@ -79,14 +74,14 @@ class Login(LoginView):
 def home(request: HttpRequest) -> HttpResponse:
     """Show the drop zone and the list of runs, or the list alone when the search box asks for it."""
     # PostgreSQL keeps no NUL.
-    query = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
+    query = request.GET.get("q", "").replace("\0", "").strip()[:QUERY_LENGTH]
     runs = Paginator(search(query), PAGE).get_page(request.GET.get("page"))
     runs.object_list = [described(run) for run in runs]
     alone = bool(request.htmx and not request.htmx.history_restore_request)
     context = {
         "alone": alone,
         "query": query,
-        "longest": LONGEST_QUERY,
+        "longest": QUERY_LENGTH,
         "runs": runs,
         "limit": settings.MAX_SAMPLE_SIZE,
         "limit_text": f"{settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB",
@@ -191,8 +186,10 @@ def about(request: HttpRequest, sha256: str) -> dict[str, Any]:
     found = get_object_or_404(Sample, sha256=sha256)
     every = found.runs.select_related("sample", "submitted_by").prefetch_related("verdicts")
     runs = [described(run) for run in every[:EARLIER]]
-    wanted = request.GET.get("run", "")
-    run = next((run for run in runs if str(run.id) == wanted), runs[0] if runs else None)
+    wanted = as_uuid(request.GET.get("run"))
+    if wanted and wanted not in [run.id for run in runs]:
+        runs.extend(described(run) for run in every.filter(id=wanted))
+    run = next((run for run in runs if run.id == wanted), runs[0] if runs else None)
     names = sorted(set(found.runs.order_by().values_list("name", flat=True).distinct()[:EARLIER]))
     return {
         "sample": found,
@@ -218,10 +215,16 @@ def shown_verdicts(run: ScanRun) -> list[Verdict]:
         if verdict.duration is not None:
             verdict.took = duration(verdict.duration) if verdict.duration >= SHORT else "< 1 ms"
         verdict.facts = [
-            (key, value, f"{reverse('home')}?{urlencode({'q': f'{key}={value}'})}" if len(value) <= LONGEST_LINK else "")
+            (key, value, search_link(key, value))
             for key, value in sorted((key, value or "") for key, value in verdict.metadata.items())
         ]
     return verdicts
+
+
+def search_link(key: str, value: str) -> str:
+    """Return the search for a piece of metadata, or "" where a search cannot say it: it is too long, or its key odd."""
+    query = f"{key}={value}"
+    return f"{reverse('home')}?{urlencode({'q': query})}" if parse_query(query).pair == (key, value) else ""
 
 
 @page

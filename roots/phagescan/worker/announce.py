@@ -12,7 +12,7 @@ from kombu import Connection, Producer
 from scaggr.celery import app
 from scaggr.conf import load
 from scaggr.queues import RESULTS
-from worker.sandbox import TIMEOUT, Child, ChildError, text
+from worker.sandbox import TIMEOUT, Child, ChildError, EngineError, text
 
 logger = get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Examinee:
                 self.look()
             elif time.monotonic() >= self.due:
                 self.begin()
-        except (ChildError, OSError, KeyError) as error:
+        except (ChildError, EngineError, OSError, KeyError) as error:
             self.finish(str(error) or type(error).__name__)
             self.stop()
         if self.problem != before[1] and self.problem is not None:
@@ -53,10 +53,13 @@ class Examinee:
 
     def begin(self) -> None:
         """Ask for a self-test, of a new process when there is none."""
+        if self.child and self.child.spoiled():
+            self.stop()
         self.testing, self.deadline = True, time.monotonic() + self.timeout
-        if self.child is None:
+        if self.child:
+            self.child.ask(do="self_test")
+        else:
             self.child = Child(self.name, self.options)
-        self.child.ask(do="self_test")
 
     def look(self) -> None:
         """See whether the process has answered."""
@@ -65,6 +68,7 @@ class Examinee:
                 self.kind = text(answer["kind"])
                 for lack in answer.get("missing", ()):
                     warn_once(f"engines run without a part of their confinement: {lack}")
+                self.child.ask(do="self_test")
             else:
                 self.version = text(answer["version"])
                 return self.finish("")

@@ -1,21 +1,31 @@
 """The process that runs one engine. The sandbox starts it by its path, as `python -I child.py`: nothing is inherited.
 
-It reads requests from standard input, one JSON object a line, and writes an answer for each: what was asked for, or an
-`error`. The first request says which engine to load, and how little the process may do.
+It reads requests from standard input, one JSON object a line, and writes an answer for each, with the request's `id`. The
+first request says which engine to load, and how little the process may do. Each further one is done by a fork, which
+has the loaded engine, can be no more than killed, and says in one piece what came out. So this process itself never
+sees a sample, nor understands what was said of one.
 """
 
+import contextlib
+import gc
 import json
 import os
+import select
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """A service manager sends these to everything below the worker, which then still ends its scans."""
+
+LONGEST = 1 << 20
+"""Bytes that a fork may say. More is not from an engine of ours."""
 
 OUT_OF_MEMORY = "out of memory"
 
@@ -27,34 +37,59 @@ def main() -> None:
     requests, answers = private_pipes()
     sys.path.insert(0, str(ROOT))
     first = json.loads(requests.readline())
-    engine, hello = None, {}
+    number = first.pop("id")
     try:
-        engine, hello = begin(**first)
+        engine, enclose, hello = begin(**first)
     except Exception as error:  # noqa: BLE001
-        hello = {"error": describe(error)}
-    answer(answers, hello)
+        return answer(answers, {"id": number, "error": describe(error)})
+    answer(answers, {"id": number, **hello})
     commands = {
-        "scan": lambda path: vars(engine.scan(Path(path))),
+        "scan": lambda path: vars(engine.scan(Path(path))) | {"version": engine.version()},
         "self_test": lambda: engine.self_test() or {"version": engine.version()},
     }
+
+    def perform(do: str, **arguments: Any) -> dict[str, Any]:
+        """Do what is asked for; this runs in the fork."""
+        # What is asked and answered here is none of its business.
+        for pipe in (requests, answers):
+            os.dup2(0, pipe.fileno())
+        enclose(arguments.values())
+        return commands[do](**arguments)
+
     for line in requests:
-        answer(answers, perform(commands, **json.loads(line)))
+        request = json.loads(line)
+        number, timeout = request.pop("id"), request.pop("timeout")
+        answer(answers, {"id": number, **in_a_fork(partial(perform, **request), timeout)})
+    return None
 
 
-def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tuple[Any, dict[str, Any]]:
-    """Give up what the engine does not need, then make it. Return it with what it is.
+def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tuple[Any, Callable, dict[str, Any]]:
+    """Give up what the engine does not need, then make it. Return it, what takes more from a fork, and what the engine is.
 
     Its libraries are imported before: some of them start programs to find their own parts.
     """
     from engines import load, module  # noqa: PLC0415  the path to it was not known before
-    from worker.confine import confine  # noqa: PLC0415
+    from worker.confine import LANDLOCK, confine, confine_fork  # noqa: PLC0415
 
     system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
-    ours = (sys.prefix, sys.base_prefix, str(ROOT), tempfile.gettempdir(), *given_paths(options))
+    readable = (*system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
     module(engine)
-    missing = confine(memory, parent, (*system, *ours))
+    missing = confine(memory, parent, (*readable, tempfile.gettempdir()))
     made = load(engine, options)
-    return made, {"version": made.version(), "kind": made.kind, "missing": missing}
+    # What a library loads at its first use is then there for every fork. Whether the test passes is asked elsewhere.
+    with contextlib.suppress(Exception):
+        made.self_test()
+    landlock = not any(lack.startswith(LANDLOCK) for lack in missing)
+    itself = os.getpid()
+
+    def enclose(paths: Any) -> None:
+        """Leave a fork with what the engine reads, and one sample."""
+        confine_fork(itself, (*readable, *paths) if landlock else None)
+
+    hello = {"version": made.version(), "kind": made.kind, "missing": missing}
+    gc.collect()
+    gc.freeze()
+    return made, enclose, hello
 
 
 def given_paths(options: dict[str, Any]) -> list[str]:
@@ -62,19 +97,77 @@ def given_paths(options: dict[str, Any]) -> list[str]:
     return [value for value in options.values() if isinstance(value, str) and value.startswith("/")]
 
 
-def perform(commands: dict[str, Callable[..., dict[str, Any]]], do: str, **arguments: Any) -> dict[str, Any]:
-    """Return what a command returns, or the error that it raised."""
+def in_a_fork(work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
+    """Have work done by a fork, which is gone afterwards. Return what it `said`, not yet understood, or why that is nothing."""
+    ours, its = os.pipe()
     try:
-        return commands[do](**arguments)
-    except Exception as error:  # noqa: BLE001
-        return {"error": describe(error)}
+        fork = os.fork()
+    except OSError as error:
+        os.close(ours)
+        os.close(its)
+        return {"error": f"worker: {error.strerror}"}
+    if fork == 0:
+        try:
+            os.close(ours)
+            with open(its, "wb") as pipe:
+                pipe.write(result(work))
+                pipe.flush()
+                # The pipe is closed by this and not before: one that has closed it is killed.
+                os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(its)
+    try:
+        said = listen(ours, time.monotonic() + timeout)
+    finally:
+        # One that has ended is not changed by this, and its number is not another's before it is waited for.
+        os.kill(fork, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
+        os.close(ours)
+    if said is None:
+        return {"timed_out": timeout}
+    if len(said) > LONGEST:
+        return {"error": "its answer is too long"}
+    return {"error": crash(code)} if code else {"said": said.decode(errors="replace")}
 
 
-def describe(error: Exception) -> str:
+def listen(pipe: int, deadline: float) -> bytes | None:
+    """Read to the end, or more than is allowed; None when it takes too long."""
+    said = bytearray()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while len(said) <= LONGEST:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return None
+        if not (piece := os.read(pipe, 1 << 16)):
+            break
+        said += piece
+    return bytes(said)
+
+
+def result(work: Callable[[], dict[str, Any]]) -> bytes:
+    """Return what work returns, or the error that it raised, as JSON."""
+    try:
+        return json.dumps(work()).encode()
+    except BaseException as error:  # noqa: BLE001  the fork ends anyhow
+        return json.dumps({"error": describe(error)}).encode()
+
+
+def describe(error: BaseException) -> str:
     """Write an error in one line."""
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def crash(code: int) -> str:
+    """Tell how a process ended: by its exit code, negative for a signal."""
+    if code >= 0:
+        return f"crashed: exit code {code}"
+    try:
+        return f"crashed: {signal.Signals(-code).name}"
+    except ValueError:
+        return f"crashed: signal {-code}"
 
 
 def private_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -11,7 +11,7 @@ import signal
 import struct
 from collections.abc import Callable, Iterable
 
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 # Landlock's system calls have these numbers on every architecture.
@@ -26,35 +26,54 @@ SCOPES = 0b11
 FILES = 64
 """Open files. Engines open the sample, and some of their libraries' data."""
 
+LANDLOCK = "no Landlock"
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
     """Give up everything but reading: `memory` MiB of address space, files below `readable`. Return what was not to be had."""
-    must(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-    if os.getppid() != parent:
-        raise SystemExit("the worker has ended")
+    end_with(parent)
     must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    # Nor is it written to by its own forks: they are not let into the memory of one that cannot be dumped.
+    must(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
     missing = []
     attempts: dict[str, Callable[[], None]] = {
-        "network namespace": own_network,
-        "Landlock": lambda: landlock(readable),
+        "no network namespace": own_network,
+        LANDLOCK: lambda: landlock(readable),
     }
     for name, attempt in attempts.items():
         try:
             attempt()
         except OSError as error:
-            missing.append(f"no {name} ({error.strerror})")
+            missing.append(f"{name} ({error.strerror})")
     limits = {
         resource.RLIMIT_AS: memory << 20,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: FILES,
-        resource.RLIMIT_NPROC: 0,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
     return missing
+
+
+def confine_fork(parent: int, readable: Iterable[str] | None) -> None:
+    """Give up still more, in a fork of a confined process: it makes no processes, and reads less. None: there is no Landlock.
+
+    What is below a second layer of Landlock cannot trace the process above it, nor signal it where the kernel knows that.
+    """
+    end_with(parent)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    if readable is not None:
+        landlock(readable)
+
+
+def end_with(parent: int) -> None:
+    """Be killed when the parent ends."""
+    must(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != parent:
+        raise SystemExit("the parent has ended")
 
 
 def own_network() -> None:

@@ -1,7 +1,11 @@
-"""Fetches a sample from the master, by the signed path that the task carries."""
+"""Fetches a sample from the master, by the signature that the task carries."""
 
 import contextlib
+import errno
+import fcntl
 import http.client
+import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +17,7 @@ from celery.utils.log import get_logger
 
 logger = get_logger(__name__)
 
-PREFIX = "phagescan-sample-"
+PLACE = "/fetch/"
 CHUNK = 1 << 16
 SOCKET_TIMEOUT = 30.0
 PATIENCE = 120.0
@@ -38,53 +42,90 @@ class UnwantedError(Exception):
 
 
 @contextlib.contextmanager
-def sample(master_url: str, path: str) -> Iterator[Path]:
-    """Have the sample in a file that nobody else can read, and that is gone afterwards."""
-    with tempfile.NamedTemporaryFile(prefix=PREFIX) as file:
-        download(master_url, path, file)
-        file.flush()
-        yield Path(file.name)
+def sample(master_url: str, signed: str, delivery: str) -> Iterator[Path]:
+    """Have the sample in a file that nobody else can read, and that is gone afterwards. What this host lacks is an OSError."""
+    descriptor, name = tempfile.mkstemp(dir=directory())
+    path = Path(name)
+    try:
+        with open(descriptor, "wb") as file:
+            # It lasts as long as this process, and tells that the file is in use.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            download(master_url, signed, delivery, file)
+            file.flush()
+            yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def download(master_url: str, path: str, file: BinaryIO) -> None:
+def download(master_url: str, signed: str, delivery: str, file: BinaryIO) -> None:
     """Write the sample to a file; be patient with a master that is away."""
     deadline = time.monotonic() + PATIENCE
     pauses = iter(PAUSES)
     pause = 0.0
     while True:
         try:
-            return attempt(master_url, path, file)
-        except (AwayError, OSError, http.client.HTTPException) as error:
+            empty(file)
+            for chunk in received(master_url, signed, delivery):
+                file.write(chunk)
+        except AwayError as error:
             pause = next(pauses, pause)
             if time.monotonic() + pause > deadline:
-                raise AwayError(f"{master_url}: {error or type(error).__name__}") from error
-            logger.warning("fetching from %s again in %s s: %s", master_url, pause, error or type(error).__name__)
+                raise AwayError(f"{master_url}: {error}") from error
+            logger.warning("fetching from %s again in %s s: %s", master_url, pause, error)
             time.sleep(pause)
+        else:
+            return
 
 
-def attempt(master_url: str, path: str, file: BinaryIO) -> None:
-    """Ask once. No redirect is followed: what is behind a login page is not the sample."""
+def empty(file: BinaryIO) -> None:
+    """Forget what an earlier attempt has brought."""
+    file.seek(0)
+    file.truncate()
+
+
+def received(master_url: str, signed: str, delivery: str) -> Iterator[bytes]:
+    """Ask once, and yield the sample. No redirect is followed: what is behind a login page is not the sample.
+
+    The signature is a header: addresses end up in logs. The delivery is the same whenever the same task asks again.
+    """
+    if not (signed.isascii() and signed.isprintable()):
+        raise UnwantedError("the signature is none")
     parts = urlsplit(master_url)
     kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}[parts.scheme]
+    headers = {"Authorization": f"Signature {signed}", "X-Delivery": delivery}
     with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT)) as connection:
-        connection.request("GET", parts.path.rstrip("/") + path)
-        response = connection.getresponse()
-        if reason := ENDED.get(response.status):
-            raise UnwantedError(reason)
-        if response.status != http.client.OK or response.length is None:
-            raise AwayError(f"status {response.status}")
-        length = response.length
-        file.seek(0)
-        file.truncate()
-        while chunk := response.read(CHUNK):
-            file.write(chunk)
-        if file.tell() != length:
-            raise AwayError(f"{file.tell()} of {length} bytes")
+        try:
+            connection.request("GET", parts.path.rstrip("/") + PLACE, headers=headers)
+            response = connection.getresponse()
+            if reason := ENDED.get(response.status):
+                raise UnwantedError(reason)
+            if response.status != http.client.OK or response.length is None:
+                raise AwayError(f"status {response.status}")
+            missing = response.length
+            while chunk := response.read(CHUNK):
+                missing -= len(chunk)
+                yield chunk
+        except (OSError, http.client.HTTPException) as error:
+            raise AwayError(str(error) or type(error).__name__) from error
+    if missing:
+        raise AwayError(f"{missing} bytes are missing")
 
 
-def remove_leftovers(age: float = 3600.0) -> None:
-    """Remove the samples of workers that were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > age:
-                path.unlink()
+def directory() -> Path:
+    """Return the directory of the samples: private, and made when it is not there."""
+    path = Path(tempfile.gettempdir(), f"phagescan-worker-{os.geteuid()}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"{path} is not this user's directory")
+    if stat.S_IMODE(status.st_mode) != 0o700:
+        path.chmod(0o700)
+    return path
+
+
+def remove_leftovers() -> None:
+    """Remove the samples of workers that were killed: all that no process has in use."""
+    for path in directory().iterdir():
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()

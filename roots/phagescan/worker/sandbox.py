@@ -1,6 +1,7 @@
 """Runs engines in processes of their own, one for each engine, so that nothing that a sample does to an engine matters.
 
-A process lives for many scans, and is replaced when it is next needed after a failure.
+A process lives long, and scans in forks of itself: whatever a sample did to one is gone with it. It is replaced, when it
+is next needed, after a failure of its own.
 """
 
 import contextlib
@@ -15,22 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from worker.child import OUT_OF_MEMORY
+from worker.child import LONGEST, OUT_OF_MEMORY, crash
 
 PROGRAM = Path(__file__).with_name("child.py")
 TIMEOUT = 60
 MEMORY = 1024
-SCANS = 1000
-"""Scans of a process. Its successor starts with clean memory."""
 
-LONGEST = 1 << 20
-"""Bytes of an answer. A longer one is not from an engine of ours."""
-
-KILLED = "crashed: SIGKILL"
+KILLED = crash(-signal.SIGKILL)
 
 GRACE = 2.0
 """Seconds that a process which closed its pipe has to end by itself, so that it can be said why."""
+
+OVERTIME = 5.0
+"""Seconds that a process has to end a scan that takes too long, before it is ended itself."""
 
 
 class ChildError(Exception):
@@ -39,6 +39,14 @@ class ChildError(Exception):
 
 class ChildTimeoutError(ChildError):
     """It did not answer in time."""
+
+
+class EngineError(Exception):
+    """The engine failed at what it was asked, and may well do better at the next; the message says how."""
+
+
+class EngineTimeoutError(EngineError):
+    """It took too long."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,9 @@ class Child:
     def __init__(self, engine: str, options: Mapping[str, Any]) -> None:
         """Start the process and have it load the engine; its first answer says what it is."""
         self.memory = int(options.get("memory", MEMORY))
+        self.timeout = float(options.get("timeout", TIMEOUT))
         self.received = bytearray()
-        self.scans = 0
+        self.asked = ""
         self.loaded = False
         self.process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAM)],
@@ -72,61 +81,89 @@ class Child:
             env={"LANG": "C.UTF-8", "TMPDIR": os.environ.get("TMPDIR", ""), "PYTHONDONTWRITEBYTECODE": "1"},
             start_new_session=True,
         )
-        self.ask(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid())
+        self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid())
 
     def ask(self, **request: Any) -> None:
+        """Ask for something that a fork does within the engine's timeout. There is one request at a time."""
+        if self.spoiled():
+            raise ChildError(self.end(GRACE) if self.closed() else "it said what it was not asked")
+        self.send(timeout=self.timeout, **request)
+
+    def send(self, **request: Any) -> None:
         """Send a request; it is small enough never to wait."""
+        self.asked = uuid4().hex
         try:
-            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.write(json.dumps({"id": self.asked, **request}).encode() + b"\n")
         except OSError:
             raise ChildError(self.end(GRACE)) from None
 
     def answer(self, timeout: float) -> dict[str, Any] | None:
-        """Wait for an answer; None when there is none yet."""
+        """Wait for the answer; None when there is none yet."""
         deadline = time.monotonic() + timeout
-        output = self.process.stdout.fileno()
-        poll = select.poll()
-        poll.register(output, select.POLLIN)
         while b"\n" not in self.received:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not self.events(max(0.0, deadline - time.monotonic())):
                 return None
-            if not (piece := os.read(output, 1 << 16)):
+            if not (piece := os.read(self.process.stdout.fileno(), 1 << 16)):
                 raise ChildError(self.end(GRACE))
             self.received += piece
-            if len(self.received) > LONGEST:
+            # As text in JSON within JSON, a byte that a fork said may be six.
+            if len(self.received) > 8 * LONGEST:
                 raise ChildError("its answer is too long")
-        line, _, self.received = self.received.partition(b"\n")
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise ChildError("its answer is not understood")
-        if error := answer.get("error"):
-            raise ChildError(f"{error} (limit {self.memory} MiB)" if error == OUT_OF_MEMORY else text(error))
-        return answer
+        line, _, more = self.received.partition(b"\n")
+        values = understood(line)
+        if more or values.pop("id", None) != self.asked:
+            raise ChildError("its answer is not what it was asked")
+        self.received.clear()
+        self.asked = ""
+        return self.outcome(values)
+
+    def outcome(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what a fork said, or what the process says of itself when it has loaded the engine."""
+        if "timed_out" in values:
+            raise EngineTimeoutError(f"timed out after {self.timeout:g} s")
+        if "said" in values:
+            values = understood(values["said"]) or {"error": "its answer is not understood"}
+        if error := values.get("error"):
+            error = f"{error} (limit {self.memory} MiB)" if error == OUT_OF_MEMORY else text(error)
+            raise (EngineError if self.loaded else ChildError)(error)
+        self.loaded = True
+        return values
 
     def wait(self, timeout: float) -> dict[str, Any]:
         """Return the answer, which has to come in time."""
         answer = self.answer(timeout)
         if answer is None:
-            raise ChildTimeoutError(f"timed out after {timeout:g} s")
+            raise ChildTimeoutError(f"timed out after {self.timeout:g} s")
         return answer
 
+    def spoiled(self) -> bool:
+        """Tell whether it has ended, or said something that it was not asked. What it would answer is not believed."""
+        return self.closed() or bool(not self.asked and self.events(0))
+
+    def closed(self) -> bool:
+        """Tell whether it will never say anything more."""
+        return self.process.stdout.closed or bool(self.events(0) & select.POLLHUP)
+
+    def events(self, timeout: float) -> int:
+        """Wait until there is something to read; nothing comes of it when there is not."""
+        poll = select.poll()
+        poll.register(self.process.stdout.fileno(), select.POLLIN)
+        return next((events for _, events in poll.poll(timeout * 1000)), 0)
+
     def end(self, grace: float = 0.0) -> str:
-        """End the process, if it has not ended, and return how it ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(grace)
-        self.process.kill()
+        """End the process, if it has not ended, and its fork. Return how it ended."""
+        if self.process.returncode is None:
+            # Until it is waited for, its number is that of its group and of nobody else.
+            deadline = time.monotonic() + grace
+            which = os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while os.waitid(*which) is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
-        if code >= 0:
-            return f"crashed: exit code {code}"
-        try:
-            return f"crashed: {signal.Signals(-code).name}"
-        except ValueError:
-            return f"crashed: signal {-code}"
+        return crash(code)
 
 
 class Sandbox:
@@ -135,7 +172,6 @@ class Sandbox:
     def __init__(self, engine: str, options: Mapping[str, Any]) -> None:
         """Take the engine's table of worker.toml. Nothing is started yet."""
         self.engine, self.options = engine, options
-        self.timeout = float(options.get("timeout", TIMEOUT))
         self.child: Child | None = None
         self.version = ""
 
@@ -148,34 +184,32 @@ class Sandbox:
         return self.scan_once(path) if answer.error == KILLED else answer
 
     def scan_once(self, path: Path) -> Answer:
-        """Scan a file in one process."""
+        """Scan a file once."""
         begin = time.monotonic()
         try:
             self.start()
             begin = time.monotonic()
             self.child.ask(do="scan", path=str(path))
-            values = self.child.wait(self.timeout)
+            values = self.child.wait(self.child.timeout + OVERTIME)
             infected = values.get("infected")
-            answer = Answer(
+            self.version = text(values.get("version", self.version))
+            return Answer(
                 outcome="described" if infected is None else "infected" if infected else "clean",
                 name=text(values.get("name", "")),
                 engine_version=self.version,
                 metadata={text(key): text(value) for key, value in dict(values.get("metadata", {})).items()},
                 duration=time.monotonic() - begin,
             )
-        except (ChildError, KeyError, TypeError, ValueError) as error:
-            self.stop()
-            outcome = "timed_out" if isinstance(error, ChildTimeoutError) else "error"
-            duration = time.monotonic() - begin
-            return Answer(outcome, error=str(error), engine_version=self.version, duration=duration)
-        self.child.scans += 1
-        if self.child.scans >= SCANS:
-            self.stop()
-        return answer
+        except (ChildError, EngineError, OSError, TypeError, ValueError, RecursionError) as error:
+            if isinstance(error, ChildError | OSError):
+                self.stop()
+            outcome = "timed_out" if isinstance(error, ChildTimeoutError | EngineTimeoutError) else "error"
+            message = trouble(error) if isinstance(error, OSError) else str(error)
+            return Answer(outcome, error=message, engine_version=self.version, duration=time.monotonic() - begin)
 
     def warm_up(self) -> None:
-        """Start the process, and let it load the engine in its own time. One that has died since its last scan is replaced."""
-        if self.child and self.child.process.poll() is not None:
+        """Start the process, and let it load the engine in its own time. One that is spoiled is replaced."""
+        if self.child and self.child.spoiled():
             self.stop()
         if self.child is None:
             self.child = Child(self.engine, self.options)
@@ -184,14 +218,27 @@ class Sandbox:
         """Have a process that has loaded the engine, and know the engine's version."""
         self.warm_up()
         if not self.child.loaded:
-            self.version = text(self.child.wait(self.timeout)["version"])
-            self.child.loaded = True
+            self.version = text(self.child.wait(self.child.timeout)["version"])
 
     def stop(self) -> None:
         """End the process."""
         if self.child:
             self.child.end()
             self.child = None
+
+
+def understood(said: bytes | str) -> dict[str, Any]:
+    """Return the JSON object that something is; nothing when it is none."""
+    try:
+        values = json.loads(said)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def trouble(error: OSError) -> str:
+    """Write what this host lacks, as the error of a verdict: neither the sample nor the engine is to blame."""
+    return f"worker: {error.strerror or error}"
 
 
 def text(value: object) -> str:

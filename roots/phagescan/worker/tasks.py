@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from uuid import uuid4
 
 from celery import Task
 from celery.exceptions import Reject
@@ -12,7 +13,7 @@ from scaggr.celery import app
 from scaggr.conf import load
 from scaggr.queues import RESULTS
 from worker import fetch
-from worker.sandbox import Answer, Sandbox
+from worker.sandbox import Answer, Sandbox, trouble
 
 logger = get_task_logger(__name__)
 
@@ -30,8 +31,11 @@ sandboxes: dict[str, Sandbox] = {}
 
 @worker_init.connect
 def clean_up(**_: Any) -> None:
-    """Begin without the samples that a killed worker left."""
-    fetch.remove_leftovers()
+    """Begin without the samples that a killed worker left; do not begin without a place for samples."""
+    try:
+        fetch.remove_leftovers()
+    except OSError as error:
+        raise SystemExit(f"there is no place for samples: {error.strerror or error}") from error
 
 
 @worker_process_init.connect
@@ -42,12 +46,10 @@ def warm_up(**_: Any) -> None:
 
 
 @app.task(bind=True, name="worker.scan")
-def scan(self: Task, engine: str, path: str) -> None:
+def scan(self: Task, engine: str, signed: str) -> None:
     """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
     try:
-        with fetch.sample(CONF["scan"]["master_url"], path) as sample:
-            answer = sandbox(engine).scan(sample)
-        report(self.request.id, self.request.hostname, answer)
+        report(self.request.id, self.request.hostname, judge(engine, signed))
     except fetch.UnwantedError as reason:
         logger.info("no verdict of %s is wanted: %s", engine, reason)
     except Exception as error:
@@ -56,6 +58,19 @@ def scan(self: Task, engine: str, path: str) -> None:
         logger.warning("%s gave no verdict, the task goes back to its queue: %s", engine, error)
         time.sleep(PAUSE)
         raise Reject(str(error), requeue=True) from None
+
+
+def judge(engine: str, signed: str) -> Answer:
+    """Return what became of the scan. Where this host is short of something, that is the answer: the master is not to wait.
+
+    The master counts how often a sample was delivered, and tells a delivery by its number: fetching again is not one more.
+    """
+    try:
+        with fetch.sample(CONF["scan"]["master_url"], signed, delivery=uuid4().hex) as sample:
+            return sandbox(engine).scan(sample)
+    except OSError as error:
+        logger.error("%s did not scan: %s", engine, error)
+        return Answer("error", error=trouble(error))
 
 
 def sandbox(engine: str) -> Sandbox:

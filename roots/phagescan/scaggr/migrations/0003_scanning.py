@@ -127,7 +127,15 @@ class Migration(migrations.Migration):
                 ("duration", models.FloatField(help_text="Seconds that the engine took.", null=True)),
                 (
                     "attempts",
-                    models.PositiveSmallIntegerField(default=0, help_text="How often a worker fetched the sample for it."),
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="How often a worker began to fetch the sample for it."
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.CharField(
+                        blank=True, help_text="The number of the message's delivery that fetched last.", max_length=32
+                    ),
                 ),
                 (
                     "worker",

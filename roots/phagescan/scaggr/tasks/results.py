@@ -1,0 +1,48 @@
+"""What node master.results does. Anything may stand in what it is given: workers write to its queue."""
+
+import time
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Reject
+from celery.utils.log import get_task_logger
+from django.db import InterfaceError, OperationalError
+
+from scaggr import scans
+from scaggr.celery import app
+from scaggr.models import Canary
+
+logger = get_task_logger(__name__)
+
+PAUSE = 5.0
+"""Seconds before an answer goes back to its queue, so that it does not circle too fast."""
+
+
+@app.task(bind=True, name="scaggr.canary_home")
+def canary_home(self: Task, canary: str, master_node: str, master_seconds: float, sent: float) -> None:
+    """Fly from the queue results into the database."""
+    hops = {"master": max(0.0, master_seconds), "results": max(0.0, time.time() - sent)}
+    begin = time.perf_counter()
+    row, created = Canary.objects.get_or_create(
+        id=canary, defaults={"master_node": master_node, "results_node": self.request.hostname, "hops": hops}
+    )
+    if created:
+        row.hops["database"] = time.perf_counter() - begin
+        row.save(update_fields=["hops"])
+
+
+@app.task(name="scaggr.record")
+def record(**answer: Any) -> None:
+    """Write what a worker found. Nobody would send it again, so its message stays until the database is there."""
+    try:
+        scans.record(**answer)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("an answer goes back to its queue: %s", str(error).strip())
+        time.sleep(PAUSE)
+        raise Reject(str(error).strip(), requeue=True) from None
+
+
+@app.task(name="scaggr.announce")
+def announce(worker: str, engines: list[dict[str, Any]]) -> None:
+    """Note which engines a worker has."""
+    scans.announce(worker, engines)
