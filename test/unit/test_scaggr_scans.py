@@ -248,14 +248,17 @@ class Claimed:
         monkeypatch.setattr(self.scans.transaction, "atomic", nullcontext)
 
     def update(self, attempts: Any, delivery: str) -> None:
+        """Count, and note what for."""
         self.verdict.attempts += 1
         self.verdict.delivery = delivery
 
     def give_up(self, _: Any, verdicts: list[Any], outcome: str, error: str) -> None:
+        """End the verdict."""
         (verdict,) = verdicts
         verdict.outcome, verdict.error = outcome, error
 
     def fetch(self, delivery: str) -> int:
+        """Claim the sample for a delivery and return the status."""
         status, file = self.scans.claim(self.scans.signature(self.verdict), delivery)
         assert (file is not None) == (status == 200)
         if file:
