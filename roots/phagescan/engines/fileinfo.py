@@ -1,5 +1,6 @@
 """Engine `fileinfo`: what kind of file a sample is. It judges nothing."""
 
+import functools
 import hashlib
 import math
 from collections import Counter
@@ -25,6 +26,13 @@ MANY = 20
 """Names that a list shows at most."""
 
 
+@functools.cache
+def libraries() -> str:
+    """Name the libraries and their versions; found out once, for every scan asks."""
+    found = (f"{name} {version(name)}" for name in ("pefile", "pyelftools", "pypdf"))
+    return ", ".join([f"libmagic {magic.version() / 100:.2f}", *found])
+
+
 class Fileinfo(Engine):
     """Type, size, hashes and entropy of every file; what the headers of programs and PDF documents say."""
 
@@ -33,8 +41,7 @@ class Fileinfo(Engine):
 
     def version(self) -> str:
         """Return the versions of the libraries."""
-        libraries = (f"{name} {version(name)}" for name in ("pefile", "pyelftools", "pypdf"))
-        return ", ".join([f"libmagic {magic.version() / 100:.2f}", *libraries])
+        return libraries()
 
     def self_test(self) -> None:
         """Recognise this very file."""
