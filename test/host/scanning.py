@@ -122,7 +122,7 @@ def kill(machine: Machine, service: str, pidfile: str) -> None:
     if machine.spec.systemd:
         pid = machine.run(f"systemctl show --property MainPID --value {service}").ok().stdout.strip()
     else:
-        pid = machine.read(pidfile).strip()
+        pid = wait_until(lambda: machine.read(pidfile).strip(), f"{pidfile} says what runs")
     machine.run(f"kill -KILL {pid}").ok()
     wait_until(lambda: machine.run(f"test -e /proc/{pid}").code, f"{service} is dead")
     if not machine.spec.systemd:
