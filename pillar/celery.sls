@@ -5,6 +5,7 @@ celery:
   virtualenv: /opt/phagescan-venv
   environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
   log_dir: /var/log/phagescan
+  type: notify
   workers:
     celeryd-master: {role: master, config: masterceleryconfig, hostname: master.master}
     celeryd-result: {role: master, config: resultsceleryconfig, hostname: master.results}

@@ -14,22 +14,26 @@ include:
   - settled
 
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
+{%- set development = salt['pillar.get']('phagescan:mode') == 'development' %}
 {%- set services = {'gunicorn-service': 'daemon'} %}
 {%- for name, worker in celery.workers.items() if worker.role == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
-{%- if salt['pillar.get']('phagescan:mode') != 'development' %}
+{%- if not development %}
 {%- for name in supervisord.programs %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
 {%- endif %}
 extend:
 {%- for id, state in services.items() %}
   {{ id }}:
     {{ state }}:
+{%- if state == 'daemon' and not development %}
+      - together: True
+{%- endif %}
       - require:
         - rabbitmq_topology: rabbitmq-topology
         - django_site: application-migrations
         - file: application-celeryd
         - file: application-logs
       - watch:
-        - file: application-code
+        - source_tree: application-code
         - file: application-config
         - python_lock: application-virtualenv
 {%- endfor %}

@@ -1,4 +1,5 @@
-# Comes last, whatever the roles: what was started must stay up.
+#!yaml
+# Comes last, whatever the roles: what was left to be started together is started, and what was started must stay up.
 services-settled:
   daemon.settled:
     - order: last

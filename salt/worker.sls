@@ -13,11 +13,14 @@ extend:
 {%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
   celery-{{ name }}-service:
     daemon:
+{%- if salt['pillar.get']('phagescan:mode') != 'development' %}
+      - together: True
+{%- endif %}
       - require:
         - file: application-celeryd
         - file: application-worker-logs
       - watch:
-        - file: application-code
+        - source_tree: application-code
         - file: application-worker-config
         - file: application-yara-rules
 {%- for rules in phagescan.engines.get('yara', {}).get('rules', {}) %}

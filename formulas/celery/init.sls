@@ -1,3 +1,4 @@
+#!yaml
 include:
   - celery.config
   - celery.service

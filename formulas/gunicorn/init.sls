@@ -1,3 +1,4 @@
+#!yaml
 include:
   - gunicorn.config
   - gunicorn.service

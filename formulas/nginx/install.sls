@@ -1,3 +1,4 @@
+#!yaml
 nginx-package:
   pkg.installed:
     - pkgs: [nginx]

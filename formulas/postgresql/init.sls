@@ -1,3 +1,4 @@
+#!yaml
 include:
   - postgresql.install
   - postgresql.service

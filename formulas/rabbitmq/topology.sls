@@ -1,3 +1,4 @@
+#!yaml
 include:
   - rabbitmq.service
 

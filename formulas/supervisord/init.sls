@@ -1,3 +1,4 @@
+#!yaml
 include:
   - supervisord.install
   - supervisord.config

@@ -1,3 +1,4 @@
+#!yaml
 supervisord-package:
   pkg.installed:
     - pkgs: [supervisor]

@@ -15,6 +15,7 @@ from salt.exceptions import CommandExecutionError
 STAMPS = pathlib.Path("/run/salt-daemon")
 PROPERTIES = (
     "Id",
+    "Type",
     "LoadState",
     "ActiveState",
     "UnitFileState",
@@ -25,7 +26,7 @@ PROPERTIES = (
 
 
 def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """For each service: `exists`, `running`, `enabled`, `since` (seconds since 1970 it has known its files).
+    """For each service: `exists`, `running`, `enabled`, `since` (seconds since 1970 it has known its files), and more.
 
     With systemd one systemctl for all. Without, a service with a pid file costs no process at all.
     """
@@ -38,18 +39,21 @@ def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, An
     return found
 
 
-def act(verb: str, *names: str, pidfile: str | None = None) -> None:
-    """`start`, `stop`, `restart`, `reload`, `enable`, `disable` or `unmask`; raises CommandExecutionError with the reason."""
+def act(verb: str, services: dict[str, str | None]) -> None:
+    """`start`, `stop`, `restart`, `reload`, `enable`, `disable` or `unmask` services (with their pid files).
+
+    systemd does all at once. Raises CommandExecutionError with the reason.
+    """
     if _booted():
-        _call("systemctl", "--quiet", verb, *names)
+        _call("systemctl", "--quiet", verb, *services)
         if verb == "unmask":
-            _call("systemctl", "--quiet", verb, "--runtime", *names)
+            _call("systemctl", "--quiet", verb, "--runtime", *services)
     else:
-        for name in names:
+        for name, pidfile in services.items():
             _act_lsb(verb, name, pidfile)
     if verb in ("start", "restart", "reload"):
         STAMPS.mkdir(mode=0o755, exist_ok=True)
-        for name in names:
+        for name in services:
             (STAMPS / name).touch()
 
 
@@ -93,6 +97,7 @@ def _systemd(names: list[str]) -> dict[str, dict[str, Any]]:
             "masked": values["LoadState"] == "masked",
             "changed": values["NeedDaemonReload"] == "yes" or values["LoadState"] not in ("loaded", "masked"),
             "failures": int(values.get("NRestarts") or 0),
+            "notifies": values.get("Type") in ("notify", "notify-reload"),
             "since": offset + int(values["InactiveExitTimestampMonotonic"] or 0) / 1e6,
         }
     return found
@@ -154,6 +159,7 @@ def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
         "masked": False,
         "changed": False,
         "failures": 0,
+        "notifies": False,
         "since": 0.0,
     }
     if pidfile:

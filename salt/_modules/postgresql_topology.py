@@ -75,9 +75,12 @@ def password_matches(password: str, stored: str | None) -> bool:
 
 
 def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
-    """What leads from `actual` to `wanted` (the pillar's shape): a psql `script`, the `logins` to try, and `changes`."""
+    """What leads from `actual` to `wanted` (the pillar's shape): `changes`, the `logins` to try, and how to do it.
+
+    A psql script for the `roles`, statements that `create` databases, a script for what is theirs: `owners`, extensions.
+    """
     literal, identifier, connect = (__utils__[f"psql.{name}"] for name in ("literal", "identifier", "connect"))
-    script, changes, logins = "", {}, []
+    roles, create, owners, changes, logins = "", [], "", {}, []
     for name, role in wanted["roles"].items():
         there = actual["roles"].get(name)
         options, different = [], []
@@ -97,25 +100,27 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
             different.append("password")
             logins.append(name)
         if different:
-            script += f"{'ALTER' if there else 'CREATE'} ROLE {identifier(name)} {' '.join(options)};\n"
+            roles += f"{'ALTER' if there else 'CREATE'} ROLE {identifier(name)} {' '.join(options)};\n"
             changes[f"role {name}"] = "changed: " + ", ".join(different) if there else "added"
 
     for name, database in wanted["databases"].items():
         owner = database["owner"]
         there = actual["databases"].get(name)
         if there is None:
-            script += f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
+            create.append(
+                f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
+            )
             changes[f"database {name}"] = "added"
         elif there != owner:
-            script += f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)};\n"
+            owners += f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)};\n"
             changes[f"database {name}"] = f"owner {there} to {owner}"
 
     for name, database in wanted["databases"].items():
         missing = [e for e in database.get("extensions", []) if e not in actual["extensions"].get(name, [])]
         if missing:
-            script += connect(name) + "".join(f"CREATE EXTENSION {identifier(item)};\n" for item in missing)
+            owners += connect(name) + "".join(f"CREATE EXTENSION {identifier(item)};\n" for item in missing)
             changes.update({f"extension {item} in {name}": "added" for item in missing})
-    return {"script": script, "logins": logins, "changes": changes}
+    return {"roles": roles, "create": create, "owners": owners, "logins": logins, "changes": changes}
 
 
 def login(role: str, password: str, port: int, database: str = "postgres") -> None:

@@ -1,8 +1,8 @@
 """Users, vhosts, permissions and policies of the local RabbitMQ, read at once and written at once.
 
-Every rabbitmqctl call starts an Erlang VM (0.6 s), so there is none to read everything (erl_call(1), a small program
-that speaks Erlang's protocol, asks the broker in 15 ms for what export_definitions exports) and one to write everything
-(import_definitions), whatever the number of users.
+Every rabbitmqctl call starts an Erlang VM (0.6 s). erl_call(1), a small program that speaks Erlang's protocol, has the
+broker itself do in 15 ms what rabbitmqctl would ask of it: export_definitions to read everything, import_definitions to
+write everything, whatever the number of users.
 Passwords go to the broker as salted hashes in a private file, never as arguments.
 """
 
@@ -22,8 +22,9 @@ from salt.exceptions import CommandExecutionError
 RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
 ERL_CALL = "/usr/bin/erl_call"
-# What `rabbitmqctl export_definitions` asks for, and how it is written; in base64, as erl_call knows no UTF-8.
+# What rabbitmqctl's commands ask of the node. What is exported comes in base64, as erl_call knows no UTF-8.
 EXPORT = "io:put_chars(base64:encode(rabbit_json:encode(rabbit_definitions:all_definitions()))).\n"
+IMPORT = '{{ok, Json}} = file:read_file("{path}"), ok = rabbit_definitions:import_raw(Json), io:put_chars("imported").\n'
 AS_RABBITMQ: dict[str, Any] = {
     "user": "rabbitmq",
     "group": "rabbitmq",
@@ -72,35 +73,35 @@ def read() -> Definitions:
 
     Where erl_call gets no answer rabbitmqctl is asked, which knows more ways to a node and says what is wrong.
     """
-    if (found := _call_node()) is not None:
-        return found
+    with contextlib.suppress(ValueError):
+        found = json.loads(base64.b64decode(_call_node(EXPORT), validate=True))
+        if isinstance(found, dict) and {"users", "vhosts", "permissions"} <= found.keys():
+            return found
     return json.loads(ctl("export_definitions", "-"))
 
 
-def _call_node() -> Definitions | None:
-    """What the node itself says of its definitions; None where it does not."""
-    name = node("")
-    if not name:
-        return None
-    # The cookie is read from the user's home. One name for us each time: the broker never forgets a node's name.
-    command = [ERL_CALL, "-sname", name, "-h", "salt", "-e", "-fetch_stdout", "-no_result_term"]
-    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-        done = subprocess.run(command, input=EXPORT.encode(), capture_output=True, timeout=30, **AS_RABBITMQ)
-        found = json.loads(base64.b64decode(done.stdout, validate=True))
-        if done.returncode == 0 and isinstance(found, dict) and {"users", "vhosts", "permissions"} <= found.keys():
-            return found
-    return None
-
-
 def write(definitions: Definitions) -> None:
-    """Import `definitions` on top of what is there."""
+    """Import `definitions` on top of what is there; where erl_call could not, rabbitmqctl does, or says what is wrong."""
     with tempfile.TemporaryDirectory(prefix="definitions-", dir="/var/lib/rabbitmq") as folder:
         path = pathlib.Path(folder, "definitions.json")
         path.touch(mode=0o600)
         path.write_text(json.dumps(definitions))
         for item in (folder, path):
             shutil.chown(item, "rabbitmq", "rabbitmq")
-        ctl("import_definitions", str(path))
+        if _call_node(IMPORT.format(path=path)) != b"imported":
+            ctl("import_definitions", str(path))
+
+
+def _call_node(expression: str) -> bytes:
+    """What the node itself prints when it evaluates `expression`; nothing where it does not."""
+    if not (name := node("")):
+        return b""
+    # The cookie is read from the user's home. One name for us each time: the broker never forgets a node's name.
+    command = [ERL_CALL, "-sname", name, "-h", "salt", "-e", "-fetch_stdout", "-no_result_term"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, input=expression.encode(), capture_output=True, timeout=300, **AS_RABBITMQ)
+        return done.stdout if done.returncode == 0 else b""
+    return b""
 
 
 def password_hash(password: str, salt: bytes | None = None) -> str:

@@ -16,11 +16,13 @@ def running(
     check: str | None = None,
     pidfile: str | None = None,
     restart_with: list[str] | None = None,
+    together: bool = False,
 ) -> dict[str, Any]:
     """Service `name` runs, is enabled, and was started (or reloaded, with `reload`) after the files it watches changed.
 
     `check` is a command that must succeed before the service is touched (`nginx -t`). `pidfile` says where a host
     without systemd finds the process. `restart_with` names units to be restarted in the same transaction.
+    `together` leaves the start to daemon.settled, which starts all such services at once: for those nothing else needs.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is running."}
     now = _status(name)
@@ -34,7 +36,7 @@ def running(
         verbs["reload" if reload else "restart"] = f"{path} is newer"
     if not now["enabled"]:
         verbs["enable"] = "it was disabled"
-    return _carry_out(result, verbs, pidfile, check, restart_with)
+    return _carry_out(result, verbs, pidfile, check, restart_with, together)
 
 
 def dead(name: str, pidfile: str | None = None) -> dict[str, Any]:
@@ -76,16 +78,28 @@ def known(name: str, anew: bool = False) -> dict[str, Any]:
 
 
 def settled(name: str, seconds: int = 4) -> dict[str, Any]:
-    """Services that this run started still run after `seconds`, and were not started again since.
+    """Services that were to be started together are started, and all that this run started stay up.
 
-    A worker takes a moment to find that it cannot work. Nothing is waited for where nothing was started.
+    One that tells systemd when it is ready (Type=notify) has by then. Any other takes a moment to find that it cannot
+    work: it must still run after `seconds`, and not have been started again. Nothing is waited for where nothing was started.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "Nothing was started."}
-    started = __context__.get("daemon.started", {})
-    if not started or __opts__["test"]:
+    if __opts__["test"]:
         return result
-    time.sleep(max(0.0, max(started.values())[0] + seconds - time.monotonic()))
-    states = {service: _status(service, anew=True) for service in started}
+    try:
+        if owed := __context__.pop("daemon.owed", {}):
+            __salt__["daemon.act"]("restart", owed)
+            _note_started(*owed)
+        started = __context__.get("daemon.started", {})
+        if not started:
+            return result
+        states = {service: _status(service) for service in started}
+        silent = [when for service, (when, _) in started.items() if not states[service]["notifies"]]
+        if silent:
+            time.sleep(max(0.0, max(silent) + seconds - time.monotonic()))
+            states = {service: _status(service, anew=True) for service in started}
+    except CommandExecutionError as error:
+        return result | {"result": False, "comment": str(error)}
     fallen = [name for name, now in states.items() if not now["running"] or now["failures"] > started[name][1]]
     if fallen:
         return result | {"result": False, "comment": f"Started, but did not stay up: {', '.join(fallen)}; see their logs."}
@@ -99,8 +113,10 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is stopped."}
     if sfun != "running":
         return result
+    if not __opts__["test"] and __utils__["freshness.watches_files_only"](__low__, __lowstate__):
+        return result | {"comment": f"{name} has read its files since."}  # or else `running` would have seen it
     verb = "reload" if kwargs.get("reload") else "restart"
-    options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with"))
+    options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together"))
     return _carry_out(result, {verb: "what it reads changed"}, *options)
 
 
@@ -120,6 +136,7 @@ def _carry_out(
     pidfile: str | None,
     check: str | None = None,
     restart_with: list[str] | None = None,
+    together: bool = False,
 ) -> dict[str, Any]:
     name = result["name"]
     if not verbs:
@@ -134,12 +151,21 @@ def _carry_out(
         if _status(name, anew=True)["changed"]:  # its unit may have been written in this run
             __salt__["daemon.daemon_reload"]()
         for verb in verbs:
-            together = [name, *(restart_with or [])] if verb == "restart" else [name]
-            __salt__["daemon.act"](verb, *together, pidfile=pidfile)
-        failures = _status(name, anew=True)["failures"]
-        if verbs.keys() & {"start", "restart"}:
-            __context__.setdefault("daemon.started", {})[name] = (time.monotonic(), failures)
+            if together and verb in ("start", "restart"):
+                __context__.setdefault("daemon.owed", {})[name] = pidfile
+                what += ", with the others at the end"
+                continue
+            units = [name, *(restart_with or [])] if verb == "restart" else [name]
+            __salt__["daemon.act"](verb, dict.fromkeys(units, pidfile))
+            if verb in ("start", "restart"):
+                _note_started(name)
     except CommandExecutionError as error:
         __context__.pop("daemon.status", None)
         return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
     return result | {"comment": f"{name}: {what}."}
+
+
+def _note_started(*names: str) -> None:
+    """Remember for daemon.settled when services were started, and how often systemd had done so by itself."""
+    for name in names:
+        __context__.setdefault("daemon.started", {})[name] = (time.monotonic(), _status(name, anew=name == names[0])["failures"])

@@ -21,10 +21,13 @@ def managed(name: str, port: int = 5432) -> dict[str, Any]:
         if __opts__["test"] and not __salt__[f"{module}.installed"]():
             actual = NOTHING
         else:
-            actual = __salt__[f"{module}.read"](list(wanted["databases"]), port)
+            extended = [name for name, database in wanted["databases"].items() if database.get("extensions")]
+            actual = __salt__[f"{module}.read"](extended, port)
         plan = __salt__[f"{module}.plan"](wanted, actual)
         if not __opts__["test"] and plan["changes"]:
-            __utils__["psql.run"](plan["script"], port)
+            __utils__["psql.run"](plan["roles"], port)
+            __utils__["psql.run_together"](plan["create"], port)
+            __utils__["psql.run"](plan["owners"], port)
             for role in plan["logins"]:
                 __salt__[f"{module}.login"](role, str(wanted["roles"][role]["password"]), port)
     except CommandExecutionError as error:

@@ -6,26 +6,39 @@ old file that no later run would touch. So the states that start processes compa
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
 def newest_watched(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> tuple[float, str]:
     """Latest change (seconds since 1970) of the paths that the states in `low`'s watch manage, and that path."""
-    wanted = {(state, ident) for item in low.get("watch", ()) for state, ident in item.items()}
     newest = (0.0, "")
-    for chunk in lowstate:
-        keys = {(chunk["state"], chunk["__id__"]), (chunk["state"], chunk["name"]), ("sls", chunk["__sls__"])}
-        if wanted & keys and str(chunk["name"]).startswith("/") and chunk["fun"] != "directory":
-            newest = max(newest, *((_changed(path), path) for path in _paths(chunk)))
+    for chunk in filter(_is_file, _watched(low, lowstate)):
+        newest = max(newest, *((_changed(path), path) for path in _paths(chunk)))
     return newest
+
+
+def watches_files_only(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether `newest_watched` knows of every change that `low` watches for."""
+    return all(map(_is_file, _watched(low, lowstate)))
+
+
+def _watched(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    wanted = {(state, ident) for item in low.get("watch", ()) for state, ident in item.items()}
+    for chunk in lowstate:
+        if wanted & {(chunk["state"], chunk["__id__"]), (chunk["state"], chunk["name"]), ("sls", chunk["__sls__"])}:
+            yield chunk
+
+
+def _is_file(chunk: Mapping[str, Any]) -> bool:
+    return str(chunk["name"]).startswith("/") and chunk["fun"] != "directory"
 
 
 def _paths(chunk: Mapping[str, Any]) -> list[str]:
     name = str(chunk["name"])
     if chunk["fun"] == "absent":
         return [os.path.dirname(name)]
-    if chunk["fun"] != "recurse":
+    if chunk["state"] != "source_tree":
         return [name]
     paths = [name]
     for folder, folders, files in os.walk(name):

@@ -1,8 +1,15 @@
-"""One psql for many statements: a script on standard input, as user postgres through the local socket."""
+"""One psql for a whole run: scripts on its standard input, as user postgres through the local socket."""
 
+import atexit
 import json
+import os
 import pathlib
+import select
 import subprocess
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -22,24 +29,77 @@ def run(script: str, port: int, database: str = "postgres", timeout: int = 60) -
 
     Raises CommandExecutionError with the server's message, which never holds a statement.
     """
-    try:
-        done = subprocess.run(
+    key = f"psql.session.{port}"
+    session = __context__.get(key)
+    # A server that was restarted ends the sessions it had.
+    if not (session and session.answers(connect(database))):
+        session = __context__[key] = Session(port, database)
+    return [json.loads(line) for line in session.run(QUIET + script, timeout)]
+
+
+def run_together(statements: list[str], port: int, timeout: int = 600) -> None:
+    """Run statements of which none needs another, in as many sessions as there are processors."""
+    sessions = [Session(port, "postgres") for _ in range(min(len(statements), os.cpu_count() or 1))]
+    with ThreadPoolExecutor() as pool:
+        shares = [QUIET + "".join(statements[number :: len(sessions)]) for number in range(len(sessions))]
+        list(pool.map(lambda session, share: session.run(share, timeout), sessions, shares))
+
+
+class Session:
+    """A psql that waits for scripts until this process ends."""
+
+    def __init__(self, port: int, database: str) -> None:
+        self.name = f"PostgreSQL on port {port}"
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
             [program() or "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database],
-            input=QUIET + script,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
             user="postgres",
             group="postgres",
             extra_groups=[],
             cwd="/",
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
         )
-    except subprocess.TimeoutExpired:
-        raise CommandExecutionError(f"PostgreSQL on port {port} gave no answer in {timeout} s") from None
-    if done.returncode:
-        raise CommandExecutionError(f"PostgreSQL on port {port}: {' '.join(done.stderr.split())}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line]
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        """Let it end, and wait for that: a plain init would leave what is left of it lying about."""
+        self.process.kill()
+        self.process.wait()
+
+    def answers(self, script: str) -> bool:
+        """Whether it can run `script`, which is to be one that may be run twice."""
+        try:
+            self.run(script, timeout=60)
+        except CommandExecutionError:
+            return False
+        return True
+
+    def run(self, script: str, timeout: int) -> list[str]:
+        """Lines that `script` prints; psql ends at the first error."""
+        ended = os.urandom(16).hex()
+        # It may print before it has read everything, and would wait for us while we wait for it.
+        threading.Thread(target=self._send, args=(f"{script}\n\\echo {ended}\n",), daemon=True).start()
+        printed, last = b"", time.monotonic() + timeout
+        while not printed.endswith(f"{ended}\n".encode()):
+            if not select.select([self.process.stdout], [], [], max(0, last - time.monotonic()))[0]:
+                self.end()
+                raise CommandExecutionError(f"{self.name} gave no answer in {timeout} s")
+            if not (part := os.read(self.process.stdout.fileno(), 1 << 20)):
+                self.process.wait()
+                self.errors.seek(0)
+                raise CommandExecutionError(f"{self.name}: {' '.join(self.errors.read().split())}")
+            printed += part
+        return [line for line in printed.decode().splitlines()[:-1] if line]
+
+    def _send(self, text: str) -> None:
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except OSError:
+            pass  # it has ended; what it said last is read
 
 
 def literal(value: str) -> str:

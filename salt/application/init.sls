@@ -5,29 +5,13 @@ application-python:
   pkg.installed:
     - pkgs: [python3-venv]
 
-# Root's, and not writable by the services that run it.
+# Root's, and not writable by the services that run it. The script is to be executable whatever the modes of the checkout.
 application-code:
-  file.recurse:
+  source_tree.copied:
     - name: {{ phagescan.root }}
     - source: {{ phagescan.source }}
-    - user: root
-    - group: root
-    - dir_mode: '0755'
-    - file_mode: '0644'
-    - clean: True
-    - exclude_pat: E@(^|/)(__pycache__($|/)|\.profile$|dev($|/))
-
-# Apart, for it is to be executable whatever the modes of the checkout.
-application-script:
-  file.managed:
-    - name: {{ phagescan.root }}/dev/ps_services.sh
-    - source: {{ phagescan.source }}/dev/ps_services.sh
-    - user: root
-    - group: root
-    - mode: '0755'
-    - makedirs: True
-    - require:
-      - file: application-code
+    - executable: [dev/ps_services.sh]
+    - keep: [.profile]
 
 application-profile:
   file.managed:
@@ -39,7 +23,7 @@ application-profile:
     - group: root
     - mode: '0644'
     - require:
-      - file: application-code
+      - source_tree: application-code
 
 application-virtualenv:
   python_lock.installed:

@@ -59,7 +59,7 @@ application-migrations:
     - name: {{ site.database }}
     - site: {{ site | tojson }}
     - require:
-      - file: application-code
+      - source_tree: application-code
       - file: application-config
       - file: application-samples
       - python_lock: application-virtualenv
@@ -81,7 +81,7 @@ application-static:
     - require:
       - file: application-config
     - watch:
-      - file: application-code
+      - source_tree: application-code
       - python_lock: application-virtualenv
 {%- if 'worker' not in salt['phagescan.roles']() %}
 

@@ -33,6 +33,7 @@ ORDER = [
     "ports",
     "coexist",
     "idempotence",
+    "processes",
     "badpillar",
     "manual",
     "development",

@@ -5,14 +5,18 @@ celeryd --config=masterceleryconfig -E -B -l info --hostname=master.master
 
 import argparse
 import os
+import socket
 import sys
 from importlib import import_module
 from typing import Any
 
 from celery.apps import worker as celery_worker
 from celery.bin.celery import celery
+from celery.signals import worker_process_shutdown
 from celery.utils.nodenames import NODENAME_DEFAULT, NODENAME_SEP
+from celery.worker import state
 from django.core.exceptions import ImproperlyConfigured
+from kombu.asynchronous import set_event_loop
 
 from scaggr.conf import ConfError
 
@@ -28,6 +32,25 @@ class Worker(celery_worker.Worker):
         self.hostname = self.hostname.removeprefix(NODENAME_DEFAULT + NODENAME_SEP)
         self.app.node = self.hostname
         super().on_before_init(**kwargs)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Tell systemd, where it waits for that, that tasks are taken from now on (sd_notify(3))."""
+        super().on_consumer_ready(consumer)
+        if address := os.environ.get("NOTIFY_SOCKET"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+                told.sendto(b"READY=1", address.replace("@", "\0", 1))
+
+    def stop(self, *args: Any, **options: Any) -> None:
+        """End; and at once when idle: Celery would keep the heart beating, and look every half second for the end."""
+        if not (state.reserved_requests or self.hub._ready):  # noqa: SLF001  # tasks, and what is to be said of them
+            set_event_loop(None)
+        super().stop(*args, **options)
+
+
+@worker_process_shutdown.connect
+def leave(exitcode: int | None, **_: Any) -> None:
+    """End a process of the pool whose results were read; billiard would have it wait a second more (Worker._do_exit)."""
+    os._exit(exitcode or 0)
 
 
 def main() -> None:

@@ -1,0 +1,44 @@
+"""What a run with nothing to do starts: each process costs, and Erlang's most of all."""
+
+import pytest
+import strace
+from machine import CHECKOUT, Machine
+
+# Salt's own, for its grains: ip 8, which 3, ldconfig 2, uname 2, dpkg, systemctl, systemd-detect-virt; and itself twice.
+MOST = 26
+
+
+@pytest.fixture(scope="module")
+def started(machine: Machine) -> dict[str, int]:
+    """How often each program was started by one run that changed nothing."""
+    machine.run("command -v strace || DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes strace").ok()
+    machine.highstate().clean()
+    machine.run(f"cd {CHECKOUT} && {strace.COMMAND} salt-call --local state.highstate").ok()
+    return {program: len(lives) for program, lives in strace.starts(machine.read(strace.OUTPUT)).items()}
+
+
+@pytest.mark.parametrize(
+    ("program", "most"),
+    [
+        ("rabbitmqctl", 0),
+        ("beam.smp", 0),
+        ("erl_call", 1),
+        ("psql", 1),
+        ("dpkg-query", 1),
+        ("python", 0),  # pip, manage.py
+        ("systemctl", 2),
+    ],
+)
+def test_starts(started: dict[str, int], program: str, most: int) -> None:
+    """Each thing is asked once, whatever there is to ask."""
+    assert sum(count for name, count in started.items() if name.startswith(program)) <= most, started
+
+
+def test_all(started: dict[str, int]) -> None:
+    """No state starts a process of its own without need."""
+    assert sum(started.values()) <= MOST, started
+
+
+def test_it_counts(started: dict[str, int]) -> None:
+    """What cannot be done without was seen."""
+    assert started.get("psql") == started.get("erl_call") == started.get("dpkg-query") == 1, started
