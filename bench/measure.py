@@ -161,27 +161,26 @@ class Measurement:
             must(changes, f"{tool.name}: nothing was created")
             return ran.seconds
 
-        estimates = self.estimate(tool, create), self.estimate(tool, noop)
-        if estimates[0] <= self.options.limit:
-            if self.wants(create):
-                self.repeat(tool, create, once)
-            else:
-                once()
-        elif estimates[1] > self.options.limit or name == "all":
-            self.skip(tool, create, estimates[0])
-            self.skip(tool, noop, estimates[1])
+        looking = self.estimate(tool, noop)
+        creating = max(self.estimate(tool, create), looking)  # to create takes a look first
+        if creating <= self.options.limit and (self.wants(create) or name == "all"):
+            self.repeat(tool, create, once)
+        elif looking > self.options.limit or name == "all":
+            self.skip(tool, create, creating)
+            self.skip(tool, noop, looking)
             return
         else:
             # Put there by other means, so that it can be said what they cost from then on.
-            self.skip(tool, create, estimates[0])
+            if creating > self.options.limit:
+                self.skip(tool, create, creating)
             host.forget_extras(job)
             vars(job).update(new())
             host.seed(job)
             tool.tell(host, job)
         if not self.wants(noop):
             return
-        if estimates[1] > self.options.limit:
-            self.skip(tool, noop, estimates[1])
+        if looking > self.options.limit:
+            self.skip(tool, noop, looking)
         else:
             self.noop(tool, host, job, noop)
 

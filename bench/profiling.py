@@ -9,10 +9,11 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import strace
 from hosts import OUTPUT, BenchError, Host, must
 from measure import new_extras, new_job, say
 from tools import TOOLS, Tool
+
+import strace
 
 PHASES = {
     "start": "process and interpreter",

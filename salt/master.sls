@@ -1,6 +1,4 @@
 # The scan master: the services, and Phagescan between them.
-{%- from 'celery/map.jinja' import celery with context %}
-{%- from 'supervisord/map.jinja' import supervisord with context %}
 include:
   - apt
   - rabbitmq
@@ -16,9 +14,9 @@ include:
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
 {%- set development = salt['pillar.get']('phagescan:mode') == 'development' %}
 {%- set services = {'gunicorn-service': 'daemon'} %}
-{%- for name, worker in celery.workers.items() if worker.role == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.role == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
 {%- if not development %}
-{%- for name in supervisord.programs %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
+{%- for name in salt['pillar.get']('supervisord:programs') %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
 {%- endif %}
 extend:
 {%- for id, state in services.items() %}

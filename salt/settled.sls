@@ -1,4 +1,9 @@
 #!yaml
+# Comes first: systemd answers while other things are looked at.
+services-asked:
+  daemon.asked:
+    - order: first
+
 # Comes last, whatever the roles: what was left to be started together is started, and what was started must stay up.
 services-settled:
   daemon.settled:

@@ -1,6 +1,5 @@
 # A scan worker: Phagescan's code, its engines and its broker login, and no database.
 {%- from 'application/map.jinja' import phagescan with context %}
-{%- from 'celery/map.jinja' import celery with context %}
 include:
   - apt
   - application.worker
@@ -10,7 +9,7 @@ include:
 
 # Started once there is what it needs, and again when that changes.
 extend:
-{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.role == 'worker' %}
   celery-{{ name }}-service:
     daemon:
 {%- if salt['pillar.get']('phagescan:mode') != 'development' %}

@@ -1,6 +1,7 @@
 {%- from 'celery/map.jinja' import celery with context %}
+{%- from 'celery/files/options.jinja' import options %}
 {%- for name, worker in celery.workers.items() %}
-{%- set context = {'name': name, 'worker': worker} %}
+{%- set context = {'name': name, 'worker': worker, 'options': options(name, worker)} %}
 {%- if grains['init'] == 'systemd' %}
 
 celery-{{ name }}-unit:

@@ -1,5 +1,5 @@
-{%- from 'gunicorn/map.jinja' import gunicorn with context %}
-{%- set development = gunicorn.mode_key and salt['pillar.get'](gunicorn.mode_key) == 'development' %}
+{%- set mode_key = salt['pillar.get']('gunicorn:mode_key') %}
+{%- set development = mode_key and salt['pillar.get'](mode_key) == 'development' %}
 include:
   - gunicorn.config
 

@@ -1,4 +1,4 @@
-{%- from 'postgresql/map.jinja' import version with context %}
+{%- set version = salt['postgresql_topology.version']() %}
 
 # The package makes its cluster when it is installed; without this, in the locale apt happens to run in.
 postgresql-createcluster:

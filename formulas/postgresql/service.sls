@@ -1,4 +1,4 @@
-{%- from 'postgresql/map.jinja' import version with context %}
+{%- set version = salt['postgresql_topology.version']() %}
 include:
   - postgresql.install
 

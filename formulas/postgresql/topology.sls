@@ -2,6 +2,12 @@
 include:
   - postgresql.service
 
+# Comes first: it connects while other things are looked at.
+postgresql-asked:
+  postgresql_topology.asked:
+    - port: {{ postgresql.port }}
+    - order: first
+
 # Roles, databases and extensions. The state reads them from pillar itself, so that no password is rendered.
 postgresql-topology:
   postgresql_topology.managed:

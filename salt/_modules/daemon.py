@@ -25,12 +25,25 @@ PROPERTIES = (
 )
 
 
-def status(names: list[str], pidfiles: dict[str, str]) -> dict[str, dict[str, Any]]:
+def ask(names: list[str]) -> subprocess.Popen[str] | None:
+    """Ask systemd about services; `status` takes the answer. None without systemd."""
+    if not _booted():
+        return None
+    units = [name if "." in name else f"{name}.service" for name in names]
+    command = ["systemctl", "show", "--property", ",".join(PROPERTIES), *units]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict[str, Any]]:
     """For each service: `exists`, `running`, `enabled`, `since` (seconds since 1970 it has known its files), and more.
 
-    With systemd one systemctl for all. Without, a service with a pid file costs no process at all.
+    `services` has the pid file of each, `asked` is what `ask` has begun for them. With systemd one systemctl for all.
+    Without, a service with a pid file costs no process at all.
     """
-    found = _systemd(names) if _booted() else {name: _lsb(name, pidfiles.get(name)) for name in names}
+    if _booted():
+        found = _systemd(list(services), asked or ask(list(services)))
+    else:
+        found = {name: _lsb(name, pidfile) for name, pidfile in services.items()}
     for name, entry in found.items():
         try:
             entry["since"] = max(entry["since"], (STAMPS / name).stat().st_mtime)
@@ -83,9 +96,11 @@ def _call(*command: str) -> str:
     return text
 
 
-def _systemd(names: list[str]) -> dict[str, dict[str, Any]]:
-    units = [name if "." in name else f"{name}.service" for name in names]
-    blocks = _call("systemctl", "show", "--property", ",".join(PROPERTIES), *units).strip().split("\n\n")
+def _systemd(names: list[str], asked: subprocess.Popen[str]) -> dict[str, dict[str, Any]]:
+    text = asked.communicate()[0].strip()
+    if asked.returncode:
+        raise CommandExecutionError(f"systemctl show failed ({asked.returncode}): {text[:500]}")
+    blocks = text.split("\n\n")
     offset = time.time() - time.monotonic()
     found = {}
     for name, block in zip(names, blocks, strict=True):

@@ -107,9 +107,7 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
         owner = database["owner"]
         there = actual["databases"].get(name)
         if there is None:
-            create.append(
-                f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
-            )
+            create.append(f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n")
             changes[f"database {name}"] = "added"
         elif there != owner:
             owners += f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)};\n"

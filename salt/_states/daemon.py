@@ -77,6 +77,13 @@ def known(name: str, anew: bool = False) -> dict[str, Any]:
     return result | {"comment": f"systemd was told of {name}."}
 
 
+def asked(name: str) -> dict[str, Any]:
+    """systemd is asked what this run's services do; what it says counts as long as no state has changed anything."""
+    if "daemon.status" not in __context__:
+        __context__["daemon.asked"] = __salt__["daemon.ask"](list(_services()))
+    return {"name": name, "result": True, "changes": {}, "comment": "systemd was asked."}
+
+
 def settled(name: str, seconds: int = 4) -> dict[str, Any]:
     """Services that were to be started together are started, and all that this run started stay up.
 
@@ -123,11 +130,21 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
 def _status(name: str, anew: bool = False) -> dict[str, Any]:
     """Status of `name`; asked for all services of this run at once, and `anew` where something was done since."""
     if anew or not __context__.get("daemon.status", {}).get(name, {}).get("exists"):
-        chunks = [chunk for chunk in __lowstate__ if chunk["state"] == "daemon"]
-        names = list(dict.fromkeys(chunk["name"] for chunk in chunks if chunk["fun"] != "settled"))
-        pidfiles = {chunk["name"]: chunk["pidfile"] for chunk in chunks if chunk.get("pidfile")}
-        __context__["daemon.status"] = __salt__["daemon.status"](names, pidfiles)
+        answer = __context__.pop("daemon.asked", None)
+        if answer and (anew or any(result["changes"] for result in __running__.values())):
+            answer.communicate()
+            answer = None
+        __context__["daemon.status"] = __salt__["daemon.status"](_services(), answer)
     return __context__["daemon.status"][name]
+
+
+def _services() -> dict[str, str | None]:
+    """The services of this run, and their pid files."""
+    found: dict[str, str | None] = {}
+    for chunk in __lowstate__:
+        if chunk["state"] == "daemon" and chunk["fun"] not in ("asked", "settled"):
+            found[chunk["name"]] = chunk.get("pidfile") or found.get(chunk["name"])
+    return found
 
 
 def _carry_out(
@@ -167,5 +184,6 @@ def _carry_out(
 
 def _note_started(*names: str) -> None:
     """Remember for daemon.settled when services were started, and how often systemd had done so by itself."""
+    started = __context__.setdefault("daemon.started", {})
     for name in names:
-        __context__.setdefault("daemon.started", {})[name] = (time.monotonic(), _status(name, anew=name == names[0])["failures"])
+        started[name] = (time.monotonic(), _status(name, anew=name == names[0])["failures"])

@@ -7,6 +7,12 @@ from salt.exceptions import CommandExecutionError
 NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}}
 
 
+def asked(name: str, port: int = 5432) -> dict[str, Any]:
+    """A connection to the cluster on `port` is begun for the states that need one; what becomes of it they will see."""
+    __utils__["psql.begin"](port)
+    return {"name": name, "result": True, "changes": {}, "comment": "A connection was begun."}
+
+
 def managed(name: str, port: int = 5432) -> dict[str, Any]:
     """The cluster on `port` has the roles, databases and extensions that pillar key `name` lists.
 

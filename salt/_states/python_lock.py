@@ -50,7 +50,7 @@ def _read_lock(path: str) -> dict[str, str]:
         requirement, _, marker = line.rstrip("\\ ").partition(";")
         if not marker or _holds(marker.strip()):
             name, _, version = requirement.partition("==")
-            wanted[_canonical(name)] = version.strip()
+            wanted[_canonical(name.partition("[")[0])] = version.strip()
     return wanted
 
 

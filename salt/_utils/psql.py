@@ -1,6 +1,7 @@
 """One psql for a whole run: scripts on its standard input, as user postgres through the local socket."""
 
 import atexit
+import contextlib
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
+SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
 QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
 
@@ -29,12 +31,19 @@ def run(script: str, port: int, database: str = "postgres", timeout: int = 60) -
 
     Raises CommandExecutionError with the server's message, which never holds a statement.
     """
-    key = f"psql.session.{port}"
-    session = __context__.get(key)
+    session = __context__.get(SESSION.format(port))
     # A server that was restarted ends the sessions it had.
-    if not (session and session.answers(connect(database))):
-        session = __context__[key] = Session(port, database)
+    if not (session and session.answers(QUIET if session.database == database else connect(database))):
+        session = __context__[SESSION.format(port)] = Session(port, database)
+    session.database = "" if "\\connect" in script else database
     return [json.loads(line) for line in session.run(QUIET + script, timeout)]
+
+
+def begin(port: int) -> None:
+    """Have a session ready for the first `run`, where there is a psql."""
+    if program():
+        with contextlib.suppress(CommandExecutionError):
+            __context__[SESSION.format(port)] = Session(port, "postgres")
 
 
 def run_together(statements: list[str], port: int, timeout: int = 600) -> None:
@@ -49,19 +58,23 @@ class Session:
     """A psql that waits for scripts until this process ends."""
 
     def __init__(self, port: int, database: str) -> None:
-        self.name = f"PostgreSQL on port {port}"
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [program() or "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            user="postgres",
-            group="postgres",
-            extra_groups=[],
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        )
+        self.name, self.database = f"PostgreSQL on port {port}", database
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the process
+        options = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
+        try:
+            self.process = subprocess.Popen(
+                [program() or "psql", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.errors,
+                user="postgres",
+                group="postgres",
+                extra_groups=[],
+                cwd="/",
+                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            )
+        except (OSError, LookupError) as error:  # no psql, no user
+            raise CommandExecutionError(f"{self.name}: {error}") from None
         atexit.register(self.end)
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """What a run with nothing to do starts: each process costs, and Erlang's most of all."""
 
 import pytest
+
 import strace
 from machine import CHECKOUT, Machine
 
