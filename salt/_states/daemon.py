@@ -5,6 +5,7 @@ host with systemctl but without systemd, and forgets a restart that an interrupt
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -100,11 +101,11 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
         started = __context__.get("daemon.started", {})
         if not started:
             return result
-        states = {service: _status(service) for service in started}
+        states = _statuses(started, anew=not owed)
         silent = [when for service, (when, _) in started.items() if not states[service]["notifies"]]
         if silent:
             time.sleep(max(0.0, max(silent) + seconds - time.monotonic()))
-            states = {service: _status(service, anew=True) for service in started}
+            states = _statuses(started)
     except CommandExecutionError as error:
         return result | {"result": False, "comment": str(error)}
     fallen = [name for name, now in states.items() if not now["running"] or now["failures"] > started[name][1]]
@@ -136,6 +137,11 @@ def _status(name: str, anew: bool = False) -> dict[str, Any]:
             answer = None
         __context__["daemon.status"] = __salt__["daemon.status"](_services(), answer)
     return __context__["daemon.status"][name]
+
+
+def _statuses(names: Iterable[str], anew: bool = True) -> dict[str, dict[str, Any]]:
+    """Status of each, with one question for all."""
+    return {name: _status(name, anew and not number) for number, name in enumerate(names)}
 
 
 def _services() -> dict[str, str | None]:
@@ -176,6 +182,8 @@ def _carry_out(
             __salt__["daemon.act"](verb, dict.fromkeys(units, pidfile))
             if verb in ("start", "restart"):
                 _note_started(name)
+            else:
+                __context__.pop("daemon.status", None)
     except CommandExecutionError as error:
         __context__.pop("daemon.status", None)
         return result | {"result": False, "changes": {}, "comment": str(error), "skip_watch": True}
@@ -185,5 +193,5 @@ def _carry_out(
 def _note_started(*names: str) -> None:
     """Remember for daemon.settled when services were started, and how often systemd had done so by itself."""
     started = __context__.setdefault("daemon.started", {})
-    for name in names:
-        started[name] = (time.monotonic(), _status(name, anew=name == names[0])["failures"])
+    for name, now in _statuses(names).items():
+        started[name] = (time.monotonic(), now["failures"])

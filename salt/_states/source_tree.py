@@ -25,17 +25,19 @@ def copied(name: str, source: str, executable: list[str] | None = None, keep: li
     if not origin:
         return result | {"result": False, "comment": f"{source} is in none of the file_roots"}
     wanted, there = _entries(origin), _entries(name)
-    changes = {path: "removed" for path in sorted(there.keys() - wanted.keys() - set(keep or ()), reverse=True)}
+    kept = {str(part) for path in keep or () for part in (pathlib.PurePath(path), *pathlib.PurePath(path).parents)}
+    changes = {path: "removed" for path in sorted(there.keys() - wanted.keys() - kept, reverse=True)}
     for path in sorted(wanted):
-        mode = 0o755 if os.path.isdir(f"{origin}/{path}") or path in (executable or ()) else 0o644
+        new, old = os.path.join(origin, path), os.path.join(name, path) if path else name
+        mode = 0o755 if os.path.isdir(new) or path in (executable or ()) else 0o644
         if path not in there:
             changes[path] = "added"
-        elif not _same(f"{origin}/{path}", f"{name}/{path}", there[path]):
+        elif not _same(new, old, there[path]):
             changes[path] = "changed"
         elif (there[path].st_mode & 0o7777, there[path].st_uid, there[path].st_gid) != (mode, 0, 0):
             changes[path] = "made root's"
         if path in changes and not __opts__["test"]:
-            _make(f"{origin}/{path}", f"{name}/{path}", mode)
+            _make(new, old, mode)
     if not changes:
         return result
     result["changes"] = changes
@@ -48,8 +50,8 @@ def copied(name: str, source: str, executable: list[str] | None = None, keep: li
 
 def _entries(top: str) -> dict[str, os.stat_result]:
     """Files and directories below `top` with their status, by path; `top` itself is the empty path."""
-    found = {"": os.stat(top)} if os.path.exists(top) else {}
-    for folder, folders, files in os.walk(top):
+    found = {"": os.lstat(top)} if os.path.lexists(top) else {}
+    for folder, folders, files in os.walk(top) if not os.path.islink(top) else ():
         folders[:] = [item for item in folders if item != IGNORED]
         for item in (*folders, *files):
             path = os.path.join(folder, item)
@@ -72,15 +74,17 @@ def _make(origin: str, path: str, mode: int) -> None:
     folder = os.path.isdir(origin)
     if os.path.lexists(path) and (os.path.islink(path) or os.path.isdir(path) != folder):
         _remove(path)
+    new = path
     if folder:
         os.makedirs(path, exist_ok=True)
     elif not os.path.lexists(path) or not _same(origin, path, os.lstat(path)):
         descriptor, new = tempfile.mkstemp(dir=os.path.dirname(path))
         with open(descriptor, "wb") as file, open(origin, "rb") as wanted:
             shutil.copyfileobj(wanted, file)
+    os.chown(new, 0, 0)
+    os.chmod(new, mode)
+    if new != path:
         os.replace(new, path)
-    os.chown(path, 0, 0)
-    os.chmod(path, mode)
 
 
 def _remove(path: str) -> None:

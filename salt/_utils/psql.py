@@ -49,9 +49,13 @@ def begin(port: int) -> None:
 def run_together(statements: list[str], port: int, timeout: int = 600) -> None:
     """Run statements of which none needs another, in as many sessions as there are processors."""
     sessions = [Session(port, "postgres") for _ in range(min(len(statements), os.cpu_count() or 1))]
-    with ThreadPoolExecutor() as pool:
-        shares = [QUIET + "".join(statements[number :: len(sessions)]) for number in range(len(sessions))]
-        list(pool.map(lambda session, share: session.run(share, timeout), sessions, shares))
+    shares = [QUIET + "".join(statements[number :: len(sessions)]) for number in range(len(sessions))]
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda session, share: session.run(share, timeout), sessions, shares))
+    finally:
+        for session in sessions:
+            session.end()
 
 
 class Session:
@@ -81,6 +85,8 @@ class Session:
         """Let it end, and wait for that: a plain init would leave what is left of it lying about."""
         self.process.kill()
         self.process.wait()
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
 
     def answers(self, script: str) -> bool:
         """Whether it can run `script`, which is to be one that may be run twice."""
@@ -105,13 +111,13 @@ class Session:
                 self.errors.seek(0)
                 raise CommandExecutionError(f"{self.name}: {' '.join(self.errors.read().split())}")
             printed += part
-        return [line for line in printed.decode().splitlines()[:-1] if line]
+        return [line for line in printed.decode().split("\n")[:-2] if line]
 
     def _send(self, text: str) -> None:
         try:
             self.process.stdin.write(text.encode())
             self.process.stdin.flush()
-        except OSError:
+        except (OSError, ValueError):
             pass  # it has ended; what it said last is read
 
 

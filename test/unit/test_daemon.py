@@ -15,6 +15,7 @@ from salt.exceptions import CommandExecutionError
 
 SHOWN = """\
 Id=web.service
+Type=forking
 LoadState=loaded
 ActiveState=active
 UnitFileState=enabled
@@ -52,17 +53,36 @@ def daemon(load: Callable[..., ModuleType], tmp_path: Path) -> ModuleType:
     return module
 
 
-def test_systemd(daemon: ModuleType) -> None:
+@pytest.fixture
+def shows(daemon: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Gives the module a systemd, and a systemctl that prints this."""
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        daemon.calls.append(" ".join(command))
+        return subprocess.Popen(command, **options)
+
+    def make(text: str, code: int = 0) -> None:
+        (tmp_path / "shown").write_text(text)
+        (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat {tmp_path}/shown\nexit {code}\n")
+        (tmp_path / "systemctl").chmod(0o755)
+        daemon._booted = lambda: True
+        daemon.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": start})
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return make
+
+
+def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
     """One systemctl for all; each unit's block is read in the order that was asked."""
-    daemon._booted = lambda: True
-    daemon._call = lambda *command: daemon.calls.append(" ".join(command)) or SHOWN
-    found = daemon.status(["web", "timer.timer", "none"], {})
+    shows(SHOWN)
+    found = daemon.status(dict.fromkeys(["web", "timer.timer", "none"]))
     (call,) = daemon.calls
     assert call.endswith("web.service timer.timer none.service")
+    assert set(call.split()[3].split(",")) == {line.partition("=")[0] for line in SHOWN.split()}
     since = found["web"].pop("since")
     assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
     web = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": True, "failures": 3}
-    assert found["web"] == web
+    assert found["web"] == web | {"notifies": False}
     timer = {"exists": True, "running": False, "enabled": False, "masked": False, "changed": False, "failures": 0}
     assert found["timer.timer"].items() >= timer.items()
     assert found["none"].items() >= {"exists": False, "running": False, "enabled": False, "changed": True}.items()
@@ -82,14 +102,36 @@ def test_systemd(daemon: ModuleType) -> None:
         ("LoadState", "bad-setting", "exists", False),
         ("LoadState", "bad-setting", "masked", False),
         ("NRestarts", "", "failures", 0),
+        ("Type", "notify", "notifies", True),
+        ("Type", "notify-reload", "notifies", True),
+        ("Type", "simple", "notifies", False),
         ("NeedDaemonReload", "no", "changed", False),
     ],
 )
-def test_systemd_states(daemon: ModuleType, key: str, value: str, field: str, expected: bool) -> None:
+def test_systemd_states(
+    daemon: ModuleType, shows: Callable[..., None], key: str, value: str, field: str, expected: bool
+) -> None:
     """What systemd's words mean for us."""
     lines = [f"{key}={value}" if line.startswith(key) else line for line in SHOWN.split("\n\n")[0].splitlines()]
-    daemon._call = lambda *_command: "\n".join(lines)
-    assert daemon._systemd(["web"])["web"][field] is expected
+    shows("\n".join(lines))
+    assert daemon.status({"web": None})["web"][field] is expected
+
+
+def test_systemd_was_asked(daemon: ModuleType, shows: Callable[..., None]) -> None:
+    """What was asked before is not asked again; an answer that is none is a failure with its reason."""
+    shows(SHOWN)
+    asked = daemon.ask(["web", "timer.timer", "none"])
+    assert daemon.status(dict.fromkeys(["web", "timer.timer", "none"]), asked)["web"]["running"]
+    assert len(daemon.calls) == 1
+    shows("Failed to connect to bus\n", code=1)
+    with pytest.raises(CommandExecutionError, match=r"^systemctl show failed \(1\): Failed to connect to bus$"):
+        daemon.status({"web": None}, daemon.ask(["web"]))
+
+
+def test_nobody_to_ask(daemon: ModuleType) -> None:
+    """Without systemd no process is started to ask."""
+    daemon.subprocess = None
+    assert daemon.ask(["web"]) is None
 
 
 def test_lsb_running(daemon: ModuleType, tmp_path: Path) -> None:
@@ -98,11 +140,11 @@ def test_lsb_running(daemon: ModuleType, tmp_path: Path) -> None:
     before = time.time()
     with subprocess.Popen(["sleep", "9"]) as process:
         pidfile.write_text(f"{process.pid}\nmore\n")
-        status = daemon.status(["web"], {"web": str(pidfile)})["web"]
+        status = daemon.status({"web": str(pidfile)})["web"]
         process.kill()
     assert status["running"]
     assert status["since"] == pytest.approx(before, abs=1)
-    assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+    assert not daemon.status({"web": str(pidfile)})["web"]["running"]
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "nonsense", "99999999\n"])
@@ -111,8 +153,8 @@ def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None
     pidfile = tmp_path / "web.pid"
     if content is not None:
         pidfile.write_text(content)
-    status = daemon.status(["web"], {"web": str(pidfile)})["web"]
-    assert status == dict.fromkeys(("exists", "running", "enabled", "masked", "changed"), False) | {
+    status = daemon.status({"web": str(pidfile)})["web"]
+    assert status == dict.fromkeys(("exists", "running", "enabled", "masked", "changed", "notifies"), False) | {
         "failures": 0,
         "since": 0.0,
     }
@@ -122,12 +164,12 @@ def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
     """A reload starts no process: that it was done is noted, and counts from then on."""
     pidfile = tmp_path / "web.pid"
     pidfile.write_text(str(os.getpid()))
-    daemon.act("reload", "web")
+    daemon.act("reload", {"web": None})
     stamp = daemon.STAMPS / "web"
     os.utime(stamp, (stamp.stat().st_mtime + 1000,) * 2)
-    assert daemon.status(["web"], {"web": str(pidfile)})["web"]["since"] == stamp.stat().st_mtime
+    assert daemon.status({"web": str(pidfile)})["web"]["since"] == stamp.stat().st_mtime
     os.utime(stamp, (1, 1))
-    assert daemon.status(["web"], {"web": str(pidfile)})["web"]["since"] > 1000
+    assert daemon.status({"web": str(pidfile)})["web"]["since"] > 1000
 
 
 @pytest.mark.parametrize(
@@ -145,9 +187,20 @@ def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
 def test_act(daemon: ModuleType, booted: bool, verb: str, calls: list[str]) -> None:
     """Each init is spoken to in its own way; what was started or restarted is stamped."""
     daemon._booted = lambda: booted
-    daemon.act(verb, "a", "b")
+    daemon.act(verb, {"a": None, "b": None})
     assert daemon.calls == calls
     assert sorted(path.name for path in daemon.STAMPS.glob("*")) == (["a", "b"] if verb[:2] == "re" else [])
+
+
+def test_each_has_its_own_pid_file(daemon: ModuleType, tmp_path: Path) -> None:
+    """Of several services that are stopped together each one's process is looked after."""
+    with subprocess.Popen(["sleep", "60"]) as first, subprocess.Popen(["sleep", "60"]) as second:
+        for name, process in (("a", first), ("b", second)):
+            (tmp_path / name).write_text(str(process.pid))
+            threading.Thread(target=process.wait).start()
+        daemon.act("stop", {"none": None, "a": str(tmp_path / "a"), "b": str(tmp_path / "b")})
+        assert (first.wait(9), second.wait(9)) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert daemon.calls == ["service none stop", "service a stop", "service b stop"]
 
 
 def test_restart_of_a_stubborn_process(daemon: ModuleType, tmp_path: Path) -> None:
@@ -156,8 +209,8 @@ def test_restart_of_a_stubborn_process(daemon: ModuleType, tmp_path: Path) -> No
     with subprocess.Popen(["sleep", "60"]) as process:
         pidfile.write_text(str(process.pid))
         threading.Thread(target=process.wait).start()  # as init would
-        daemon.act("restart", "web", pidfile=str(pidfile))
-        assert process.wait(0) == -signal.SIGTERM
+        daemon.act("restart", {"web": str(pidfile)})
+        assert process.wait(9) == -signal.SIGTERM
     assert daemon.calls == ["service web stop", "service web start"]
 
 
@@ -167,8 +220,8 @@ def test_lsb_of_a_reused_number(daemon: ModuleType, tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
         pidfile.write_text(str(process.pid))
         os.utime(pidfile, (time.time() - 60,) * 2)
-        assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
-        daemon.act("stop", "web", pidfile=str(pidfile))
+        assert not daemon.status({"web": str(pidfile)})["web"]["running"]
+        daemon.act("stop", {"web": str(pidfile)})
         assert process.poll() is None
         process.kill()
 
@@ -179,7 +232,7 @@ def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as process:
         pidfile.write_text(str(process.pid))
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert not daemon.status(["web"], {"web": str(pidfile)})["web"]["running"]
+        assert not daemon.status({"web": str(pidfile)})["web"]["running"]
         assert not daemon._lives(process.pid)
         assert daemon._ends(process.pid, seconds=0)
 
@@ -200,7 +253,7 @@ def test_restart_of_a_process_that_does_not_end(daemon: ModuleType, tmp_path: Pa
     daemon._ends = lambda _pid, seconds: False
     daemon.os = SimpleNamespace(kill=lambda pid, number: daemon.calls.append(f"kill {pid} {number}"))
     with pytest.raises(CommandExecutionError, match=r"^web: process \d+ does not end$"):
-        daemon.act("restart", "web", pidfile=str(pidfile))
+        daemon.act("restart", {"web": str(pidfile)})
     assert daemon.calls == ["service web stop", f"kill {os.getpid()} {signal.SIGTERM}"]
     assert not daemon.STAMPS.exists()
 
@@ -209,7 +262,7 @@ def test_failed_act_leaves_no_stamp(daemon: ModuleType) -> None:
     """A restart that failed was none."""
     daemon._call = lambda *_command: daemon.real_call("false")
     with pytest.raises(CommandExecutionError):
-        daemon.act("restart", "web")
+        daemon.act("restart", {"web": None})
     assert not daemon.STAMPS.exists()
 
 
@@ -227,44 +280,65 @@ def test_call_fails(daemon: ModuleType) -> None:
 
 
 class Host:
-    """One service `web` with a configuration file, and the state module that looks after it."""
+    """Service `web`, or several, with a configuration file, and the state module that looks after them."""
 
-    def __init__(self, load: Callable[..., ModuleType], path: Path, *, test: bool, **status: Any) -> None:
+    def __init__(
+        self, load: Callable[..., ModuleType], path: Path, *, test: bool, names: tuple[str, ...] = ("web",), **status: Any
+    ) -> None:
         self.status = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": False}
-        self.status |= {"failures": 0, "since": 1000.0, **status}
+        self.status |= {"failures": 0, "since": 1000.0, "notifies": False, **status}
+        self.names, self.others, self.running = list(names), {}, {}
         self.did, self.asked, self.check_fails = [], 0, False
         self.act_fails = False
         path.touch()
         os.utime(path, (500, 500))
         self.path = path
-        low = {"state": "daemon", "name": "web", "fun": "running", "__id__": "web-service", "__sls__": "web.service"}
-        low |= {"pidfile": "/run/web.pid", "watch": [{"file": "web-config"}]}
+        low = {"state": "daemon", "fun": "running", "__id__": "web-service", "__sls__": "web.service"}
+        low |= {"watch": [{"file": "web-config"}]}
+        lows = [low | {"name": name, "pidfile": f"/run/{name}.pid"} for name in names]
         file = {"state": "file", "name": str(path), "fun": "managed", "__id__": "web-config", "__sls__": "web.config"}
+        freshness = load("_utils/freshness")
+        package = {"state": "pkg", "name": "web", "fun": "installed", "__id__": "web-package", "__sls__": "web.install"}
+        ours = [
+            {"state": "daemon", "name": "all", "fun": fun, "__id__": "all", "__sls__": "web"} for fun in ("asked", "settled")
+        ]
         self.state = load(
             "_states/daemon",
-            __low__=low,
-            __lowstate__=[file, low, {"state": "daemon", "name": "all", "fun": "settled", "__id__": "all", "__sls__": "web"}],
+            __low__=lows[0],
+            __lowstate__=[package, file, *lows, *ours],
             __context__={},
             __opts__={"test": test},
-            __utils__={"freshness.newest_watched": load("_utils/freshness").newest_watched},
+            __running__=self.running,
+            __utils__={f"freshness.{name}": getattr(freshness, name) for name in ("newest_watched", "watches_files_only")},
             __salt__={
-                "daemon.status": self.ask,
+                "daemon.ask": self.ask,
+                "daemon.status": self.tell,
                 "daemon.check": self.check,
                 "daemon.daemon_reload": lambda: self.did.append("daemon-reload"),
                 "daemon.act": self.act,
             },
         )
 
-    def ask(self, names: list[str], pidfiles: dict[str, str]) -> dict[str, Any]:
-        """The status of all services of the run."""
-        assert (names, pidfiles) == (["web"], {"web": "/run/web.pid"})
-        self.asked += 1
-        return {"web": dict(self.status)}
+    def watch(self, **requisite: str) -> None:
+        """Let the service watch something else."""
+        self.state.__low__["watch"] = [requisite]
 
-    def act(self, *arguments: str, pidfile: str) -> None:
-        """What is done to the service."""
-        assert pidfile == "/run/web.pid"
-        self.did.append(" ".join(arguments))
+    def ask(self, names: list[str]) -> SimpleNamespace:
+        """A systemctl that answers what is so now."""
+        assert names == self.names
+        self.asked += 1
+        now = {name: self.status | self.others.get(name, {}) for name in names}
+        return SimpleNamespace(now=now, communicate=lambda: self.did.append("answer dropped"))
+
+    def tell(self, services: dict[str, str], asked: Any = None) -> dict[str, Any]:
+        """The status of all services of the run."""
+        assert services == {name: f"/run/{name}.pid" for name in self.names}
+        return (asked or self.ask(list(services))).now
+
+    def act(self, verb: str, services: dict[str, str]) -> None:
+        """What is done to the services; one that is restarted with another has its pid file."""
+        assert all(path == f"/run/{name if name in self.names else 'web'}.pid" for name, path in services.items())
+        self.did.append(" ".join([verb, *services]))
         if self.act_fails:
             raise CommandExecutionError("web failed (1)")
 
@@ -310,13 +384,40 @@ def test_running(host: Callable[..., Host], status: dict[str, Any], did: list[st
     assert result["result"] is (None if test else True)
     assert list(result["changes"]) == ["web " + call.split()[0] for call in did if call != "daemon-reload"]
     assert web.did == ([] if test else did)
-    assert web.asked == (1 if test else 3)  # again before and after what is done
+    started = any(call.startswith(("start", "restart")) for call in did)
+    assert web.asked == (1 if test else 2 + started)  # again before what is done, and after a start
+
+
+def test_asked(host: Callable[..., Host]) -> None:
+    """What systemd was asked before counts, as long as no state has changed anything."""
+    web = host()
+    assert web.state.asked("all")["changes"] == {}
+    web.running["file"] = {"changes": {}}
+    assert web.state.running("web", pidfile="/run/web.pid")["changes"] == {}
+    assert web.state.asked("all")["result"]
+    assert web.state.running("web", pidfile="/run/web.pid")["changes"] == {}
+    assert (web.asked, web.did) == (1, [])
+
+
+@pytest.mark.parametrize("why", ["change", "anew"])
+def test_asked_too_early(host: Callable[..., Host], why: str) -> None:
+    """An answer from before a change is not taken, nor left unread."""
+    web = host()
+    web.state.asked("all")
+    web.status["exists" if why == "anew" else "running"] = False
+    if why == "change":
+        web.running["file"] = {"changes": {"diff": "x"}}
+        assert list(web.state.running("web", pidfile="/run/web.pid")["changes"]) == ["web start"]
+    else:
+        assert web.state.known("web", anew=True)["comment"] == "systemd finds no unit web"
+    assert web.did[0] == "answer dropped"
+    assert web.did.count("answer dropped") == 1
 
 
 def test_what_was_done_is_known(host: Callable[..., Host]) -> None:
     """After something was done the status that counts is that of afterwards."""
     web = host(running=False)
-    web.state.__salt__["daemon.act"] = lambda *_arguments, pidfile: web.status.update(running=True)
+    web.state.__salt__["daemon.act"] = lambda *_arguments: web.status.update(running=True)
     assert web.state.running("web", pidfile="/run/web.pid")["changes"]
     assert web.state.running("web", pidfile="/run/web.pid")["changes"] == {}
     assert web.asked == 3
@@ -375,16 +476,126 @@ def test_settled(host: Callable[..., Host], before: dict[str, Any], after: dict[
 def test_settled_waits(host: Callable[..., Host]) -> None:
     """It waits for as long as is left since the last start, and where nothing was started not at all."""
     waited = []
-    web = host(running=False)
+    web = host(names=("web", "queue"), running=False)
     web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
     web.state.settled("all")
     assert waited == []
+    web.state.time.monotonic = lambda: 90.0
+    web.state.running("queue", pidfile="/run/queue.pid")
+    web.state.time.monotonic = lambda: 100.0
     web.state.running("web", pidfile="/run/web.pid")
     web.state.time.monotonic = lambda: 101.0
     web.state.settled("all", seconds=4)
     web.state.time.monotonic = lambda: 200.0
     web.state.settled("all", seconds=4)
     assert waited == [3.0, 0.0]
+
+
+def test_settled_of_what_notifies(host: Callable[..., Host]) -> None:
+    """What has said that it is ready is not waited for; beside one that does not say it, all are looked at later."""
+    waited = []
+    web = host(names=("web", "queue"), running=False, notifies=True)
+    web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
+    web.state.__salt__["daemon.act"] = lambda *arguments: web.act(*arguments) or web.status.update(running=True)
+    web.state.running("web", pidfile="/run/web.pid")
+    assert web.state.settled("all")["comment"] == "Started, and running: web."
+    assert waited == []
+    web.others["queue"] = {"running": False, "notifies": False}
+    web.state.__context__.pop("daemon.status")
+    web.state.running("queue", pidfile="/run/queue.pid")
+    web.others["queue"]["running"] = True
+    web.state.time.sleep = lambda seconds: waited.append(seconds) or web.status.update(running=False)
+    result = web.state.settled("all", seconds=4)
+    assert waited == [4.0]
+    assert (result["result"], result["comment"]) == (False, "Started, but did not stay up: web; see their logs.")
+
+
+@pytest.mark.parametrize(
+    ("status", "verbs"),
+    [
+        ({"running": False}, ["start"]),
+        ({"since": 499.0}, ["restart"]),
+        ({"running": False, "enabled": False, "masked": True}, ["unmask", "start", "enable"]),
+    ],
+)
+def test_together(host: Callable[..., Host], status: dict[str, Any], verbs: list[str]) -> None:
+    """What is to be started together is started at the end, by one call, and once; the rest is done in its place."""
+    web = host(names=("web", "queue"), notifies=True, changed=True, **status)
+    at_once = [(verb, name) for name in web.names for verb in verbs if verb not in ("start", "restart")]
+    for name in web.names:
+        result = web.state.running(name, pidfile=f"/run/{name}.pid", check=f"{name} -t", together=True)
+        assert (result["result"], list(result["changes"])) == (True, [f"{name} {verb}" for verb in verbs])
+        assert ", with the others at the end" in result["comment"]
+    expected = []
+    for name in web.names:
+        expected += [f"{name} -t", "daemon-reload", *(f"{verb} {name}" for verb, owner in at_once if owner == name)]
+    assert web.did == expected
+    web.state.__salt__["daemon.act"] = lambda *arguments: web.act(*arguments) or web.status.update(running=True, failures=5)
+    result = web.state.settled("all")
+    assert (result["result"], result["comment"]) == (True, "Started, and running: web, queue.")
+    assert web.did[len(expected) :] == ["restart web queue"]
+    assert web.state.settled("all")["result"]
+    assert web.did[len(expected) :] == ["restart web queue"]
+
+
+def test_together_is_for_starts(host: Callable[..., Host]) -> None:
+    """A service that reloads, or is only to be enabled, owes nothing."""
+    web = host(since=499.0)
+    web.state.running("web", pidfile="/run/web.pid", reload=True, together=True)
+    web.status |= {"since": 1000.0, "enabled": False}
+    web.state.__context__.clear()
+    web.state.running("web", pidfile="/run/web.pid", together=True)
+    assert web.state.settled("all")["comment"] == "Nothing was started."
+    assert web.did == ["reload web", "enable web"]
+
+
+@pytest.mark.parametrize("notifies", [True, False])
+def test_together_and_fallen(host: Callable[..., Host], notifies: bool) -> None:
+    """One of those that were started together and does not run is named."""
+    web = host(names=("web", "queue"), running=False, notifies=notifies)
+    for name in web.names:
+        web.state.running(name, pidfile=f"/run/{name}.pid", together=True)
+    web.others["web"] = {"running": True}
+    result = web.state.settled("all", seconds=0)
+    assert (result["result"], result["comment"]) == (False, "Started, but did not stay up: queue; see their logs.")
+
+
+def test_together_fails(host: Callable[..., Host]) -> None:
+    """What cannot be started fails the state that starts it, with the reason."""
+    web = host(running=False)
+    web.state.running("web", pidfile="/run/web.pid", together=True)
+    web.act_fails = True
+    result = web.state.settled("all", seconds=0)
+    assert (result["result"], result["changes"], result["comment"]) == (False, {}, "web failed (1)")
+
+
+def test_together_in_a_preview(host: Callable[..., Host]) -> None:
+    """A preview says what is to be started, and starts nothing at the end either."""
+    web = host(test=True, running=False)
+    result = web.state.running("web", pidfile="/run/web.pid", together=True)
+    assert (result["result"], result["changes"]) == (None, {"web start": "it was stopped"})
+    assert (web.state.settled("all")["result"], web.did) == (True, [])
+
+
+def test_together_after_a_failing_check(host: Callable[..., Host]) -> None:
+    """What its own check refuses is not started at the end."""
+    web = host(since=499.0)
+    web.check_fails = True
+    assert web.state.running("web", pidfile="/run/web.pid", check="web -t", together=True)["result"] is False
+    assert web.state.settled("all")["comment"] == "Nothing was started."
+    assert web.did == ["web -t"]
+
+
+def test_together_after_a_change(host: Callable[..., Host]) -> None:
+    """A change without a newer file restarts with the others, too; twice changed is once restarted."""
+    web = host(notifies=True)
+    web.watch(pkg="web-package")
+    for _ in range(2):
+        result = web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", together=True)
+        assert list(result["changes"]) == ["web restart"]
+    assert web.did == []
+    web.state.settled("all")
+    assert web.did == ["restart web"]
 
 
 def test_reload(host: Callable[..., Host]) -> None:
@@ -500,10 +711,20 @@ def test_mod_watch(host: Callable[..., Host], reload: bool, test: bool) -> None:
     """A change without a newer file restarts or reloads, after the check; a preview says so."""
     verb = "reload" if reload else "restart"
     web = host(test=test)
+    web.watch(pkg="web-package")
     result = web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", reload=reload, check="web -t")
     assert result["result"] is (None if test else True)
     assert list(result["changes"]) == [f"web {verb}"]
     assert web.did == ([] if test else ["web -t", f"{verb} web"])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_mod_watch_of_a_file(host: Callable[..., Host], test: bool) -> None:
+    """What was started after a file was written is not restarted for it; a preview, in which none is written, says that."""
+    web = host(test=test)
+    result = web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid")
+    assert (result["result"], bool(result["changes"])) == ((None, True) if test else (True, False))
+    assert web.did == []
 
 
 def test_mod_watch_of_a_dead_service(host: Callable[..., Host]) -> None:

@@ -69,7 +69,10 @@ def test_seal(load: Callable[..., ModuleType]) -> None:
 
 def test_code(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
     """The fingerprint changes with a file's content, its name and the distributions, and not with compiled files."""
-    code = load("_modules/django_site").code
+
+    def code(site: dict[str, Any]) -> str:
+        return load("_modules/django_site", __context__={}).code(site)
+
     root, packages = Path(site["root"]), Path(site["virtualenv"], "lib/python3.11/site-packages")
     seen = [code(site)]
     (root / "app" / "__pycache__").mkdir()
@@ -82,6 +85,15 @@ def test_code(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
     (packages / "django-5.2.dist-info").rename(packages / "django-5.2.1.dist-info")
     seen.append(code(site))
     assert len(set(seen)) == 4
+
+
+def test_code_is_read_once(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
+    """Within a run, whose states come after the code, the fingerprint is remembered."""
+    module = load("_modules/django_site", __context__={})
+    first = module.code(site)
+    Path(site["root"], "app", "models.py").unlink()
+    assert module.code(site) == first
+    assert load("_modules/django_site", __context__={}).code(site) != first
 
 
 def test_tree(load: Callable[..., ModuleType], tmp_path: Path) -> None:
@@ -171,7 +183,7 @@ class Project:
         self.did: list[str] = []
         self.fails = ""
         self.given: dict[str, str] = {}
-        self.static = static
+        self.static, self.context = static, made.context
         real = {
             f"django_site.{name}": made.salt[f"django_site.{name}"] for name in ("code", "recall", "remember", "seal", "tree")
         }
@@ -186,6 +198,11 @@ class Project:
                 "pillar.get": made.salt["pillar.get"],
             },
         )
+
+    def change(self, site: dict[str, Any]) -> None:
+        """New code, as another run finds it."""
+        Path(site["root"], "app", "models.py").write_text("new\n")
+        self.context.clear()
 
     def manage(self, _site: dict[str, Any], verb: str, *arguments: str, stdin: str = "", user: str = "") -> str:
         """What Django does."""
@@ -224,7 +241,7 @@ def test_migrated(project: Callable[..., Project], site: dict[str, Any]) -> None
     assert (first["result"], first["changes"]) == (True, {"applied": ["a.0001", "b.0001"]})
     assert django.state.migrated("shop", site)["changes"] == {}
     assert len(django.did) == 1
-    Path(site["root"], "app", "models.py").write_text("new\n")
+    django.change(site)
     assert django.state.migrated("shop", site)["changes"] == {}
     assert len(django.did) == 2
     django.rows["migrations"].pop()
@@ -272,7 +289,7 @@ def test_collected(project: Callable[..., Project], site: dict[str, Any], tmp_pa
         assert (tmp_path / "static" / "style.css").read_text() == "body"
         assert mode(tmp_path / "static" / "style.css") != 0o600
         assert django.state.collected(name, site)["changes"] == {}, drift
-    Path(site["root"], "app", "models.py").write_text("new\n")
+    django.change(site)
     for _ in range(2):
         assert django.state.collected(name, site)["result"]
     assert len(django.did) == 6

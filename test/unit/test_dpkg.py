@@ -13,15 +13,20 @@ class Dpkg:
 
     def __init__(self, load: Callable[..., ModuleType], folder: Path, *, test: bool) -> None:
         self.state = load("_states/dpkg", __opts__={"test": test})
-        self.state.UPDATES = str(folder)
+        self.state.UPDATES = str(folder / "updates")
+        self.database = folder / "status"
+        self.state.DATABASE = str(self.database)
+        self.database.write_text("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n")
         self.state._run = self.run
         self.did: list[str] = []
-        self.audit, self.code = "", {"dpkg": 0, "apt-get": 0}
+        self.code = {"dpkg": 0, "apt-get": 0}
+
+    def leave(self, state: str) -> None:
+        """A package in this state, among others."""
+        self.database.write_text(f"{self.database.read_text()}\nPackage: c\nStatus: install reinstreq {state}\nVersion: 1\n")
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         """Notes the command."""
-        if command == ["dpkg", "--audit"]:
-            return subprocess.CompletedProcess(command, 0, self.audit, "")
         self.did.append(" ".join(command[:2]))
         return subprocess.CompletedProcess(command, self.code[command[0]], "", "E: no\n  luck")
 
@@ -32,22 +37,26 @@ def dpkg(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Dpkg]
     return lambda *, test=False: Dpkg(load, tmp_path, test=test)
 
 
-def test_configured(dpkg: Callable[..., Dpkg]) -> None:
+def test_configured(dpkg: Callable[..., Dpkg], tmp_path: Path) -> None:
     """Where nothing was interrupted nothing is done, also where dpkg has no folder of updates."""
     host = dpkg()
     assert (host.state.configured("apt")["result"], host.state.configured("apt")["changes"], host.did) == (True, {}, [])
-    host.state.UPDATES += "/missing"
+    (tmp_path / "updates").mkdir()
     assert host.state.configured("apt")["changes"] == {}
 
 
 @pytest.mark.parametrize("test", [True, False])
-@pytest.mark.parametrize("trace", ["audit", "update"])
+@pytest.mark.parametrize(
+    "trace", ["unpacked", "half-installed", "half-configured", "triggers-awaited", "triggers-pending", "update"]
+)
 def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test: bool) -> None:
     """Either trace of a killed run has it completed; a preview says so."""
     host = dpkg(test=test)
-    host.audit = "The following packages are only half configured" if trace == "audit" else ""
     if trace == "update":
-        (tmp_path / "0001").touch()
+        (tmp_path / "updates").mkdir()
+        (tmp_path / "updates" / "0001").touch()
+    else:
+        host.leave(trace)
     result = host.state.configured("apt")
     assert result["result"] is (None if test else True)
     assert result["changes"]
@@ -57,7 +66,7 @@ def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test
 def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:
     """What dpkg alone cannot complete is apt's; when that fails, it is the reason."""
     host = dpkg()
-    host.audit = "half installed"
+    host.leave("half-installed")
     host.code = {"dpkg": 1, "apt-get": 0}
     assert host.state.configured("apt")["result"]
     host.code = {"dpkg": 0, "apt-get": 100}

@@ -44,6 +44,26 @@ def test_other_state_of_the_same_name(freshness: ModuleType, tmp_path: Path) -> 
     assert freshness.newest_watched({"watch": [{"pkg": "web-file"}]}, [chunk(path, "web-file")]) == (0.0, "")
 
 
+@pytest.mark.parametrize(
+    ("watch", "only"),
+    [
+        ([], True),
+        ([{"file": "web-file"}], True),
+        ([{"file": "web-file"}, {"pkg": "web-package"}], False),
+        ([{"sls": "web.config"}], False),
+        ([{"file": "web-folder"}], False),
+    ],
+)
+def test_watches_files_only(freshness: ModuleType, tmp_path: Path, watch: list[dict[str, str]], only: bool) -> None:
+    """Of a package, or a directory's owner, no file tells the time of a change."""
+    states = [
+        chunk(tmp_path / "file", "web-file"),
+        chunk(tmp_path, "web-folder", fun="directory"),
+        chunk("nginx", "web-package", fun="installed", state="pkg"),
+    ]
+    assert freshness.watches_files_only({"watch": watch}, states) is only
+
+
 def test_nothing_watched(freshness: ModuleType, tmp_path: Path) -> None:
     """Without a watch nothing is newer than anything."""
     assert freshness.newest_watched({}, [chunk(aged(tmp_path / "file", 100), "web-file")]) == (0.0, "")
@@ -61,22 +81,22 @@ def test_sls(freshness: ModuleType, tmp_path: Path) -> None:
     assert freshness.newest_watched({"watch": [{"sls": "web.config"}]}, states) == (100.0, str(path))
 
 
-def test_recurse(freshness: ModuleType, tmp_path: Path) -> None:
+def test_source_tree(freshness: ModuleType, tmp_path: Path) -> None:
     """Every file below counts, except what Python itself writes there."""
     newest = aged(tmp_path / "code" / "deep" / "er" / "file.py", 200)
     aged(tmp_path / "code" / "file.py", 100)
     aged(tmp_path / "code" / "deep" / "__pycache__" / "file.pyc", 300)
     os.utime(tmp_path / "code", (50, 50))
-    states = [chunk(tmp_path / "code", "web-code", fun="recurse")]
-    assert freshness.newest_watched({"watch": [{"file": "web-code"}]}, states) == (200.0, str(newest))
+    states = [chunk(tmp_path / "code", "web-code", fun="copied", state="source_tree")]
+    assert freshness.newest_watched({"watch": [{"source_tree": "web-code"}]}, states) == (200.0, str(newest))
 
 
-def test_recurse_of_a_removed_file(freshness: ModuleType, tmp_path: Path) -> None:
+def test_source_tree_of_a_removed_file(freshness: ModuleType, tmp_path: Path) -> None:
     """A file that was removed from the root leaves the directory's time."""
     aged(tmp_path / "code" / "file.py", 100)
     os.utime(tmp_path / "code", (400, 400))
-    states = [chunk(tmp_path / "code", "web-code", fun="recurse")]
-    assert freshness.newest_watched({"watch": [{"file": "web-code"}]}, states) == (400.0, str(tmp_path / "code"))
+    states = [chunk(tmp_path / "code", "web-code", fun="copied", state="source_tree")]
+    assert freshness.newest_watched({"watch": [{"source_tree": "web-code"}]}, states) == (400.0, str(tmp_path / "code"))
 
 
 def test_absent(freshness: ModuleType, tmp_path: Path) -> None:

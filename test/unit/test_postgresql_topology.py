@@ -1,4 +1,4 @@
-"""Roles, databases and extensions: the verifier, and the script that leads from what is to what should be."""
+"""Roles, databases and extensions: the verifier, and the scripts that lead from what is to what should be."""
 
 import base64
 import hashlib
@@ -48,8 +48,9 @@ def converged(topology: ModuleType) -> dict[str, Any]:
 
 
 def statements(plan: dict[str, Any]) -> list[str]:
-    """The script's lines, without what keeps them out of the server's log."""
-    return [line for line in plan["script"].splitlines() if not line.startswith("SET log_")]
+    """The scripts' lines, without what keeps them out of the server's log."""
+    script = plan["roles"] + "".join(plan["create"]) + plan["owners"]
+    return [line for line in script.splitlines() if not line.startswith("SET log_")]
 
 
 def test_verifier_proves_the_rfcs_exchange(topology: ModuleType) -> None:
@@ -89,13 +90,15 @@ def test_nothing_else_matches(topology: ModuleType, stored: str | None) -> None:
 
 def test_converged(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Nothing differs, nothing is done; what belongs to others is nothing."""
-    assert topology.plan(wanted, converged) == {"script": "", "logins": [], "changes": {}}
+    nothing = {"roles": "", "create": [], "owners": "", "logins": [], "changes": {}}
+    assert topology.plan(wanted, converged) == nothing
 
 
 def test_empty_cluster(topology: ModuleType, wanted: dict[str, Any]) -> None:
     """Role, then database, then extension in it; the password as a verifier only, and tried afterwards."""
     plan = topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}})
     role, database, connect, extension = statements(plan)
+    assert ([role + "\n"], [database + "\n"]) == ([plan["roles"]], plan["create"])
     assert role.startswith('CREATE ROLE "keeper" LOGIN CREATEDB NOSUPERUSER PASSWORD E\'SCRAM-SHA-256$4096:')
     assert database.startswith('CREATE DATABASE "shop" OWNER "keeper" ')
     assert (connect, extension) == ("\\connect -reuse-previous=on \"dbname='shop'\"", 'CREATE EXTENSION "hstore";')
@@ -151,6 +154,20 @@ def test_owner(topology: ModuleType, wanted: dict[str, Any], converged: dict[str
     assert plan["changes"] == {"database shop": "owner postgres to keeper"}
 
 
+def test_several_databases(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+    """Databases are made by one statement each, of which none needs another: roles come before, owners after."""
+    wanted["roles"]["other"] = {"password": PASSWORD}
+    for name in ("first", "second"):
+        wanted["databases"][name] = {"owner": "other"}
+    converged["databases"]["shop"] = "postgres"
+    plan = topology.plan(wanted, converged)
+    assert plan["roles"].startswith('CREATE ROLE "other" ')
+    assert [line.split(" ENCODING ")[0] for line in plan["create"]] == [
+        f'CREATE DATABASE "{name}" OWNER "other"' for name in ("first", "second")
+    ]
+    assert plan["owners"] == 'ALTER DATABASE "shop" OWNER TO "keeper";\n'
+
+
 def test_extension(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Only what is missing is made, in its own database."""
     wanted["databases"]["shop"]["extensions"] = ["hstore", "citext"]
@@ -189,7 +206,7 @@ class Cluster:
     """Stands for the psql of the execution module."""
 
     def __init__(self, topology: ModuleType, pillar: dict[str, Any], actual: dict[str, Any] | str | None) -> None:
-        self.actual, self.did = actual, []
+        self.actual, self.did, self.asked, self.fails = actual, [], [], ""
         self.salt = {
             "pillar.get": lambda _key, _default, unmask: pillar,
             "postgresql_topology.installed": lambda: actual is not None,
@@ -197,10 +214,20 @@ class Cluster:
             "postgresql_topology.plan": topology.plan,
             "postgresql_topology.login": lambda role, password, port: self.did.append((role, password, port)),
         }
-        self.utils = {"psql.run": lambda script, _port: self.did.append(script.split()[0])}
+        self.utils = {
+            "psql.run": lambda script, _port: self.run("one by one", script.splitlines()),
+            "psql.run_together": lambda statements, _port: self.run("together", statements),
+        }
 
-    def read(self, _databases: list[str], _port: int) -> dict[str, Any]:
+    def run(self, how: str, statements: list[str]) -> None:
+        """Notes the first two words of each statement."""
+        self.did += [(how, " ".join(line.split()[:2])) for line in statements if not line.startswith("SET log_")]
+        if how == self.fails:
+            raise CommandExecutionError("PostgreSQL on port 5432: disk full")
+
+    def read(self, databases: list[str], _port: int) -> dict[str, Any]:
         """What there is; a text is the reason why nobody answers."""
+        self.asked += databases
         if isinstance(self.actual, str):
             raise CommandExecutionError(self.actual)
         return self.actual
@@ -232,8 +259,25 @@ def test_state_sets_and_proves_a_password(
     result = cluster.managed(load, test)
     assert result["result"] is (None if test else True)
     assert result["changes"] == {"role keeper": "changed: password"}
-    assert cluster.did == ([] if test else ["ALTER", ("keeper", PASSWORD, 5432)])
+    assert cluster.did == ([] if test else [("one by one", "ALTER ROLE"), ("keeper", PASSWORD, 5432)])
     assert PASSWORD not in str(result)
+
+
+@pytest.mark.parametrize("fails", ["", "one by one", "together"])
+def test_state_of_an_empty_cluster(
+    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], fails: str
+) -> None:
+    """Owners come before their databases, which are made together, and extensions after; a failure ends it there."""
+    wanted["databases"]["plain"] = {"owner": "keeper"}
+    cluster = Cluster(topology, wanted, {"roles": {}, "databases": {}, "extensions": {}})
+    cluster.fails = fails
+    result = cluster.managed(load, test=False)
+    steps = [("one by one", "CREATE ROLE"), ("together", "CREATE DATABASE"), ("together", "CREATE DATABASE")]
+    steps += [("one by one", "\\connect -reuse-previous=on"), ("one by one", "CREATE EXTENSION"), ("keeper", PASSWORD, 5432)]
+    assert cluster.did == steps[: {"": 6, "one by one": 1, "together": 3}[fails]]
+    assert cluster.asked == ["shop"]  # where no extension is wanted none is looked for
+    assert result["result"] is not bool(fails)
+    assert not fails or (result["comment"] == "PostgreSQL on port 5432: disk full" and result["changes"] == {})
 
 
 def test_state_clean(
@@ -254,3 +298,12 @@ def test_state_stopped_cluster(
     assert result["result"] is (None if test else False)
     assert bool(result["changes"]) == test
     assert "refused" in result["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_asked(load: Callable[..., ModuleType], test: bool) -> None:
+    """A connection is begun in a preview, too, and is no change."""
+    begun = []
+    state = load("_states/postgresql_topology", __utils__={"psql.begin": begun.append}, __opts__={"test": test})
+    result = state.asked("postgresql", port=5433)
+    assert (result["result"], result["changes"], begun) == (True, {}, [5433])

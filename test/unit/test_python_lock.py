@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+LOCKS = ["roots/phagescan/requirements.txt", "roots/minion/requirements.txt", "roots/minion/salt.txt", "test/requirements.txt"]
 LOCK = """\
 # comment
 --only-binary :all:
@@ -105,13 +108,36 @@ def test_read_lock(python_lock: ModuleType, tmp_path: Path) -> None:
     assert python_lock._read_lock(str(path)) == {"alpha": "1.0", "be-ta-two": "2.5.post1", "delta": "4.0+local"}
 
 
-def test_reads_our_own_lock(python_lock: ModuleType) -> None:
-    """Of the lock that the application is installed from, nothing is missed."""
-    path = Path(__file__).parents[2] / "roots" / "phagescan" / "requirements.txt"
-    wanted = python_lock._read_lock(str(path))
-    assert {"celery", "django", "gunicorn"} <= wanted.keys()
-    pins = [line for line in path.read_text().splitlines() if line[:1].isalnum() and ";" not in line]
-    assert len(pins) <= len(wanted)
+@pytest.mark.parametrize("name", LOCKS)
+def test_reads_our_own_locks(python_lock: ModuleType, name: str) -> None:
+    """Of our own locks nothing is missed, and each line is read as packaging reads it."""
+    path = Path(__file__).parents[2] / name
+    lines = [line.rstrip("\\ ") for line in path.read_text().splitlines() if line[:1].isalnum()]
+    pins = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate()]
+    assert pins
+    assert python_lock._read_lock(str(path)) == {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins
+    }
+
+
+def test_needs_packaging_for_markers_only(
+    load: Callable[..., ModuleType], site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application's lock, which has no condition, and an environment are read without that import."""
+    monkeypatch.setitem(sys.modules, "packaging.markers", None)
+    python_lock = load("_states/python_lock")
+    assert python_lock._read_lock(str(Path(__file__).parents[2] / LOCKS[0]))["django"]
+    assert site.is_dir()
+    assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0"}
+    (tmp_path / "lock.txt").write_text(LOCK)
+    with pytest.raises(ImportError):
+        python_lock._read_lock(str(tmp_path / "lock.txt"))
+
+
+@pytest.mark.parametrize("name", ["Django", "zope.interface", "a__b", "A-._b", "x.y-Z_1", " alpha "])
+def test_names(python_lock: ModuleType, name: str) -> None:
+    """Names are compared as packaging compares them."""
+    assert python_lock._canonical(name) == canonicalize_name(name.strip())
 
 
 def test_reads_a_real_environment(python_lock: ModuleType) -> None:

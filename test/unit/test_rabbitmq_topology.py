@@ -3,9 +3,11 @@
 import base64
 import copy
 import json
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -248,6 +250,12 @@ def node(topology: ModuleType, tmp_path: Path) -> Callable[..., ModuleType]:
         (tmp_path / "erl_call").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "erl_call").chmod(0o755)
         topology.AS_RABBITMQ = {"cwd": str(tmp_path)}
+        topology.tempfile = SimpleNamespace(
+            TemporaryDirectory=lambda prefix, dir: tempfile.TemporaryDirectory(prefix=prefix, dir=tmp_path / dir.strip("/"))
+        )
+        (tmp_path / "var" / "lib" / "rabbitmq").mkdir(parents=True)
+        topology.given = []
+        topology.shutil = SimpleNamespace(chown=lambda path, *owner: topology.given.append((str(path), owner)))
         topology.calls = []
         topology.ctl = lambda *arguments: topology.calls.append(" ".join(arguments)) or '{"users": "of rabbitmqctl"}'
         return topology
@@ -303,6 +311,68 @@ def test_read_without_erl_call(node: Callable[..., ModuleType]) -> None:
     topology.ERL_CALL = topology.ERL_CALL.removesuffix("-missing")
     topology.read()
     assert topology.calls == ["export_definitions -"] * 2
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_a_node_that_hangs(node: Callable[..., ModuleType], verb: str) -> None:
+    """A node that does not come to an end is asked through rabbitmqctl as well."""
+
+    def run(command: list[str], timeout: int, **_options: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    topology = node("true")
+    topology.subprocess = SimpleNamespace(run=run, SubprocessError=subprocess.SubprocessError)
+    getattr(topology, verb)(*([EXPORTED] if verb == "write" else []))
+    assert [call.split()[0] for call in topology.calls] == ["export_definitions" if verb == "read" else "import_definitions"]
+
+
+# Notes what it is to evaluate, and the file that is named there.
+IMPORTS = """
+cat >asked
+path=$(sed 's/.*read_file("//; s/").*//' asked)
+stat -c %a "$path" "${path%/*}" >modes
+cp "$path" got
+"""
+
+
+def test_write(node: Callable[..., ModuleType], tmp_path: Path) -> None:
+    """The node itself imports from a file that only the broker can read, and that is gone afterwards."""
+    topology = node(f"{IMPORTS} printf imported")
+    topology.write(EXPORTED)
+    assert topology.calls == []
+    assert "rabbit_definitions:import_raw(Json)" in (tmp_path / "asked").read_text()
+    assert "{{" not in (tmp_path / "asked").read_text()
+    assert json.loads((tmp_path / "got").read_text()) == EXPORTED
+    assert (tmp_path / "modes").read_text() == "600\n700\n"
+    (folder, first), (path, second) = topology.given
+    assert f'read_file("{path}")' in (tmp_path / "asked").read_text()
+    assert first == second == ("rabbitmq", "rabbitmq")
+    assert Path(folder) == Path(path).parent
+    assert list((tmp_path / "var" / "lib" / "rabbitmq").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "script", ["exit 1", "true", "echo imported not", "printf imported; exit 1", "echo imported >&2", None]
+)
+def test_write_without_an_answer(node: Callable[..., ModuleType], tmp_path: Path, script: str | None) -> None:
+    """A node that does not say that it has imported is told through rabbitmqctl, whose failure counts; no file is left."""
+
+    def ctl(verb: str, path: str) -> None:
+        assert json.loads(Path(path).read_text()) == EXPORTED
+        assert (Path(path).stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        topology.calls.append(verb)
+        if len(topology.calls) == 2:
+            raise CommandExecutionError("rabbitmqctl import_definitions: Error")
+
+    topology = node(script or "printf imported")
+    if script is None:
+        (topology.DATABASES / "rabbit@other").mkdir()  # without a name there is nobody to call
+    topology.ctl = ctl
+    topology.write(EXPORTED)
+    with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):
+        topology.write(EXPORTED)
+    assert topology.calls == ["import_definitions"] * 2
+    assert list((tmp_path / "var" / "lib" / "rabbitmq").iterdir()) == []
 
 
 class Broker:

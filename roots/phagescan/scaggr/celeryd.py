@@ -38,11 +38,11 @@ class Worker(celery_worker.Worker):
         super().on_consumer_ready(consumer)
         if address := os.environ.get("NOTIFY_SOCKET"):
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-                told.sendto(b"READY=1", address.replace("@", "\0", 1))
+                told.sendto(b"READY=1", "\0" + address[1:] if address[0] == "@" else address)
 
     def stop(self, *args: Any, **options: Any) -> None:
         """End; and at once when idle: Celery would keep the heart beating, and look every half second for the end."""
-        if not (state.reserved_requests or self.hub._ready):  # noqa: SLF001  # tasks, and what is to be said of them
+        if self.hub and not (state.reserved_requests or self.hub._ready):  # noqa: SLF001  # tasks, and what is to be said of them
             set_event_loop(None)
         super().stop(*args, **options)
 

@@ -1,0 +1,105 @@
+"""The command celeryd: systemd is told when it is ready, and it ends at once when there is nothing to do."""
+
+import importlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
+
+
+@pytest.fixture
+def celeryd(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scaggr.celeryd, and Celery's own worker replaced by one that notes its calls in `calls`."""
+    monkeypatch.syspath_prepend(str(PROJECT))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module = importlib.import_module("scaggr.celeryd")
+    module.calls = []
+    (celerys,) = module.Worker.__bases__
+    for name in ("on_before_init", "on_consumer_ready", "stop"):
+        monkeypatch.setattr(celerys, name, lambda *args, _name=name, **options: module.calls.append((_name, args[1:], options)))
+    monkeypatch.setattr(module, "set_event_loop", lambda loop: module.calls.append(("loop", loop)))
+    monkeypatch.setattr(module, "state", SimpleNamespace(reserved_requests=set()))
+    return module
+
+
+@pytest.fixture
+def worker(celeryd: ModuleType) -> Callable[..., Any]:
+    """Makes a worker that was not set up, with these attributes."""
+
+    def make(**attributes: Any) -> Any:
+        made = object.__new__(celeryd.Worker)
+        vars(made).update(attributes)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("celerys", "name"), [("celery@master.master", "master.master"), ("celery@a@b", "a@b"), ("other@host", "other@host")]
+)
+def test_name(celeryd: ModuleType, worker: Callable[..., Any], celerys: str, name: str) -> None:
+    """The node has the name that was asked for, before Celery uses it."""
+    made = worker(hostname=celerys, app=SimpleNamespace())
+    made.on_before_init(quiet=True)
+    assert (made.hostname, made.app.node) == (name, name)
+    assert celeryd.calls == [("on_before_init", (), {"quiet": True})]
+
+
+@pytest.mark.parametrize("abstract", [True, False])
+def test_systemd_is_told(
+    celeryd: ModuleType, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool
+) -> None:
+    """Ready is said once tasks are taken, at the address that systemd gave: a path, or an abstract one."""
+    address = f"@phagescan/unit-{os.getpid()}@x" if abstract else str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0{address[1:]}" if abstract else address)
+        systemd.settimeout(5)
+        worker().on_consumer_ready("consumer")
+        assert systemd.recv(100) == b"READY=1"
+        systemd.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(100)
+    assert celeryd.calls == [("on_consumer_ready", ("consumer",), {})]
+
+
+@pytest.mark.parametrize("address", [None, ""])
+def test_nobody_is_told(
+    celeryd: ModuleType, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """Where nothing waits for that no socket is made."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    if address is not None:
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+    monkeypatch.setattr(celeryd, "socket", None)
+    worker().on_consumer_ready("consumer")
+    assert celeryd.calls == [("on_consumer_ready", ("consumer",), {})]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "ready", "at_once"), [(set(), set(), True), ({"task"}, set(), False), (set(), {"acknowledge"}, False)]
+)
+def test_stop(celeryd: ModuleType, worker: Callable[..., Any], reserved: set[str], ready: set[str], at_once: bool) -> None:
+    """An idle worker leaves its loop at once; one with a task, or with something left to say, does as Celery does."""
+    celeryd.state.reserved_requests = reserved
+    worker(hub=SimpleNamespace(_ready=ready)).stop(in_sighandler=True, exitcode=3)
+    stopped = ("stop", (), {"in_sighandler": True, "exitcode": 3})
+    assert celeryd.calls == ([("loop", None), stopped] if at_once else [stopped])
+
+
+@pytest.mark.parametrize("exitcode", [0, 3, None])
+def test_leave(exitcode: int | None) -> None:
+    """Where Celery says that a process of the pool has done its last, it ends there, with its exit code, and does no more."""
+    code = "import atexit, scaggr.celeryd, sys; from celery.signals import worker_process_shutdown as signal; "
+    code += f"atexit.register(print, 'more'); signal.send(sender=None, pid=1, exitcode={exitcode}); sys.exit(9)"
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, stdout=subprocess.PIPE)
+    assert (ran.returncode, ran.stdout) == (exitcode or 0, b"")
