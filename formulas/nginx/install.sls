@@ -2,3 +2,4 @@
 nginx-package:
   pkg.installed:
     - pkgs: [nginx]
+    - cache_valid_time: 600   # s; older package lists are fetched anew

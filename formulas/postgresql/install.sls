@@ -13,5 +13,6 @@ postgresql-createcluster:
 postgresql-package:
   pkg.installed:
     - pkgs: [postgresql-{{ version }}]
+    - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - file: postgresql-createcluster

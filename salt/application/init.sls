@@ -4,6 +4,7 @@
 application-python:
   pkg.installed:
     - pkgs: [python3-venv]
+    - cache_valid_time: 600   # s; older package lists are fetched anew
 
 # Root's, and not writable by the services that run it. The script is to be executable whatever the modes of the checkout.
 application-code:

@@ -33,6 +33,18 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"rabbitmq": {"users": {"phagemasteruser": {"permissions": {"phage": [".*"]}}}}},
         "rabbitmq:users:phagemasteruser:permissions",
     ),
+    "key unknown": ({"nginx": {"site": {"listen": 80}}}, "nginx:site: is not a key"),
+    "permission on no vhost": (
+        {"rabbitmq": {"users": {"phagemasteruser": {"permissions": {"shop": [".*", ".*", ".*"]}}}}},
+        "rabbitmq:users:phagemasteruser:permissions: vhost shop",
+    ),
+    "owner is no role": ({"postgresql": {"databases": {"phage": {"owner": "nobody"}}}}, "postgresql:databases:phage:owner"),
+    "two services on one port": ({"rabbitmq": {"port": 9000}}, "gunicorn:bind: port 9000"),
+    "name misread": ({"rabbitmq": {"vhosts": ["phage", "name"]}}, "rabbitmq:vhosts:name"),
+    "samples where code is": (
+        {"phagescan": {"scan": {"sample_root": "/opt/phagescan/samples"}}},
+        "phagescan:scan:sample_root: must not lie in phagescan:root",
+    ),
 }
 TOUCHED = "/etc/logrotate.d/phagescan"
 
@@ -72,6 +84,27 @@ def test_stops(machine: Machine, case: str) -> None:
         value = next(iter(value.values()))
     secret = str(value) if key.endswith("password") and len(str(value)) > 6 else ""
     assert_stopped(machine, f"pillar='{json.dumps(pillar)}'", key, secret)
+
+
+@pytest.mark.usefixtures("drifted")
+def test_preview_stops(machine: Machine) -> None:
+    """A preview says the same."""
+    assert_stopped(machine, "test=True pillar='{nginx: {site: {}}}'", "nginx:site: is not a key")
+
+
+def test_doctor(machine: Machine) -> None:
+    """The doctor tells every fault of the files, and fails; of good ones it tells that they are."""
+    path = f"{CHECKOUT}/pillar/supervisord.sls"
+    good = machine.read(path)
+    assert "No faults in pillar or host." in machine.run("salt-call --local phagescan.doctor").ok().stdout
+    machine.put({path: f"{good}  program: {{}}\n  mode: development\n".encode()})
+    try:
+        told = machine.run("salt-call --local phagescan.doctor")
+    finally:
+        machine.put({path: good.encode()})
+    assert told.code != 0
+    for key in ("supervisord:program: is not a key; did you mean programs?", "supervisord:mode: is not a key"):
+        assert key in f"{told.stdout}{told.stderr}"
 
 
 @pytest.mark.usefixtures("drifted")

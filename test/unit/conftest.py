@@ -1,6 +1,7 @@
 """What the tests of the extension modules share: Salt's own loader, and a module by itself."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import salt.loader
 sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 ROOT = Path(__file__).parents[2]
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "test" / ".output" / "hypothesis"))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is wrong with a pillar or a host is said before anything is touched, and without showing a password."""
 
 import copy
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -60,10 +59,19 @@ def phagescan(
         module = load(
             "_modules/phagescan",
             __salt__=made.salt,
+            __utils__=made.utils,
             __grains__=made.opts["grains"],
             __pillar__=pillar,
-            __opts__={"pillar_roots": {"base": ["/srv/none", "/srv/pillar"]}, "file_roots": {"base": ["/srv/roots"]}},
+            __opts__={
+                "pillar_roots": {"base": ["/srv/none", "/srv/pillar"]},
+                "file_roots": {"base": ["/srv/roots", "/srv/salt", "/srv/formulas"]},
+            },
         )
+        for tree in ("salt", "formulas"):
+            link = tmp_path / "srv" / tree
+            link.parent.mkdir(exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(PILLAR.parent / tree)
         for engine in ("yara", "fileinfo"):
             path = tmp_path / f"srv/roots/phagescan/engines/{engine}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,11 +94,11 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "fault"),
     [
-        ("phagescan:mode", "debug", "phagescan:mode: debug is not a mode; modes: production, development"),
-        ("phagescan:mode", REMOVED, "phagescan:mode: None is not a mode"),
-        ("phagescan:roles", ["master", "slave"], "phagescan:roles: slave is not a role; roles: master, worker"),
-        ("phagescan:root", REMOVED, "phagescan:root: is missing; see phagescan.sls in pillar/"),
-        ("phagescan:user", "", "phagescan:user: is missing"),
+        ("phagescan:mode", "debug", "phagescan:mode: must be production or development, not debug"),
+        ("phagescan:mode", REMOVED, "phagescan:mode: is missing; it must be production or development"),
+        ("phagescan:roles", ["master", "slave"], "phagescan:roles:1: must be master or worker, not slave"),
+        ("phagescan:root", REMOVED, "phagescan:root: is missing; it must be an absolute path"),
+        ("phagescan:user", "", "phagescan:user: must be a name of a-z, 0-9, _ and -, not ''"),
         ("phagescan:broker:host", REMOVED, "phagescan:broker:host: is missing"),
         ("phagescan:database:name", REMOVED, "phagescan:database:name: is missing"),
         ("phagescan:broker:master", "nobody", "phagescan:broker:master: nobody is not in rabbitmq:users"),
@@ -99,8 +107,8 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
         ("phagescan:database:name", "none", "phagescan:database:name: none is not in postgresql:databases"),
         ("phagescan:broker:vhost", "none", "phagescan:broker:vhost: none is not in rabbitmq:vhosts"),
         (
-            "rabbitmq:users:phageworkeruser:permissions",
-            {"none": [".*", ".*", ".*"]},
+            "rabbitmq:users:phageworkeruser:permissions:none",
+            [".*", ".*", ".*"],
             "rabbitmq:users:phageworkeruser:permissions: vhost none is not in rabbitmq:vhosts",
         ),
         (
@@ -121,17 +129,17 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
             {},
             "phagescan:engines:sorcery: there is no engines/sorcery.py in salt://phagescan",
         ),
-        ("phagescan:engines:../yara", {}, "phagescan:engines:../yara: must be a lower-case name of a module in engines/"),
+        ("phagescan:engines:../yara", {}, "phagescan:engines:../yara: is not a lower-case name of a module in engines/"),
         (
             "phagescan:engines:yara:rules",
             {"../../x": "rule x { condition: true }"},
-            "phagescan:engines:yara:rules:../../x: must be a name of letters, digits, _ and -",
+            "phagescan:engines:yara:rules:../../x: is not a name of letters, digits, _ and -",
         ),
         ("phagescan:engines", REMOVED, "phagescan:engines: is missing; see phagescan.sls in pillar/"),
         ("phagescan:worker:master_url", "", "phagescan:worker:master_url: must be http://<host>"),
-        ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: must be a number above 0, not None"),
+        ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: is missing"),
         ("celery:workers:celeryd:user", "root", "celery:workers:celeryd:user: must be the same as phagescan:worker:user"),
-        ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: None is not in postgresql:roles"),
+        ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: is missing; it must be a name"),
     ],
 )
 def test_fault(phagescan: Callable[..., ModuleType], key: str, value: Any, fault: str) -> None:
@@ -141,101 +149,6 @@ def test_fault(phagescan: Callable[..., ModuleType], key: str, value: Any, fault
     assert found.startswith(fault)
     with pytest.raises(CommandExecutionError, match="^" + fault.split(":", maxsplit=1)[0]):
         module.doctor()
-
-
-# One value of each kind that YAML makes, as an operator may mistake it for another, and what it is called.
-KINDS = [
-    (None, "nothing"),
-    ("phage", "text"),
-    (5, "a number"),
-    (5.5, "float"),
-    (True, "true or false"),
-    (["phage"], "a list"),
-    ({"phage": {}}, "a mapping"),
-]
-CALLED = {"dict": "a mapping", "str": "text", "list": "a list", "int": "a number", "bool": "true or false"}
-
-
-def types() -> dict[str, tuple[type, ...]]:
-    """The module's own table."""
-    spec = importlib.util.spec_from_file_location("unit_types", PILLAR.parent / "salt" / "_modules" / "phagescan.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.TYPES
-
-
-@pytest.mark.parametrize("key", types())
-def test_type(phagescan: Callable[..., ModuleType], key: str) -> None:
-    """A value of another kind than its readers take it for is one line, for whatever name it stands under."""
-    kinds = types()[key]
-    module = phagescan()
-    for value, name in KINDS:
-        if type(value) in kinds:
-            continue
-        pillar = {}
-        put(pillar, key.replace("*", "any"), value)
-        module.__pillar__ = pillar
-        module.__salt__ = {"pillar.get": lambda top, _default, unmask, pillar=pillar: pillar[top]}
-        wanted = " or ".join(CALLED[kind.__name__] for kind in kinds)
-        assert module.faults() == [f"{key.replace('*', 'any')}: must be {wanted}, not {name}"]
-
-
-def test_types_are_of_the_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
-    """The table means keys that are there, or that the manual or a formula's README names."""
-    optional = {
-        "phagescan:roles",
-        "phagescan:engines:*:timeout",
-        "phagescan:engines:*:memory",
-        "phagescan:engines:yara:rules:*",
-        "rabbitmq:port",
-        "rabbitmq:consumer_timeout",
-        "rabbitmq:policies",
-        "rabbitmq:policies:*",
-        "rabbitmq:policies:*:*",
-        "gunicorn:workers",
-        "gunicorn:threads",
-        "gunicorn:timeout",
-    }
-    module = phagescan()
-    assert {key for key in module.TYPES if not module._matching(key)} == optional
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "fault"),
-    [
-        # `in` would find a name in a text, and a loop would take its letters for names.
-        ("rabbitmq:vhosts", "phage", "rabbitmq:vhosts: must be a list, not text"),
-        ("rabbitmq:absent:users", "guest", "rabbitmq:absent:users: must be a list, not text"),
-        ("rabbitmq:absent:vhosts", "old", "rabbitmq:absent:vhosts: must be a list, not text"),
-        ("phagescan:allowed_hosts", "example.org", "phagescan:allowed_hosts: must be a list, not text"),
-        ("postgresql:databases:phage:extensions", "hstore", "postgresql:databases:phage:extensions: must be a list, not text"),
-        (
-            "rabbitmq:users:phagemasteruser:tags",
-            "administrator",
-            "rabbitmq:users:phagemasteruser:tags: must be a list, not text",
-        ),
-        (
-            "rabbitmq:users:phageworkeruser:permissions:phage",
-            "abc",
-            "rabbitmq:users:phageworkeruser:permissions:phage: must be a list, not text",
-        ),
-        ("postgresql:roles:citestsuper", None, "postgresql:roles:citestsuper: must be a mapping, not nothing"),
-        ("rabbitmq:users", ["phagemasteruser"], "rabbitmq:users: must be a mapping, not a list"),
-        ("postgresql:port", "5432", "postgresql:port: must be a number, not text"),
-        (
-            "postgresql:roles:citestsuper:createdb",
-            "false",
-            "postgresql:roles:citestsuper:createdb: must be true or false, not text",
-        ),
-        ("celery:workers:celeryd-master:beat", 1, "celery:workers:celeryd-master:beat: must be true or false, not a number"),
-        ("gunicorn:workers", True, "gunicorn:workers: must be a number, not true or false"),
-        ("rabbitmq", None, "rabbitmq: must be a mapping, not nothing"),
-        ("phagescan", "master", "phagescan: must be a mapping, not text"),
-    ],
-)
-def test_type_of_a_whole_pillar(phagescan: Callable[..., ModuleType], key: str, value: Any, fault: str) -> None:
-    """A wrong kind is the one fault: what else is wrong for its sake is not told."""
-    assert phagescan({key: value, "phagescan:mode": "debug"} if key != "phagescan" else {key: value}).faults() == [fault]
 
 
 def same() -> tuple[tuple[str, str], ...]:
@@ -250,13 +163,17 @@ def same() -> tuple[tuple[str, str], ...]:
 @pytest.mark.parametrize(("key", "other"), same())
 def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> None:
     """What two formulas are told must agree, and setting both is no fault."""
-    (fault,) = phagescan({key: "/unit"}).faults()
+    value = "unit" if key.endswith("user") else "/srv/unit"
+    (fault,) = phagescan({key: value}).faults()
     assert fault.startswith(f"{key}: must be the same as {other}, ")
-    assert fault.endswith(", not /unit")
+    assert fault.endswith(f", not {value}")
     (fault,) = phagescan({key: REMOVED}).faults()
     assert fault.endswith(", not None")
-    both = [pair[0] for pair in same() if pair[1] == other]
-    assert phagescan({other: "/unit", **dict.fromkeys(both, "/unit")}).faults() == []
+    camera = {"user": value, "directory": value, "command": f"{value}/bin/celery"}
+    wanted = {"phagescan:user": "user", "phagescan:root": "directory", "phagescan:virtualenv": "command"}.get(other)
+    both = {pair[0]: value for pair in same() if pair[1] == other}
+    both |= {f"supervisord:programs:celerycam:{wanted}": camera[wanted]} if wanted else {}
+    assert phagescan({other: value, **both}).faults() == []
 
 
 def test_bind(phagescan: Callable[..., ModuleType]) -> None:
@@ -266,9 +183,12 @@ def test_bind(phagescan: Callable[..., ModuleType]) -> None:
     assert phagescan({"gunicorn:bind": "127.0.0.1:9001"}).faults() == [
         f"{proxy}: must be the same as gunicorn:bind, 127.0.0.1:9001, not 127.0.0.1:9000"
     ]
-    for bind in ("0.0.0.0:9000", "[::]:9000", "127.0.0.11:9000", ":9000", ""):
+    for bind in ("0.0.0.0:9000", "[::]:9000", "127.0.0.11:9000"):
         (fault,) = phagescan({"gunicorn:bind": bind, proxy: bind}).faults()
         assert fault.startswith("gunicorn:bind: Django listens on loopback only"), bind
+    for bind in (":9000", "", "127.0.0.1"):
+        (fault,) = phagescan({"gunicorn:bind": bind}).faults()
+        assert fault.startswith("gunicorn:bind: must be address:port, not "), bind
     (fault,) = phagescan({"gunicorn:bind": REMOVED}).faults()
     assert fault.startswith("gunicorn:bind: Django listens on loopback only")
 
@@ -285,6 +205,46 @@ def test_mode_of_the_passwords(phagescan: Callable[..., ModuleType], tmp_path: P
     assert phagescan().faults() == [f"{path}: others than its owner may read it; chmod 600 {path}"]
 
 
+def test_unreadable_pillar(phagescan: Callable[..., ModuleType]) -> None:
+    """A file that is no YAML is the one fault, and not what it would have said."""
+    module = phagescan({"phagescan": REMOVED})
+    module.__pillar__["_errors"] = ["Rendering SLS 'credentials' failed. Please see master log for details."]
+    assert module.faults() == ["pillar: Rendering SLS 'credentials' failed. See what stands above."]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "mark"), [("opt/phagescan", "theirs", "manage.py"), ("opt/phagescan-venv", "theirs", "pyvenv.cfg")]
+)
+def test_directories_of_others(phagescan: Callable[..., ModuleType], tmp_path: Path, folder: str, name: str, mark: str) -> None:
+    """What would be emptied holds nothing of others; what a killed run has left there is ours."""
+    (tmp_path / folder / "bin").mkdir(parents=True)
+    (tmp_path / "srv/roots/phagescan/bin").mkdir(parents=True)
+    assert phagescan().faults() == []
+    (tmp_path / folder / name).touch()
+    (fault,) = phagescan().faults()
+    key = "phagescan:virtualenv" if folder.endswith("venv") else "phagescan:root"
+    assert fault == f"{key}: /{folder} holds {name}, which is not ours: choose another directory"
+    (tmp_path / folder / mark).touch()
+    assert phagescan().faults() == []
+
+
+def test_role_of_the_grain(phagescan: Callable[..., ModuleType]) -> None:
+    """A role that there is not is a fault wherever it stands."""
+    assert phagescan(roles=["butler"]).faults() == ["grain roles: butler is not a role; roles: master, worker"]
+
+
+def test_checkout_is_not_emptied(phagescan: Callable[..., ModuleType]) -> None:
+    """The code does not land on the tree that it comes from."""
+    changed = {
+        "phagescan:virtualenv": "/srv/pillar",
+        "gunicorn:virtualenv": "/srv/pillar",
+        "celery:virtualenv": "/srv/pillar",
+        "supervisord:programs:celerycam:command": "/srv/pillar/bin/celery",
+    }
+    (fault,) = phagescan(changed).faults()
+    assert fault.startswith("phagescan:virtualenv: must not hold this checkout, /srv/pillar")
+
+
 def test_every_fault_is_told(phagescan: Callable[..., ModuleType]) -> None:
     """All that is wrong is told at once."""
     faults = phagescan({"phagescan:mode": "debug", "phagescan:root": REMOVED, PASSWORD_KEYS[0]: "short"}).faults()
@@ -296,8 +256,8 @@ def test_every_fault_is_told(phagescan: Callable[..., ModuleType]) -> None:
     [
         (REMOVED, "is missing; it stands in pillar/credentials.sls"),
         ("", "is missing"),
-        (1234567890123, "is not text; put it in quotes"),
-        (["unit-listed-0123456789"], "is not text"),
+        (1234567890123, "must be text, not a whole number; put it in quotes"),
+        (["unit-listed-0123456789"], "must be text, not a list"),
         ("sHort-1234x", "is shorter than"),
         ("-" + "dash-0123456789" * 4, "starts with '-'"),
         ("new\nline-0123456789" * 4, "holds a control character"),
@@ -499,8 +459,8 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
     [
         ({"phagescan:worker:master_url": "scan-master"}, "phagescan:worker:master_url: must be http://<host>"),
         ({"phagescan:worker:master_url": "10.0.0.1:80"}, "phagescan:worker:master_url: must be http://<host>"),
-        ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a number above 0, not 0"),
-        ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a number above 0, not -1"),
+        ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a whole number from 1 to 102400, not 0"),
+        ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a whole number from 1 to 1024, not -1"),
         (
             {"phagescan:worker:user": "avuser", "celery:workers:celeryd:user": "avuser"},
             "phagescan:worker:user: must be a user of its own",

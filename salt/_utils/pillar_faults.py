@@ -1,0 +1,336 @@
+"""What is wrong with a pillar that no schema can say: keys that do not agree, and what tools and hosts make of them."""
+
+import itertools
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+Get = Callable[..., Any]
+# The key to mend, what is wrong and what would be right, and the other keys that this speaks of.
+Fault = tuple[str, str, tuple[str, ...]]
+
+ROLES = ("master", "worker")
+SAMPLES = {
+    "longmasterpassword",
+    "longworkerpassword",
+    "sup3rdup3r",
+    "adminpassword",
+    "change-me-to-fifty-characters-or-more-of-random-text",
+}
+CREDENTIALS = "pillar/credentials.sls"
+# What only hosts of a role read; what all read is required by the schema.
+REQUIRED = {
+    "master": (
+        *("broker:master", "database:host", "database:name", "database:user", "admin:user", "static_root", "log_dir"),
+        *("allowed_hosts", "time_zone", "scan:sample_root", "scan:max_size", "scan:expires"),
+    ),
+    "worker": ("worker:user", "worker:log_dir", "worker:concurrency", "engines"),
+}
+# Keys that must say the same: the formulas are told, and do not know of each other.
+SAME = (
+    ("gunicorn:user", "phagescan:user"),
+    ("gunicorn:chdir", "phagescan:root"),
+    ("gunicorn:virtualenv", "phagescan:virtualenv"),
+    ("gunicorn:log_dir", "phagescan:log_dir"),
+    ("celery:user", "phagescan:user"),
+    ("celery:chdir", "phagescan:root"),
+    ("celery:virtualenv", "phagescan:virtualenv"),
+    ("celery:log_dir", "phagescan:log_dir"),
+    ("celery:workers:celeryd:user", "phagescan:worker:user"),
+    ("celery:workers:celeryd:log_dir", "phagescan:worker:log_dir"),
+    ("nginx:sites:phagescan:proxy", "gunicorn:bind"),
+)
+REFERENCES = (
+    ("phagescan:broker:master", "rabbitmq:users"),
+    ("phagescan:broker:vhost", "rabbitmq:vhosts"),
+    ("phagescan:database:user", "postgresql:roles"),
+    ("phagescan:database:name", "postgresql:databases"),
+)
+# Names that somebody takes for something else.
+MISREAD = {
+    "rabbitmq:users": {"user": "it is the heading of `rabbitmqctl list_users`, which tools take for a user"},
+    "rabbitmq:vhosts": {
+        "name": "it is the heading of `rabbitmqctl list_vhosts`, which tools take for a vhost",
+        "vhost": "it is the heading of `rabbitmqctl list_user_permissions`, which tools take for a vhost",
+    },
+    "postgresql:roles": {
+        "postgres": "it is the superuser as which this host works",
+        "public": "PostgreSQL means every role by it",
+        "none": "PostgreSQL means no role by it",
+    },
+    "postgresql:databases": {
+        "template0": "nothing may connect to it",
+        **dict.fromkeys(("all", "sameuser", "samerole", "samegroup", "replication"), "pg_hba.conf means something else by it"),
+    },
+    "nginx:sites": {"default": "it is Debian's own, which is removed"},
+    "supervisord:programs": {"all": "supervisorctl means every program by it"},
+    "celery:workers": dict.fromkeys(
+        (
+            *("gunicorn", "nginx", "postgresql", "rabbitmq-server", "supervisor", "supervisord", "epmd", "cron", "logrotate"),
+            *("clamav-daemon", "clamav-freshclam", "ssh", "sshd", "docker", "dbus"),
+        ),
+        "it is the name of another service",
+    ),
+}
+# Emptied of what is not the application's, and what it keeps.
+CLEANED = ("phagescan:root", "phagescan:virtualenv", "phagescan:static_root")
+KEPT = ("phagescan:log_dir", "phagescan:scan:sample_root", "phagescan:worker:log_dir")
+# Directories that are others', whole or the one itself.
+OTHERS = re.compile(
+    r"(/(bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|tmp)|/var/(lib|log)/(apt|clamav|dpkg|postgresql|rabbitmq|systemd))(/.*)?"
+    r"|/[^/]+|/home/[^/]+|/var/[^/]+|/usr/local/(bin|etc|include|lib|man|sbin|share|src)|/usr/(?!local/).*"
+)
+# Permissions that need no compiler to be known as good; a thousand users have thousands.
+PLAIN = re.compile(r"(?:[\w^$@%/ -]|\\[.$^*+?|()\[\]{}-]|\.[*+?]?)*")
+EVERYWHERE = {"0.0.0.0", "::", "*", ""}  # noqa: S104
+SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> list[Fault]:
+    """All of them, for a host of these roles; `pillar` is without what its schemas refuse."""
+
+    def get(key: str, default: Any = None) -> Any:
+        value: Any = pillar
+        for part in key.split(":"):
+            if not isinstance(value, dict) or part not in value:
+                return default
+            value = value[part]
+        return value
+
+    checks: list[Iterable[Fault]] = [
+        _required(get, roles),
+        _references(get, roles),
+        _names(get),
+        _celery(get),
+        _paths(get, checkout),
+        _same(get),
+    ]
+    if "master" in roles:
+        checks += [_rights(get), _ports(get), _sites(get), _limits(get)]
+    if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
+        checks.append([("phagescan:worker:user", "must be a user of its own, which cannot read what is the master's", ())])
+    return [fault for check in [*checks, _passwords(get, roles)] for fault in check]
+
+
+def _required(get: Get, roles: list[str]) -> Iterator[Fault]:
+    for role in roles:
+        for key in REQUIRED.get(role, ()):
+            if get(f"phagescan:{key}") is None:
+                yield f"phagescan:{key}", "is missing; see phagescan.sls in pillar/", ()
+
+
+def _references(get: Get, roles: list[str]) -> Iterator[Fault]:
+    """Names of what there is not, or is to be removed."""
+    for key, table in (*(REFERENCES if "master" in roles else ()), ("phagescan:broker:worker", "rabbitmq:users")):
+        if (name := get(key)) is not None and name not in get(table, ()):
+            yield key, f"{name} is not in {table}", (table, f"{table}:{name}")
+    for kind in ("users", "vhosts"):
+        for name in get(f"rabbitmq:absent:{kind}", ()):
+            if name in get(f"rabbitmq:{kind}", ()):
+                yield f"rabbitmq:absent:{kind}", f"{name} is in rabbitmq:{kind}, too; take it out of one", ()
+    for name, database in get("postgresql:databases", {}).items():
+        if (owner := database.get("owner")) not in get("postgresql:roles", {}):
+            yield f"postgresql:databases:{name}:owner", f"{owner} is not in postgresql:roles", (f"postgresql:roles:{owner}",)
+    shared = get("phagescan:broker:master")
+    if get("rabbitmq:least_privilege") and shared == get("phagescan:broker:worker"):
+        yield "rabbitmq:least_privilege", f"master and workers share {shared}; give them a user each", ()
+
+
+def _rights(get: Get) -> Iterator[Fault]:
+    """What users may, and policies: of vhosts that there are, in regular expressions that are some."""
+    vhosts, vhost, good = get("rabbitmq:vhosts", ()), get("phagescan:broker:vhost"), set()
+    for name, user in get("rabbitmq:users", {}).items():
+        for kind in ("permissions", "least"):
+            for where, rights in user.get(kind, {}).items():
+                key = f"rabbitmq:users:{name}:{kind}"
+                if where not in vhosts:
+                    yield key, f"vhost {where} is not in rabbitmq:vhosts", ("rabbitmq:vhosts",)
+                for right, word in zip(rights, ("configure", "write", "read"), strict=False):
+                    if right not in good and (wrong := _expression(right)):
+                        yield f"{key}:{where}", f"{word} is no regular expression: {wrong}", ()
+                    good.add(right)
+    for login in dict.fromkeys((get("phagescan:broker:master"), get("phagescan:broker:worker"))):
+        user, key = get(f"rabbitmq:users:{login}"), f"rabbitmq:users:{login}:permissions"
+        if user is not None and vhost in vhosts and vhost not in user.get("permissions", {}):
+            yield key, f"vhost {vhost} is missing, where phagescan:broker logs in", (f"{key}:{vhost}",)
+    for where, policies in get("rabbitmq:policies", {}).items():
+        if where not in vhosts:
+            yield f"rabbitmq:policies:{where}", "is not in rabbitmq:vhosts", ("rabbitmq:vhosts",)
+        for name, policy in policies.items():
+            if wrong := _expression(policy.get("pattern", "")):
+                yield f"rabbitmq:policies:{where}:{name}:pattern", f"is no regular expression: {wrong}", ()
+
+
+def _expression(text: str) -> str:
+    """What is wrong with a regular expression; RabbitMQ's PCRE knows some that Python does not."""
+    if not PLAIN.fullmatch(text):
+        try:
+            re.compile(text)
+        except re.error as error:
+            return "" if re.match("bad escape|unknown extension", str(error)) else str(error)
+    return ""
+
+
+def _names(get: Get) -> Iterator[Fault]:
+    """Names that are read otherwise than they are meant."""
+    for table, names in MISREAD.items():
+        for name in get(table, ()):
+            if name in names:
+                yield f"{table}:{name}", f"cannot be its name: {names[name]}; choose another", ()
+    for name in get("postgresql:roles", ()):
+        if name.startswith("pg_"):
+            yield f"postgresql:roles:{name}", "cannot be its name: PostgreSQL keeps pg_ for its own; choose another", ()
+    for user in ("phagescan:user", "supervisord:programs:celerycam:user"):
+        if get(user) == "root":
+            yield user, "must not be root: what runs here reads strangers' files", ()
+
+
+def _celery(get: Get) -> Iterator[Fault]:
+    """Workers that no host would have, or that the broker could not tell apart."""
+    workers, nodes = get("celery:workers", {}), {}
+    for name, worker in workers.items():
+        if worker.get("role", "") not in (*ROLES, ""):
+            yield f"celery:workers:{name}:role", f"{worker['role']} is not a role; roles: {', '.join(ROLES)}", ()
+        if (other := nodes.setdefault(worker.get("hostname", name), name)) != name:
+            yield f"celery:workers:{name}:hostname", f"is that of celery:workers:{other}, too; give each node a name", ()
+    if any(worker.get("role") for worker in workers.values()) and get("celery:roles") != "phagescan.roles":
+        yield "celery:roles", "must be phagescan.roles, which knows the roles of celery:workers", ()
+    for formula in ("gunicorn", "celery", "supervisord"):
+        if get(f"{formula}:mode_key", "") not in ("", "phagescan:mode"):
+            yield f"{formula}:mode_key", f"must be phagescan:mode, not {get(f'{formula}:mode_key')}", ()
+
+
+def _paths(get: Get, checkout: list[str]) -> Iterator[Fault]:
+    """Directories that would be emptied, taken from others, or shown to everybody."""
+    paths = {key: path for key in (*CLEANED, *KEPT) if (path := get(key))}
+    for key, path in paths.items():
+        if OTHERS.fullmatch(path):
+            yield key, f"must be a directory of its own, such as /opt/phagescan, not {path}", ()
+        for other in CLEANED:
+            if other != key and other in paths and _within(path, paths[other]):
+                yield key, f"must not lie in {other}, {paths[other]}, where what is not the application's is removed", (other,)
+        for folder in checkout if key in CLEANED else ():
+            if _within(folder, path):
+                yield key, f"must not hold this checkout, {folder}, for what is not the application's is removed", ()
+    secret = [*(paths[key] for key in KEPT if key in paths), "/etc/phagescan", *checkout]
+    for site, settings in get("nginx:sites", {}).items():
+        for location, folder in settings.get("static", {}).items():
+            for path in secret:
+                if _within(path, folder.rstrip("/") or "/"):
+                    yield f"nginx:sites:{site}:static:{location}", f"must not show {path}, which is nobody's to read", ()
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _same(get: Get) -> Iterator[Fault]:
+    """Keys that differ and must not; one that is missing is told of elsewhere."""
+    for key, other in SAME:
+        if get(other) not in (None, get(key)):
+            yield key, f"must be the same as {other}, {get(other)}, not {get(key)}", (other,)
+    camera, virtualenv = get("supervisord:programs:celerycam", {}), get("phagescan:virtualenv")
+    for word, other in (("user", "user"), ("directory", "root")):
+        if camera and camera.get(word) != get(f"phagescan:{other}", camera.get(word)):
+            yield (
+                f"supervisord:programs:celerycam:{word}",
+                f"must be the same as phagescan:{other}, {get(f'phagescan:{other}')}, not {camera.get(word)}",
+                (f"phagescan:{other}",),
+            )
+    if virtualenv and "command" in camera and not camera["command"].startswith(f"{virtualenv}/bin/"):
+        yield "supervisord:programs:celerycam:command", f"must begin with {virtualenv}/bin/, of phagescan:virtualenv", ()
+    served, root = get("nginx:sites:phagescan:static:/static/"), get("phagescan:static_root")
+    if served and root and served != f"{root}/":
+        yield "nginx:sites:phagescan:static:/static/", f"must be {root}/, of phagescan:static_root, not {served}", ()
+
+
+def _ports(get: Get) -> Iterator[Fault]:
+    """Two services on one port, and ports that there are not."""
+    listen, sites = get("rabbitmq:listen", "127.0.0.1"), get("nginx:sites", {})
+    taken = [
+        ("Erlang's epmd", "127.0.0.1", 4369),
+        ("RabbitMQ's distribution", "127.0.0.1", 25672),
+        ("rabbitmq:port", listen, get("rabbitmq:port", 5672)),
+        ("postgresql:port", "127.0.0.1", get("postgresql:port", 5432)),
+        ("gunicorn:bind", *_split(get("gunicorn:bind", "127.0.0.1:9000"))),
+        *((f"nginx:sites:{name}:listen", *_split(site["listen"])) for name, site in sites.items() if "listen" in site),
+    ]
+    for key, _address, port in taken:
+        if not 0 < port < 65536:
+            yield key, f"has no port from 1 to 65535, but {port}", ()
+    for (first, address, port), (second, other, same) in itertools.combinations(taken, 2):
+        both_nginx = first.startswith("nginx:") and second.startswith("nginx:")
+        if port == same and not both_nginx and (address == other or {address, other} & EVERYWHERE):
+            yield second, f"port {port} is that of {first}; choose another", (first,)
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in listen else socket.AF_INET, listen)
+    except OSError:
+        yield "rabbitmq:listen", f"must be an IP address, not {listen}", ()
+        listen = ""
+    bind, host = get("gunicorn:bind"), get("phagescan:broker:host")
+    if not (bind or "").startswith("127.0.0.1:"):
+        yield "gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>", ()
+    if host in ("127.0.0.1", "localhost") and listen not in {"127.0.0.1", *EVERYWHERE}:
+        yield (
+            "phagescan:broker:host",
+            f"the broker does not listen there, but on {listen} (rabbitmq:listen)",
+            ("rabbitmq:listen",),
+        )
+
+
+def _split(listen: Any) -> tuple[str, int]:
+    """Address and port of `address:port`, or of a port alone."""
+    address, _, port = str(listen).removesuffix(" default_server").rpartition(":")
+    return address.strip("[]").replace("localhost", "127.0.0.1"), int(port)
+
+
+def _sites(get: Get) -> Iterator[Fault]:
+    """Sites of which nginx would ignore one."""
+    known: dict[Any, str] = {}
+    for name, site in get("nginx:sites", {}).items():
+        for server in str(site.get("server_name", name)).split():
+            other = known.setdefault((str(site.get("listen")), server), name)
+            if other != name:
+                yield f"nginx:sites:{name}:server_name", f"{server} is that of nginx:sites:{other}, on the same port", ()
+
+
+def _limits(get: Get) -> Iterator[Fault]:
+    """Numbers of which one must leave room for another."""
+    largest, taken = get("phagescan:scan:max_size"), get("nginx:sites:phagescan:client_max_body_size")
+    if largest and taken not in (None, 0, "0"):
+        number, unit = re.fullmatch(r"(\d+)(\D?)", str(taken)).groups()
+        if int(number) * SIZES.get(unit.lower(), 1) < largest << 20:
+            key = "nginx:sites:phagescan:client_max_body_size"
+            yield key, f"must let phagescan:scan:max_size through, {largest} MiB, and is {taken}; make it {largest + 1}m", ()
+    expires, patience = get("phagescan:scan:expires"), get("rabbitmq:consumer_timeout", 3600000)
+    for name, engine in get("phagescan:engines", {}).items():
+        key, seconds = f"phagescan:engines:{name}:timeout", engine.get("timeout", 60)
+        if expires and seconds > expires:
+            yield key, f"must not be above phagescan:scan:expires, {expires}, and is {seconds}", ()
+        if seconds * 1000 >= patience:
+            yield key, f"must be below rabbitmq:consumer_timeout, {patience} ms, and is {seconds} s", ()
+
+
+def _passwords(get: Get, roles: list[str]) -> Iterator[Fault]:
+    """Faults of passwords, without their values. Any character of ASCII will do: who builds a URL of one quotes it."""
+    logins = [("rabbitmq:users", get("phagescan:broker:worker"))]
+    if "master" in roles:
+        logins = [(table, name) for table in ("rabbitmq:users", "postgresql:roles") for name in get(table, {})]
+    given = [(f"{table}:{name}:password", get(table, {}).get(name, {}).get("password"), 12) for table, name in logins if name]
+    if "master" in roles:
+        given.append(("phagescan:admin:password", get("phagescan:admin:password"), 12))
+        given.append(("phagescan:secret_key", get("phagescan:secret_key"), 50))
+    samples_allowed = get("phagescan:allow_sample_passwords")
+    for key, value, shortest in given:
+        if not value:
+            yield key, f"is missing; it stands in {CREDENTIALS}", ()
+        elif value in SAMPLES:
+            if not samples_allowed:
+                yield key, "is the sample password; choose another", ()
+        elif len(value) < shortest:
+            yield key, f"is shorter than {shortest} characters; choose a longer one", ()
+        elif value.startswith("-"):
+            yield key, "starts with '-', which tools take for an option; choose another", ()
+        elif not (value.isascii() and value.isprintable()):
+            yield key, "holds a control character or one that is not ASCII; choose another", ()
