@@ -26,7 +26,7 @@ extend:
       - together: True
 {%- endif %}
       - require:
-        - rabbitmq_topology: rabbitmq-topology
+        - rabbitmq_topology: rabbitmq-written
         - django_site: application-migrations
         - file: application-celeryd
         - file: application-logs

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sourced by test/run and bench/prepare.sh, which say where their $venv is and have `say` and `die`:
 # root's rights, Debian's packages, a virtualenv of locked packages, a container engine.
+# shellcheck disable=SC2154  # venv and locks are theirs
 
 engine_data=/var/lib/phagescan-test
 engine_run=/run/phagescan-test

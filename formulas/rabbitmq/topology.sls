@@ -8,3 +8,10 @@ rabbitmq-topology:
     - name: rabbitmq
     - require:
       - daemon: rabbitmq-service
+
+# Comes when it is asked for, or last: the broker writes while other services are looked at.
+rabbitmq-written:
+  rabbitmq_topology.written:
+    - order: last
+    - require:
+      - rabbitmq_topology: rabbitmq-topology

@@ -4,13 +4,15 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
+WRITING = "rabbitmq_topology.writing"  # key in __context__
 EMPTY: dict[str, Any] = {"vhosts": [], "users": {}, "policies": {}, "absent": {"users": [], "vhosts": []}}
 
 
 def managed(name: str) -> dict[str, Any]:
     """The local RabbitMQ has what pillar key `name` lists, and nothing of what its `absent` lists.
 
-    Passwords are taken from pillar here, so they stand in no rendered SLS. What pillar does not name stays.
+    Passwords are taken from pillar here, so they stand in no rendered SLS. What pillar does not name stays. What is
+    to be changed is being written while other states go on: `written` waits for it.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": ""}
     wanted = EMPTY | __salt__["pillar.get"](name, {}, unmask=True)
@@ -22,11 +24,8 @@ def managed(name: str) -> dict[str, Any]:
             return result | {"result": None, "changes": changes, "comment": "The broker would be started first."}
         plan = __salt__["rabbitmq_topology.plan"](wanted, actual)
         changes.update(plan["changes"])
-        if not __opts__["test"]:
-            if plan["import"]:
-                __salt__["rabbitmq_topology.write"](plan["import"])
-            for call in plan["delete"]:
-                __salt__["rabbitmq_topology.ctl"](*call)
+        if plan["changes"] and not __opts__["test"]:
+            __context__[WRITING] = __salt__["rabbitmq_topology.write"](plan)
     except CommandExecutionError as error:
         return result | {"result": False, "comment": str(error)}
     if not changes:
@@ -37,6 +36,18 @@ def managed(name: str) -> dict[str, Any]:
         "changes": changes,
         "comment": f"Broker {verb}: " + "; ".join(f"{what} {how}" for what, how in changes.items()),
     }
+
+
+def written(name: str) -> dict[str, Any]:
+    """The broker has what `managed` gave it to write."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "There was nothing to write."}
+    if not (writing := __context__.pop(WRITING, None)):
+        return result
+    try:
+        writing.result()
+    except CommandExecutionError as error:
+        return result | {"result": False, "comment": str(error)}
+    return result | {"comment": "It is written."}
 
 
 def _read(changes: dict[str, str]) -> dict[str, Any] | None:

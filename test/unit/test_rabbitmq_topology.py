@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -322,10 +323,11 @@ def test_a_node_that_hangs(node: Callable[..., ModuleType], verb: str) -> None:
 
     topology = node("true")
     topology.subprocess = SimpleNamespace(run=run, SubprocessError=subprocess.SubprocessError)
-    getattr(topology, verb)(*([EXPORTED] if verb == "write" else []))
+    topology.read() if verb == "read" else topology.write(PLAN).result()
     assert [call.split()[0] for call in topology.calls] == ["export_definitions" if verb == "read" else "import_definitions"]
 
 
+PLAN = {"import": EXPORTED, "delete": []}
 # Notes what it is to evaluate, and the file that is named there.
 IMPORTS = """
 cat >asked
@@ -338,7 +340,7 @@ cp "$path" got
 def test_write(node: Callable[..., ModuleType], tmp_path: Path) -> None:
     """The node itself imports from a file that only the broker can read, and that is gone afterwards."""
     topology = node(f"{IMPORTS} printf imported")
-    topology.write(EXPORTED)
+    topology.write(PLAN).result()
     assert topology.calls == []
     assert "rabbit_definitions:import_raw(Json)" in (tmp_path / "asked").read_text()
     assert "{{" not in (tmp_path / "asked").read_text()
@@ -368,11 +370,21 @@ def test_write_without_an_answer(node: Callable[..., ModuleType], tmp_path: Path
     if script is None:
         (topology.DATABASES / "rabbit@other").mkdir()  # without a name there is nobody to call
     topology.ctl = ctl
-    topology.write(EXPORTED)
+    topology.write(PLAN).result()
     with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):
-        topology.write(EXPORTED)
+        topology.write(PLAN).result()
     assert topology.calls == ["import_definitions"] * 2
     assert list((tmp_path / "var" / "lib" / "rabbitmq").iterdir()) == []
+
+
+def test_write_deletes_last(node: Callable[..., ModuleType]) -> None:
+    """Nobody is without a user in between: what is new is there before what is old goes; and each may be missing."""
+    topology = node("exit 1")
+    calls = [["delete_user", "--", "guest"], ["clear_permissions", "-p", "/", "--", "seller"]]
+    topology.write({"import": EXPORTED, "delete": calls}).result()
+    assert [call.split()[0] for call in topology.calls] == ["import_definitions", "delete_user", "clear_permissions"]
+    topology.write({"import": {}, "delete": calls}).result()
+    assert [call.split()[0] for call in topology.calls[3:]] == ["delete_user", "clear_permissions"]
 
 
 class Broker:
@@ -380,14 +392,27 @@ class Broker:
 
     def __init__(self, topology: ModuleType, pillar: dict[str, Any], actual: dict[str, Any] | None) -> None:
         self.actual, self.did = actual, []
+        self.error: CommandExecutionError | None = None
+        self.context: dict[str, Any] = {}
         self.salt = {
             "pillar.get": lambda _key, _default, unmask: pillar,
             "rabbitmq_topology.installed": lambda: actual is not None,
             "rabbitmq_topology.read": self.read,
             "rabbitmq_topology.plan": topology.plan,
-            "rabbitmq_topology.write": lambda definitions: self.did.append("import " + " ".join(definitions)),
+            "rabbitmq_topology.write": self.write,
             "rabbitmq_topology.ctl": self.ctl,
         }
+
+    def write(self, plan: dict[str, Any]) -> Future[None]:
+        """Notes the plan; how it ends is `self.error`."""
+        self.did += ["import " + " ".join(plan["import"]), *(" ".join(call) for call in plan["delete"])]
+        writing: Future[None] = Future()
+        writing.set_exception(self.error) if self.error else writing.set_result(None)
+        return writing
+
+    def state(self, load: Callable[..., ModuleType], test: bool) -> ModuleType:
+        """The state module that talks to it."""
+        return load("_states/rabbitmq_topology", __salt__=self.salt, __context__=self.context, __opts__={"test": test})
 
     def read(self) -> dict[str, Any]:
         """Definitions, of a started application only."""
@@ -405,7 +430,9 @@ class Broker:
 def test_state_previews_a_bare_host(load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any]) -> None:
     """Where there is no broker yet, a preview names all that comes, without asking one."""
     broker = Broker(topology, wanted, None)
-    result = load("_states/rabbitmq_topology", __salt__=broker.salt, __opts__={"test": True}).managed("rabbitmq")
+    result = load(
+        "_states/rabbitmq_topology", __salt__=broker.salt, __context__=broker.context, __opts__={"test": True}
+    ).managed("rabbitmq")
     assert result["result"] is None
     assert "user seller" in result["changes"]
     assert broker.did == []
@@ -419,7 +446,9 @@ def test_state_changes(
     """A preview says what the run does, and does nothing; the run imports before it deletes."""
     converged["users"][0]["name"] = "guest"
     broker = Broker(topology, wanted, converged)
-    result = load("_states/rabbitmq_topology", __salt__=broker.salt, __opts__={"test": test}).managed("rabbitmq")
+    result = load(
+        "_states/rabbitmq_topology", __salt__=broker.salt, __context__=broker.context, __opts__={"test": test}
+    ).managed("rabbitmq")
     assert result["result"] is (None if test else True)
     assert result["changes"] == {"user seller": "added", "user guest": "removed"}
     assert broker.did == ([] if test else ["import users", "delete_user -- guest"])
@@ -432,7 +461,9 @@ def test_state_starts_the_application(
 ) -> None:
     """`rabbitmqctl stop_app` is drift, too."""
     broker = Broker(topology, wanted, converged | {"stopped": True})
-    result = load("_states/rabbitmq_topology", __salt__=broker.salt, __opts__={"test": test}).managed("rabbitmq")
+    result = load(
+        "_states/rabbitmq_topology", __salt__=broker.salt, __context__=broker.context, __opts__={"test": test}
+    ).managed("rabbitmq")
     assert result["result"] is (None if test else True)
     assert "start" in result["changes"].pop("application")
     assert result["changes"] == {}  # what a preview cannot see it does not guess
@@ -442,5 +473,28 @@ def test_state_starts_the_application(
 def test_state_minimal_pillar(load: Callable[..., ModuleType], topology: ModuleType, converged: dict[str, Any]) -> None:
     """Keys that pillar leaves out ask for nothing."""
     broker = Broker(topology, {"absent": {"users": ["guest"]}}, converged)
-    result = load("_states/rabbitmq_topology", __salt__=broker.salt, __opts__={"test": False}).managed("rabbitmq")
+    result = load(
+        "_states/rabbitmq_topology", __salt__=broker.salt, __context__=broker.context, __opts__={"test": False}
+    ).managed("rabbitmq")
     assert (result["result"], result["changes"], broker.did) == (True, {}, [])
+
+
+@pytest.mark.parametrize("error", [None, CommandExecutionError("rabbitmqctl import_definitions: Error")])
+def test_state_written(
+    load: Callable[..., ModuleType],
+    topology: ModuleType,
+    wanted: dict[str, Any],
+    converged: dict[str, Any],
+    error: CommandExecutionError | None,
+) -> None:
+    """What was begun is waited for, once, and a failure is the state's; where nothing was begun there is nothing to say."""
+    broker = Broker(topology, wanted, converged)
+    state = broker.state(load, test=False)
+    assert state.managed("rabbitmq")["changes"] == {}
+    assert state.written("rabbitmq")["comment"] == "There was nothing to write."
+    converged["users"][0]["tags"] = ["administrator"]
+    broker.error = error
+    assert state.managed("rabbitmq")["changes"] == {"user seller": "changed: tags"}
+    result = state.written("rabbitmq")
+    assert (result["result"], result["comment"]) == ((True, "It is written.") if error is None else (False, str(error)))
+    assert state.written("rabbitmq")["comment"] == "There was nothing to write."
