@@ -5,6 +5,7 @@ include:
 postgresql-service:
   daemon.running:
     - name: postgresql
+    - pidfile: /run/postgresql/{{ version }}-main.pid
     - require:
       - pkg: postgresql-package
 {%- if grains['init'] == 'systemd' %}

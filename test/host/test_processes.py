@@ -32,14 +32,14 @@ def started(machine: Machine) -> dict[str, int]:
 )
 def test_starts(started: dict[str, int], program: str, most: int) -> None:
     """Each thing is asked once, whatever there is to ask."""
-    assert sum(count for name, count in started.items() if name.startswith(program)) <= most, started
+    assert sum(count for name, count in started.items() if name.startswith(program)) <= most, str(started)
 
 
 def test_all(started: dict[str, int]) -> None:
     """No state starts a process of its own without need."""
-    assert sum(started.values()) <= MOST, started
+    assert sum(started.values()) <= MOST, str(started)
 
 
 def test_it_counts(started: dict[str, int]) -> None:
     """What cannot be done without was seen."""
-    assert started.get("psql") == started.get("erl_call") == started.get("dpkg-query") == 1, started
+    assert started.get("psql") == started.get("erl_call") == started.get("dpkg-query") == 1, str(started)
