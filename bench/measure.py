@@ -164,7 +164,7 @@ class Measurement:
         looking = self.estimate(tool, noop)
         creating = max(self.estimate(tool, create), looking)  # to create takes a look first
         if creating <= self.options.limit and (self.wants(create) or name == "all"):
-            self.repeat(tool, create, once)
+            self.repeat(tool, create, once) if self.wants(create) else once()
         elif looking > self.options.limit or name == "all":
             self.skip(tool, create, creating)
             self.skip(tool, noop, looking)

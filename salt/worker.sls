@@ -18,6 +18,9 @@ extend:
       - require:
         - file: application-celeryd
         - file: application-worker-logs
+{%- if 'master' in salt['phagescan.roles']() %}
+        - rabbitmq_topology: rabbitmq-written
+{%- endif %}
       - watch:
         - source_tree: application-code
         - file: application-worker-config

@@ -46,9 +46,11 @@ def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict
         found = {name: _lsb(name, pidfile) for name, pidfile in services.items()}
     for name, entry in found.items():
         try:
-            entry["since"] = max(entry["since"], (STAMPS / name).stat().st_mtime)
+            stamp = (STAMPS / name).stat().st_mtime
         except OSError:
-            pass
+            continue
+        if stamp <= time.time():  # or else the clock was ahead then, and says nothing
+            entry["since"] = max(entry["since"], stamp)
     return found
 
 
@@ -57,17 +59,23 @@ def act(verb: str, services: dict[str, str | None]) -> None:
 
     systemd does all at once. Raises CommandExecutionError with the reason.
     """
+    errors = {}
     if _booted():
         _call("systemctl", "--quiet", verb, *services)
         if verb == "unmask":
             _call("systemctl", "--quiet", verb, "--runtime", *services)
     else:
         for name, pidfile in services.items():
-            _act_lsb(verb, name, pidfile)
+            try:
+                _act_lsb(verb, name, pidfile)
+            except CommandExecutionError as error:  # the others go on
+                errors[name] = str(error)
     if verb in ("start", "restart", "reload"):
         STAMPS.mkdir(mode=0o755, exist_ok=True)
-        for name in services:
+        for name in services.keys() - errors.keys():
             (STAMPS / name).touch()
+    if errors:
+        raise CommandExecutionError("; ".join(errors.values()))
 
 
 def daemon_reload() -> None:

@@ -66,8 +66,9 @@ def database(site: dict[str, Any]) -> dict[str, Any]:
 
 def code(site: dict[str, Any]) -> str:
     """Fingerprint of the project's files and of the installed distributions, which this run has put there before."""
-    if "django_site.code" in __context__:
-        return __context__["django_site.code"]
+    key = f"django_site.code.{site['root']}"
+    if key in __context__:
+        return __context__[key]
     digest = hashlib.sha256()
     root = pathlib.Path(site["root"])
     files = [path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -75,8 +76,8 @@ def code(site: dict[str, Any]) -> str:
         digest.update(f"{path}\0".encode() + path.read_bytes())
     for path in sorted(pathlib.Path(site["virtualenv"], "lib").glob("python*/site-packages/*.dist-info")):
         digest.update(path.name.encode())
-    __context__["django_site.code"] = digest.hexdigest()
-    return __context__["django_site.code"]
+    __context__[key] = digest.hexdigest()
+    return __context__[key]
 
 
 def tree(directory: str) -> dict[str, list[int]]:

@@ -75,7 +75,7 @@ def read() -> Definitions:
     Where erl_call gets no answer rabbitmqctl is asked, which knows more ways to a node and says what is wrong.
     """
     with contextlib.suppress(ValueError):
-        found = json.loads(base64.b64decode(_call_node(EXPORT), validate=True))
+        found = json.loads(base64.b64decode(_call_node(EXPORT, timeout=30), validate=True))
         if isinstance(found, dict) and {"users", "vhosts", "permissions"} <= found.keys():
             return found
     return json.loads(ctl("export_definitions", "-"))
@@ -104,18 +104,18 @@ def _import(definitions: Definitions) -> None:
         path.write_text(json.dumps(definitions))
         for item in (folder, path):
             shutil.chown(item, "rabbitmq", "rabbitmq")
-        if _call_node(IMPORT.format(path=path)) != b"imported":
+        if _call_node(IMPORT.format(path=path), timeout=300) != b"imported":
             ctl("import_definitions", str(path))
 
 
-def _call_node(expression: str) -> bytes:
+def _call_node(expression: str, timeout: int) -> bytes:
     """What the node itself prints when it evaluates `expression`; nothing where it does not."""
     if not (name := node("")):
         return b""
     # The cookie is read from the user's home. One name for us each time: the broker never forgets a node's name.
     command = [ERL_CALL, "-sname", name, "-h", "salt", "-e", "-fetch_stdout", "-no_result_term"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, input=expression.encode(), capture_output=True, timeout=300, **AS_RABBITMQ)
+        done = subprocess.run(command, input=expression.encode(), capture_output=True, timeout=timeout, **AS_RABBITMQ)
         return done.stdout if done.returncode == 0 else b""
     return b""
 

@@ -94,10 +94,14 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "Nothing was started."}
     if __opts__["test"]:
         return result
-    try:
-        if owed := __context__.pop("daemon.owed", {}):
+    problems = []
+    if owed := __context__.pop("daemon.owed", {}):
+        try:
             __salt__["daemon.act"]("restart", owed)
-            _note_started(*owed)
+        except CommandExecutionError as error:
+            problems.append(str(error))
+    try:
+        _note_started(*owed)
         started = __context__.get("daemon.started", {})
         if not started:
             return result
@@ -107,10 +111,12 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
             time.sleep(max(0.0, max(silent) + seconds - time.monotonic()))
             states = _statuses(started)
     except CommandExecutionError as error:
-        return result | {"result": False, "comment": str(error)}
+        return result | {"result": False, "comment": "; ".join([*problems, str(error)])}
     fallen = [name for name, now in states.items() if not now["running"] or now["failures"] > started[name][1]]
     if fallen:
-        return result | {"result": False, "comment": f"Started, but did not stay up: {', '.join(fallen)}; see their logs."}
+        problems.append(f"Started, but did not stay up: {', '.join(fallen)}; see their logs.")
+    if problems:
+        return result | {"result": False, "comment": "; ".join(problems)}
     return result | {"comment": f"Started, and running: {', '.join(started)}."}
 
 

@@ -20,11 +20,12 @@ def copied(name: str, source: str, executable: list[str] | None = None, keep: li
     of the code (__pycache__) is nobody's business.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is as {source}."}
-    roots = [pathlib.Path(root, source.removeprefix("salt://")) for root in __opts__["file_roots"][__env__]]
-    origin = next((str(root) for root in roots if root.is_dir()), None)
-    if not origin:
-        return result | {"result": False, "comment": f"{source} is in none of the file_roots"}
-    wanted, there = _entries(origin), _entries(name)
+    name = os.path.realpath(name)
+    roots = [os.path.join(root, source.removeprefix("salt://")) for root in __opts__["file_roots"][__env__]]
+    origin = next((root for root in roots if os.path.isdir(root)), "")
+    wanted, there = _entries(origin, follow=True), _entries(name)
+    if not any(stat.S_ISREG(status.st_mode) for status in wanted.values()):
+        return result | {"result": False, "comment": f"{source} is in none of the file_roots, or empty"}
     kept = {str(part) for path in keep or () for part in (pathlib.PurePath(path), *pathlib.PurePath(path).parents)}
     changes = {path: "removed" for path in sorted(there.keys() - wanted.keys() - kept, reverse=True)}
     for path in sorted(wanted):
@@ -41,6 +42,8 @@ def copied(name: str, source: str, executable: list[str] | None = None, keep: li
     if not changes:
         return result
     result["changes"] = changes
+    if "removed" in changes.values() and not __opts__["test"]:
+        os.utime(name)  # for those who ask whether they are older: nothing else tells of a file that is gone
     if __opts__["test"]:
         return result | {"result": None, "comment": f"{name} would change: {len(changes)} files and directories."}
     for path in (path for path, what in changes.items() if what == "removed"):
@@ -48,14 +51,18 @@ def copied(name: str, source: str, executable: list[str] | None = None, keep: li
     return result | {"comment": f"{name} changed: {len(changes)} files and directories."}
 
 
-def _entries(top: str) -> dict[str, os.stat_result]:
-    """Files and directories below `top` with their status, by path; `top` itself is the empty path."""
-    found = {"": os.lstat(top)} if os.path.lexists(top) else {}
-    for folder, folders, files in os.walk(top) if not os.path.islink(top) else ():
+def _entries(top: str, follow: bool = False) -> dict[str, os.stat_result]:
+    """Files and directories below `top` with their status, by path; `top` itself is the empty path.
+
+    With `follow`, links are what they point to, and nothing where they point to nothing.
+    """
+    found = {}
+    for folder, folders, files in os.walk(top, followlinks=follow):
         folders[:] = [item for item in folders if item != IGNORED]
-        for item in (*folders, *files):
-            path = os.path.join(folder, item)
-            found[os.path.relpath(path, top)] = os.lstat(path)
+        for path in (folder, *(os.path.join(folder, item) for item in (*folders, *files))):
+            status = os.stat(path) if follow and os.path.exists(path) else os.lstat(path)
+            if not (follow and stat.S_ISLNK(status.st_mode)):
+                found["" if path == top else os.path.relpath(path, top)] = status
     return found
 
 

@@ -36,7 +36,7 @@ def _is_file(chunk: Mapping[str, Any]) -> bool:
 
 def _paths(chunk: Mapping[str, Any]) -> list[str]:
     name = str(chunk["name"])
-    if chunk["fun"] == "absent":
+    if chunk["fun"] in ("absent", "link_absent"):
         return [os.path.dirname(name)]
     if chunk["state"] != "source_tree":
         return [name]

@@ -1,6 +1,7 @@
 """A directory of code is as its source: what differs is made right, and nothing beside it is touched."""
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -294,8 +295,39 @@ def test_no_source(copy: Tree, source: str, test: bool) -> None:
     """A source that is not there, or is no directory, is a failure, and leaves what is there."""
     result = copy.copied(test=test, source=source)
     assert (result["result"], result["changes"]) == (False, {})
-    assert result["comment"] == f"{source} is in none of the file_roots"
+    assert result["comment"] == f"{source} is in none of the file_roots, or empty"
     assert listing(copy.top) == COPIED
+
+
+def test_linked(copy: Tree, tmp_path: Path) -> None:
+    """Source and directory may be links to where they are; a link in the source is what it leads to, or nothing."""
+    source, top = tmp_path / "release", tmp_path / "disk"
+    write(source, {"run.sh": "#!/bin/bash\n", "kept/x.py": "x = 1\n"})
+    (source / "linked").symlink_to("kept")
+    (source / ".#lock").symlink_to("somebody@somewhere.1")
+    write(top, {"foreign": "?"})
+    (tmp_path / "first").mkdir(exist_ok=True)
+    (tmp_path / "first" / "code").symlink_to(source)
+    shutil.rmtree(copy.top)
+    copy.top.symlink_to(top)
+    assert copy.copied()["result"]
+    assert copy.top.is_symlink()
+    assert sorted(str(path.relative_to(top)) for path in top.rglob("*")) == [
+        "kept",
+        "kept/x.py",
+        "linked",
+        "linked/x.py",
+        "run.sh",
+    ]
+    assert copy.copied()["changes"] == {}
+
+
+def test_removal_shows(copy: Tree) -> None:
+    """That a file is gone shows in the time of the directory, wherever in it the file was."""
+    (copy.top / "app" / "gone.py").touch()
+    os.utime(copy.top, (1, 1))
+    assert copy.copied()["changes"] == {"app/gone.py": "removed"}
+    assert copy.top.stat().st_mtime > 1
 
 
 def test_first_of_the_roots(copy: Tree, tmp_path: Path) -> None:

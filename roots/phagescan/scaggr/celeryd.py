@@ -4,6 +4,7 @@ celeryd --config=masterceleryconfig -E -B -l info --hostname=master.master
 """
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -34,17 +35,22 @@ class Worker(celery_worker.Worker):
         super().on_before_init(**kwargs)
 
     def on_consumer_ready(self, consumer: Any) -> None:
-        """Tell systemd, where it waits for that, that tasks are taken from now on (sd_notify(3))."""
+        """From now on tasks are taken."""
         super().on_consumer_ready(consumer)
-        if address := os.environ.get("NOTIFY_SOCKET"):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-                told.sendto(b"READY=1", "\0" + address[1:] if address[0] == "@" else address)
+        tell_ready()
 
     def stop(self, *args: Any, **options: Any) -> None:
         """End; and at once when idle: Celery would keep the heart beating, and look every half second for the end."""
         if self.hub and not (state.reserved_requests or self.hub._ready):  # noqa: SLF001  # tasks, and what is to be said of them
             set_event_loop(None)
         super().stop(*args, **options)
+
+
+def tell_ready() -> None:
+    """Tell systemd, where it waits for that, that the service is started (sd_notify(3))."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.sendto(b"READY=1", "\0" + address[1:] if address[0] == "@" else address)
 
 
 @worker_process_shutdown.connect

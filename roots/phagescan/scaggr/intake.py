@@ -14,8 +14,10 @@ from typing import Any
 from celery import Celery
 from celery.utils.log import get_logger
 from celery.worker import consumer
-from kombu import Message
+from kombu import Connection, Message
 from kombu.serialization import dumps, loads
+
+from scaggr.celeryd import tell_ready
 
 logger = get_logger(__name__)
 
@@ -29,6 +31,16 @@ class Consumer(consumer.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Do without the parts that act on what other nodes send."""
         super().__init__(*args, without_gossip=True, without_mingle=True, **kwargs)
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect. A broker that is away is waited for, and the service has started all the same; a refused login has not."""
+        try:
+            conn.connect()
+        except OSError:
+            tell_ready()
+        except conn.connection_errors:
+            pass  # tried again, and logged, by what follows
+        return super().ensure_connected(conn)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
