@@ -95,6 +95,18 @@ def test_nodes_answer(machine: Machine) -> None:
     wait_until(lambda: nodes(machine) == wanted, "all nodes answer", 30)
 
 
+def test_starts_while_the_broker_is_away(machine: Machine) -> None:
+    """A worker whose broker cannot be reached is started all the same, and works when the broker is back."""
+    assert machine.service("rabbitmq-server", "stop").ok()
+    try:
+        assert machine.service("celeryd", "restart").ok()
+        assert machine.service("celeryd", "status").code == 0
+    finally:
+        machine.service("rabbitmq-server", "start").ok()
+    wanted = sorted(node.replace("%h", machine.name) for node, _ in SERVICES.values())
+    wait_until(lambda: nodes(machine) == wanted, "all nodes answer again", 90)
+
+
 def test_one_beat(host: Host) -> None:
     """One process sends periodic tasks, and only one."""
     beats = {p.args for p in host.process.filter() if "celeryd" in p.args and (" -B " in p.args or " --beat" in p.args)}

@@ -99,10 +99,11 @@ def test_source_tree_of_a_removed_file(freshness: ModuleType, tmp_path: Path) ->
     assert freshness.newest_watched({"watch": [{"source_tree": "web-code"}]}, states) == (400.0, str(tmp_path / "code"))
 
 
-def test_absent(freshness: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fun", ["absent", "link_absent"])
+def test_absent(freshness: ModuleType, tmp_path: Path, fun: str) -> None:
     """A file that is to be absent leaves the time of its directory."""
     os.utime(tmp_path, (150, 150))
-    states = [chunk(tmp_path / "default", "web-default", fun="absent")]
+    states = [chunk(tmp_path / "default", "web-default", fun=fun)]
     assert freshness.newest_watched({"watch": [{"file": "web-default"}]}, states) == (150.0, str(tmp_path))
 
 
