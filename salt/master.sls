@@ -14,7 +14,7 @@ include:
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
 {%- set development = salt['pillar.get']('phagescan:mode') == 'development' %}
 {%- set services = {'gunicorn-service': 'daemon'} %}
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.role == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
 {%- if not development %}
 {%- for name in salt['pillar.get']('supervisord:programs') %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
 {%- endif %}

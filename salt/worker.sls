@@ -9,7 +9,7 @@ include:
 
 # Started once there is what it needs, and again when that changes.
 extend:
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.role == 'worker' %}
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'worker' %}
   celery-{{ name }}-service:
     daemon:
 {%- if salt['pillar.get']('phagescan:mode') != 'development' %}
