@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"
 CREDENTIALS = f"{CHECKOUT}/pillar/credentials.sls"
+# Checkouts that are tested side by side give their hosts different names.
+PREFIX = os.environ.get("PHAGESCAN_TEST_PREFIX", "phagescan-test")
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -141,7 +143,7 @@ class Machine:
         self.spec = HOSTS[name]
         self.run_label = run
         self.keep = keep
-        self.container_name = f"phagescan-test-{name}"
+        self.container_name = f"{PREFIX}-{name}"
         self.output = OUTPUT / name
         self.output.mkdir(parents=True, exist_ok=True)
         self.client = docker.from_env(timeout=600)
