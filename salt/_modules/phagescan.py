@@ -5,6 +5,8 @@ import json
 import pathlib
 import re
 import socket
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +65,36 @@ def peers() -> list[str]:
     if named and resolvers.exists():
         addresses |= set(re.findall(r"^nameserver\s+(\S+)", resolvers.read_text(), re.MULTILINE))
     return sorted(addresses)
+
+
+def logins(path: str) -> dict[str, dict[str, Any]]:
+    """Logins that a settings file of the application holds: tables `broker` and `database`; none where there is no file."""
+    try:
+        settings = tomllib.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {kind: settings[kind] for kind in ("broker", "database") if isinstance(settings.get(kind), dict)}
+
+
+def login(tried: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Try logins (kind and table, as `logins` has them) over the network, as the application does.
+
+    Returns what the servers said against each: `refused: ...`, another trouble, or "" where it was let in.
+    """
+    done = subprocess.run(
+        [f"{_get('phagescan:virtualenv')}/bin/python", "-m", "scaggr.login"],
+        cwd=_get("phagescan:root"),
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        input=json.dumps(tried),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CommandExecutionError(f"python -m scaggr.login: {' '.join(done.stderr.split())[-500:]}")
+    return json.loads(done.stdout)
 
 
 def doctor() -> str:

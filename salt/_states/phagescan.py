@@ -2,7 +2,55 @@
 
 from typing import Any
 
+from salt.exceptions import CommandExecutionError
+
+NOTED = "phagescan.noted.{}"  # key in __context__, by file
+
 
 def refused(name: str) -> dict[str, Any]:
     """The run stops here, in a preview as well; `name` is the fault, a line for the operator."""
     return {"name": name, "result": False, "changes": {}, "comment": name}
+
+
+def noted(name: str) -> dict[str, Any]:
+    """The logins in settings file `name` are remembered, for `rotated`, before they are replaced."""
+    __context__[NOTED.format(name)] = __salt__["phagescan.logins"](name)
+    return {"name": name, "result": True, "changes": {}, "comment": "They are remembered."}
+
+
+def rotated(name: str) -> dict[str, Any]:
+    """A password that this run has changed in settings file `name` lets in, and the one before no longer does.
+
+    Nothing is changed by it, so a preview has nothing to say. A server that does not answer proves nothing, and is not
+    this state's to complain of.
+    """
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "No password was changed."}
+    before, after = __context__.pop(NOTED.format(name), {}), __salt__["phagescan.logins"](name)
+    changed = [
+        kind
+        for kind in after.keys() & before.keys()
+        if after[kind].get("user") == before[kind].get("user") and after[kind].get("password") != before[kind].get("password")
+    ]
+    if not changed or __opts__["test"]:
+        return result
+    tried = [
+        (kind, table) for kind in changed for table in (after[kind], {**after[kind], "password": before[kind]["password"]})
+    ]
+    try:
+        said = __salt__["phagescan.login"](tried)
+    except CommandExecutionError as error:
+        return result | {"result": False, "comment": str(error)}
+    lines, good = [], True
+    for kind, new, old in zip(changed, said[::2], said[1::2], strict=True):
+        login = f"{after[kind]['user']} at the {kind}"
+        if new.startswith("refused"):
+            good = False
+            lines.append(f"{login}: the new password is {new}; converge the host that has the {kind} first")
+        elif not old:
+            good = False
+            lines.append(f"{login}: the old password still lets in; see who else changes it, then run this again")
+        elif new:
+            lines.append(f"{login}: not proved, {new}")
+        else:
+            lines.append(f"{login}: the new password lets in, the old one is {old}")
+    return result | {"result": good, "comment": "; ".join(lines)}

@@ -3,6 +3,7 @@
 include:
   - application
   - postgresql.topology
+  - rabbitmq.topology
 
 application-user:
   user.present:
@@ -40,6 +41,10 @@ application-samples:
       - file: application-data
       - user: application-user
 
+application-logins-noted:
+  phagescan.noted:
+    - name: /etc/phagescan/master.toml
+
 # Read from pillar in the template, so that no password is rendered into an SLS.
 application-config:
   file.managed:
@@ -51,8 +56,20 @@ application-config:
     - mode: '0640'
     - show_changes: False
     - require:
+      - phagescan: application-logins-noted
       - file: application-secrets
       - user: application-user
+
+# What processes had open stays open; from here on only the new passwords let in.
+application-logins-rotated:
+  phagescan.rotated:
+    - name: /etc/phagescan/master.toml
+    - require:
+      - source_tree: application-code
+      - file: application-config
+      - python_lock: application-virtualenv
+      - postgresql_topology: postgresql-topology
+      - rabbitmq_topology: rabbitmq-written
 
 application-migrations:
   django_site.migrated:

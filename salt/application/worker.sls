@@ -25,6 +25,10 @@ application-worker-logs:
     - require:
       - user: application-worker-user
 
+application-worker-logins-noted:
+  phagescan.noted:
+    - name: /etc/phagescan/worker.toml
+
 application-worker-config:
   file.managed:
     - name: /etc/phagescan/worker.toml
@@ -36,8 +40,20 @@ application-worker-config:
     - mode: '0640'
     - show_changes: False
     - require:
+      - phagescan: application-worker-logins-noted
       - file: application-secrets
       - user: application-worker-user
+
+application-worker-logins-rotated:
+  phagescan.rotated:
+    - name: /etc/phagescan/worker.toml
+    - require:
+      - source_tree: application-code
+      - file: application-worker-config
+      - python_lock: application-virtualenv
+{%- if 'master' in salt['phagescan.roles']() %}
+      - rabbitmq_topology: rabbitmq-written
+{%- endif %}
 
 {%- if grains['init'] == 'systemd' %}
 

@@ -28,6 +28,7 @@ ORDER = [
     "kills",
     "browser",
     "smoke",
+    "rotation",
     "secrets",
     "remote",
     "ports",

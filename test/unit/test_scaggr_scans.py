@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
@@ -239,7 +240,7 @@ class Claimed:
 
     def __init__(self, scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         self.scans = scaggr.scans
-        self.verdict = scaggr.models.Verdict(engine="yara")
+        self.verdict = scaggr.models.Verdict(engine="yara", fetch_key=uuid4())
         found = SimpleNamespace(update=self.update)
         verdicts = SimpleNamespace(get=lambda **_: self.verdict, filter=lambda **_: found)
         run = SimpleNamespace(sample=SimpleNamespace(path=path), sample_id="5c1c", verdicts=verdicts)
@@ -299,7 +300,9 @@ def test_what_keeps_the_master_from_a_sample_is_not_counted(claimed: Claimed, tm
     assert (claimed.verdict.attempts, claimed.verdict.error) == (0, "the sample's file is gone")
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Signature", "Signature x:y:z", "Signature {}x", "Bearer {}", "{}"])
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Signature", "Signature x:y:z", "Signature {}x", "Signature :{}", "Bearer {}", "{}"]
+)
 def test_nobody_fetches_without_a_signature(
     claimed: Claimed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, authorization: str | None
 ) -> None:
@@ -308,6 +311,14 @@ def test_nobody_fetches_without_a_signature(
     request = load(monkeypatch, "django.test").RequestFactory().get("/fetch/", headers=headers)
     assert load(monkeypatch, "scaggr.fetch").fetch(request).status_code == 403
     assert signed not in caplog.text
+
+
+def test_a_new_secret_key_leaves_no_worker_outside(claimed: Claimed, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = claimed.scans.signature(claimed.verdict)
+    monkeypatch.setattr(load(monkeypatch, "django.conf").settings, "SECRET_KEY", "another" * 10)
+    assert claimed.scans.claim(signed, "a" * 32)[0] == 200
+    other = type(claimed.verdict)(id=claimed.verdict.id, engine="yara", fetch_key=uuid4())
+    assert claimed.scans.claim(claimed.scans.signature(other), "a" * 32)[0] == 403
 
 
 def test_a_sample_is_handed_out_as_an_attachment(claimed: Claimed, monkeypatch: pytest.MonkeyPatch) -> None:

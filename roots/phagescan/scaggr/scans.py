@@ -192,29 +192,31 @@ def dispatch_waiting() -> None:
             return
 
 
+def signer(verdict: Verdict) -> signing.Signer:
+    """Return what signs for a verdict: with a key of its own, so that a new secret key of Django's leaves no worker outside."""
+    return signing.Signer(key=str(verdict.fetch_key), salt=FETCH_SALT)
+
+
 def signature(verdict: Verdict) -> str:
-    """Return what a worker fetches the sample for a verdict with."""
-    return signing.dumps(str(verdict.id), salt=FETCH_SALT)
+    """Return what a worker fetches the sample for a verdict with, as long as the verdict is pending."""
+    return signer(verdict).sign(str(verdict.id))
 
 
 def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
     """Answer a worker that wants a sample: with an HTTP status, and with the open file if it is to be scanned.
 
-    403 the signature is bad or too old, 204 the verdict is there already, 410 there is nothing to scan any more. A worker
-    that asks again for the same delivery of its message is not one more that may have died of the sample.
+    403 the signature is bad, 204 the verdict is there already, 410 there is nothing to scan any more. A worker that asks
+    again for the same delivery of its message is not one more that may have died of the sample.
     """
-    try:
-        verdict_id = signing.loads(signed, salt=FETCH_SALT, max_age=settings.SCAN_EXPIRES)
-    except signing.BadSignature as error:
-        logger.warning("fetch refused: %s", type(error).__name__)
-        return 403, None
+    verdict_id = as_uuid(signed.partition(":")[0])
     if not DELIVERY.fullmatch(delivery):
         delivery = ""
     with transaction.atomic():
-        run = lock_run(verdicts__id=verdict_id)
-        if run is None:
-            return 410, None
-        verdict = run.verdicts.get(id=verdict_id)
+        run = verdict_id and lock_run(verdicts__id=verdict_id)
+        verdict = run and run.verdicts.get(id=verdict_id)
+        if not verdict or not is_signed(verdict, signed):
+            logger.warning("fetch refused: the signature is of no verdict that is here")
+            return 403, None
         if verdict.outcome != Outcome.PENDING:
             return 204, None
         again = delivery != "" and delivery == verdict.delivery
@@ -411,6 +413,14 @@ def summary(run: ScanRun) -> dict[str, Any]:
 def is_open(run: ScanRun | None) -> bool:
     """Tell whether a run is still to be dispatched."""
     return run is not None and run.dispatched_at is None and run.finished_at is None
+
+
+def is_signed(verdict: Verdict, signed: str) -> bool:
+    """Tell whether a signature is that of a verdict."""
+    try:
+        return signer(verdict).unsign(signed) == str(verdict.id)
+    except signing.BadSignature:
+        return False
 
 
 def is_announcement(engine: Any) -> bool:

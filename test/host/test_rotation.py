@@ -1,0 +1,115 @@
+"""A credential that is changed in pillar is changed everywhere, under load, and nobody notices."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+import requests
+
+from machine import CREDENTIALS, Highstate, Machine, wait_until
+from scanning import Api, query
+from test_postgresql import login as database_login
+from test_rabbitmq import login as broker_login
+from test_smoke import sign_in
+
+LOGINS: dict[str, Callable[..., object]] = {
+    "master": lambda machine, **overrides: broker_login(machine, "master", **overrides),
+    "worker": lambda machine, **overrides: broker_login(machine, "worker", **overrides),
+    "database": database_login,
+}
+ENOUGH = 25  # uploads and pages before a rotation, and again after it
+
+
+class Load:
+    """Uploads and pages, one after the other in each of a few threads, as long as it is wanted."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Log in."""
+        self.machine, self.api = machine, Api(machine)
+        self.mark = f"rotation-{uuid4().hex}"
+        self.session, _ = sign_in(machine, machine.secrets["admin"])
+        self.uploads: list[int] = []
+        self.pages: list[int] = []
+        self.over = threading.Event()
+
+    def upload(self) -> None:
+        """Hand in one sample after another."""
+        while not self.over.is_set():
+            name = f"{self.mark}-{uuid4().hex}"
+            self.uploads.append(self.api.upload(name.encode(), name).status_code)
+
+    def page(self) -> None:
+        """Look at one page after another. One whose session has ended is the login page."""
+        while not self.over.is_set():
+            for path in ("/", "/login/", "/status/"):
+                answer = requests.get(f"http://{self.machine.address}{path}", cookies=self.session.cookies, timeout=60)
+                self.pages.append(answer.status_code)
+
+    def wait(self) -> None:
+        """Wait until there was enough of it."""
+        uploads, pages = len(self.uploads) + ENOUGH, len(self.pages) + ENOUGH
+        wait_until(lambda: (len(self.uploads) > uploads and len(self.pages) > pages) or self.over.is_set(), "load", 600)
+
+
+@contextmanager
+def load(machine: Machine) -> Iterator[Load]:
+    """Load before, during and after what is done meanwhile."""
+    made = Load(machine)
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(work) for work in (made.upload, made.page, made.page)]
+        for each in running:
+            each.add_done_callback(lambda _: made.over.set())
+        try:
+            made.wait()
+            yield made
+            made.wait()
+        finally:
+            made.over.set()
+        for each in running:
+            each.result()
+
+
+def rotate(machine: Machine, *names: str) -> Highstate:
+    """Put new values into the credentials, and converge."""
+    text = machine.read(CREDENTIALS)
+    for name in names:
+        text = text.replace(machine.secrets[name], uuid4().hex + uuid4().hex)
+    machine.put({CREDENTIALS: text.encode()}, mode=0o600)
+    return machine.highstate().ok()
+
+
+def assert_nothing_lost(machine: Machine, made: Load) -> None:
+    """Every request was answered well, and every sample has one verdict of each engine."""
+    assert Counter(made.uploads) == {202: len(made.uploads)}
+    assert Counter(made.pages) == {200: len(made.pages)}
+    with (machine.output / "rotation.txt").open("a") as log:
+        log.write(f"{len(made.uploads)} uploads, {2 * len(made.uploads)} scans, {len(made.pages)} pages\n")
+    open_runs = f"select count(*) from scaggr_scanrun where finished_at is null and name like '{made.mark}-%'"
+    wait_until(lambda: query(machine, open_runs) == "0", "all are scanned", 1500)
+    outcomes = query(
+        machine,
+        "select said, count(*) from (select string_agg(engine || ' ' || outcome || error, ', ' order by engine) as said"
+        " from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id"
+        f" where scaggr_scanrun.name like '{made.mark}-%' group by scaggr_scanrun.id) as runs group by said",
+    )
+    assert outcomes == f"fileinfo described, yara clean|{len(made.uploads)}"
+
+
+@pytest.mark.parametrize("name", ["master", "worker", "database", "key"])
+def test_rotation(machine: Machine, name: str) -> None:
+    """Under load one credential is changed: no request fails, no task is lost, the old one is of no use."""
+    old = machine.secrets[name]
+    with load(machine) as made:
+        highstate = rotate(machine, name)
+    assert_nothing_lost(machine, made)
+    if name in LOGINS:
+        assert LOGINS[name](machine).code == 0
+        assert LOGINS[name](machine, password=old).code != 0
+        proofs = [str(state["comment"]) for key, state in highstate.states.items() if key.endswith("_|-rotated")]
+        assert [proof for proof in proofs if "the new password lets in, the old one is refused" in proof], proofs
+    machine.canary().ok()
+    machine.highstate().clean()

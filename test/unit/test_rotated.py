@@ -1,0 +1,74 @@
+"""A new password is proved to let in, and the one before it to let in no longer."""
+# ruff: noqa: D103  (the names of the tests say it)
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+OLD = {"broker": {"user": "master", "password": "old-broker"}, "database": {"user": "role", "password": "old-database"}}
+NEW = {"broker": {"user": "master", "password": "new-broker"}, "database": {"user": "role", "password": "old-database"}}
+FILE = "/etc/phagescan/master.toml"
+REFUSED = "refused: ACCESS_REFUSED"
+
+
+@pytest.fixture
+def rotate(load: Callable[..., ModuleType]) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
+    """Runs both states around a change of the settings; returns what `rotated` said, and which logins it tried."""
+
+    def run(before: dict[str, Any], after: dict[str, Any], said: list[str], *, test: bool = False) -> Any:
+        settings, tried = [before, after], []
+
+        def login(logins: list[Any]) -> list[str]:
+            tried.extend(logins)
+            return said
+
+        module = load(
+            "_states/phagescan",
+            __salt__={"phagescan.logins": lambda _: settings.pop(0), "phagescan.login": login},
+            __context__={},
+            __opts__={"test": test},
+        )
+        module.noted(FILE)
+        return module.rotated(FILE), tried
+
+    return run
+
+
+def test_only_what_changed_is_tried(rotate: Callable[..., Any]) -> None:
+    told, tried = rotate(OLD, NEW, ["", REFUSED])
+    assert tried == [("broker", NEW["broker"]), ("broker", OLD["broker"])]
+    assert (told["result"], told["changes"]) == (True, {})
+    assert told["comment"] == "master at the broker: the new password lets in, the old one is refused: ACCESS_REFUSED"
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "words"),
+    [
+        (["", ""], False, "the old password still lets in"),
+        ([REFUSED, REFUSED], False, "the new password is refused"),
+        ([REFUSED, ""], False, "the new password is refused"),
+        (["timed out", "timed out"], True, "not proved, timed out"),
+    ],
+)
+def test_what_the_server_says(rotate: Callable[..., Any], said: list[str], result: bool, words: str) -> None:
+    told, _ = rotate(OLD, NEW, said)
+    assert told["result"] is result
+    assert words in told["comment"]
+    assert "old-broker" not in told["comment"]
+    assert "new-broker" not in told["comment"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, NEW), (OLD, OLD), (OLD, {}), (OLD, {"broker": {"user": "other", "password": "new"}})],
+    ids=["first run", "nothing new", "gone", "another user"],
+)
+def test_nothing_is_tried(rotate: Callable[..., Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+    told, tried = rotate(before, after, [])
+    assert (told["result"], told["comment"], tried) == (True, "No password was changed.", [])
+
+
+def test_a_preview_tries_nothing(rotate: Callable[..., Any]) -> None:
+    assert rotate(OLD, NEW, [], test=True)[1] == []
