@@ -3,8 +3,9 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -22,6 +23,7 @@ LOGINS: dict[str, Callable[..., object]] = {
     "database": database_login,
 }
 ENOUGH = 25  # uploads and pages before a rotation, and again after it
+READERS = 10  # of pages: more and more of them, so that Django connects to the database all the time
 
 
 class Load:
@@ -35,6 +37,13 @@ class Load:
         self.uploads: list[int] = []
         self.pages: list[int] = []
         self.over = threading.Event()
+        self.pool = ThreadPoolExecutor()
+        self.running: list[Future[None]] = []
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Do this until it is over; what goes wrong with it ends the load."""
+        self.running.append(self.pool.submit(work))
+        self.running[-1].add_done_callback(lambda _: self.over.set())
 
     def upload(self) -> None:
         """Hand in one sample after another."""
@@ -43,11 +52,15 @@ class Load:
             self.uploads.append(self.api.upload(name.encode(), name).status_code)
 
     def page(self) -> None:
-        """Look at one page after another. One whose session has ended is the login page."""
-        while not self.over.is_set():
-            for path in ("/", "/login/", "/status/"):
-                answer = requests.get(f"http://{self.machine.address}{path}", cookies=self.session.cookies, timeout=60)
-                self.pages.append(answer.status_code)
+        """Look at one page after another, soon with another reader beside. Without a session it is the login page."""
+        for number in count():
+            if self.over.is_set():
+                return
+            path = ("/", "/login/", "/status/")[number % 3]
+            answer = requests.get(f"http://{self.machine.address}{path}", cookies=self.session.cookies, timeout=60)
+            self.pages.append(answer.status_code)
+            if number == READERS and len(self.running) < READERS:
+                self.begin(self.page)
 
     def wait(self) -> None:
         """Wait until there was enough of it."""
@@ -59,18 +72,17 @@ class Load:
 def load(machine: Machine) -> Iterator[Load]:
     """Load before, during and after what is done meanwhile."""
     made = Load(machine)
-    with ThreadPoolExecutor() as pool:
-        running = [pool.submit(work) for work in (made.upload, made.page, made.page)]
-        for each in running:
-            each.add_done_callback(lambda _: made.over.set())
+    with made.pool:
+        made.begin(made.upload)
+        made.begin(made.page)
         try:
             made.wait()
             yield made
             made.wait()
         finally:
             made.over.set()
-        for each in running:
-            each.result()
+    for each in made.running:
+        each.result()
 
 
 def rotate(machine: Machine, *names: str) -> Highstate:
