@@ -28,6 +28,7 @@ ORDER = [
     "kills",
     "browser",
     "smoke",
+    "hardening",
     "secrets",
     "remote",
     "ports",

@@ -469,6 +469,10 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
         ),
         ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
         (
+            {"phagescan:database:host": "no.such.host.invalid"},
+            "phagescan:database:host: no.such.host.invalid is not known here",
+        ),
+        (
             {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
             "rabbitmq:least_privilege: master and workers share phagemasteruser",
         ),
