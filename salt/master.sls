@@ -34,4 +34,8 @@ extend:
         - source_tree: application-code
         - file: application-config
         - python_lock: application-virtualenv
+{%- if state == 'daemon' and grains['init'] == 'systemd' %}
+        - file: application-network
+        - file: application-samples-writable
+{%- endif %}
 {%- endfor %}

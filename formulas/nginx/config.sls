@@ -16,7 +16,7 @@ nginx-site-{{ name }}:
     - name: /etc/nginx/sites-available/{{ name }}
     - source: salt://nginx/files/site.jinja
     - template: jinja
-    - context: {site: {{ site | tojson }}}
+    - context: {name: {{ name | tojson }}, site: {{ site | tojson }}}
     - makedirs: True
     - user: root
     - group: root

@@ -53,10 +53,13 @@ def allowed_hosts() -> list[str]:
     return list(dict.fromkeys([*_get("phagescan:allowed_hosts"), f"[{fetched}]" if ":" in fetched else fetched]))
 
 
-def peers() -> list[str]:
-    """Addresses that a scan worker may talk to: the broker, the master, and name servers where one of them has a name."""
-    hosts = {_get("phagescan:broker:host"), urlsplit(_get("phagescan:worker:master_url")).hostname}
+def peers(role: str) -> list[str]:
+    """Addresses that services of a role talk to: the broker, the master or its database; name servers where one has a name."""
     addresses, named = set(), False
+    if role == "master":
+        hosts = {_get("phagescan:broker:host"), _get("phagescan:database:host"), "127.0.0.1"}  # where nginx comes from
+    else:
+        hosts = {_get("phagescan:broker:host"), urlsplit(_get("phagescan:worker:master_url")).hostname}
     for host in hosts:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
         named = named or found != {host}
@@ -198,8 +201,7 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
         if path.exists() and path.stat().st_mode & 0o077:
             yield str(path), f"others than its owner may read it; chmod 600 {path}", ()
     yield from _emptied(phagescan)
-    if "worker" in ours:
-        yield from _unknown_hosts(phagescan)
+    yield from _unknown_hosts(phagescan, ours)
     if "master" in ours:
         yield from _clusters(pillar)
     elif pathlib.Path("/etc/phagescan/master.toml").exists():
@@ -230,11 +232,13 @@ def _emptied(phagescan: dict[str, Any]) -> Iterator[Fault]:
             yield f"phagescan:{key}", f"{folder} holds {min(strange)}, which is not ours: choose another directory", ()
 
 
-def _unknown_hosts(phagescan: dict[str, Any]) -> Iterator[Fault]:
-    for key, host in (
-        ("phagescan:broker:host", phagescan.get("broker", {}).get("host")),
-        ("phagescan:worker:master_url", urlsplit(phagescan.get("worker", {}).get("master_url", "")).hostname),
-    ):
+def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
+    hosts = {"phagescan:broker:host": phagescan.get("broker", {}).get("host")}
+    if "master" in ours:
+        hosts["phagescan:database:host"] = phagescan.get("database", {}).get("host")
+    if "worker" in ours:
+        hosts["phagescan:worker:master_url"] = urlsplit(phagescan.get("worker", {}).get("master_url", "")).hostname
+    for key, host in hosts.items():
         try:
             socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is told of elsewhere
         except (OSError, UnicodeError) as error:

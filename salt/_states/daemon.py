@@ -6,6 +6,7 @@ host with systemctl but without systemd, and forgets a restart that an interrupt
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -21,6 +22,7 @@ def running(
 ) -> dict[str, Any]:
     """Service `name` runs, is enabled, and was started (or reloaded, with `reload`) after the files it watches changed.
 
+    Where the file that starts it changed, a reload would not do: it is restarted.
     `check` is a command that must succeed before the service is touched (`nginx -t`). `pidfile` says where a host
     without systemd finds the process. `restart_with` names units to be restarted in the same transaction.
     `together` leaves the start to daemon.settled, which starts all such services at once: for those nothing else needs.
@@ -34,6 +36,9 @@ def running(
     if not now["running"]:
         verbs["start"] = "it was stopped"
     elif newest > now["since"]:
+        started, starter = __utils__["freshness.newest_watched"](__low__, __lowstate__, partial(_starts, name))
+        if started > now["since"]:
+            reload, path = False, starter
         verbs["reload" if reload else "restart"] = f"{path} is newer"
     if not now["enabled"]:
         verbs["enable"] = "it was disabled"
@@ -129,9 +134,16 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
         return result
     if not __opts__["test"] and __utils__["freshness.watches_files_only"](__low__, __lowstate__):
         return result | {"comment": f"{name} has read its files since."}  # or else `running` would have seen it
-    verb = "reload" if kwargs.get("reload") else "restart"
+    to_be_written = (state["name"] for state in __running__.values() if state["changes"] and "name" in state)
+    verb = "reload" if kwargs.get("reload") and not any(_starts(name, path) for path in to_be_written) else "restart"
     options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together"))
     return _carry_out(result, {verb: "what it reads changed"}, *options)
+
+
+def _starts(name: str, path: str) -> bool:
+    """Whether `path` is a file that service `name` is started by: a unit, what adds to it, an init script, its defaults."""
+    unit = f"/etc/systemd/system/{name}.service"
+    return path in (unit, f"/etc/init.d/{name}", f"/etc/default/{name}") or path.startswith(f"{unit}.d/")
 
 
 def _status(name: str, anew: bool = False) -> dict[str, Any]:

@@ -6,15 +6,17 @@ old file that no later run would touch. So the states that start processes compa
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 
-def newest_watched(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> tuple[float, str]:
-    """Latest change (seconds since 1970) of the paths that the states in `low`'s watch manage, and that path."""
+def newest_watched(
+    low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]], counts: Callable[[str], bool] = bool
+) -> tuple[float, str]:
+    """Latest change (seconds since 1970) of the paths that the states in `low`'s watch manage and that count, and that path."""
     newest = (0.0, "")
     for chunk in filter(_is_file, _watched(low, lowstate)):
-        newest = max(newest, *((_changed(path), path) for path in _paths(chunk)))
+        newest = max([newest, *((_changed(path), path) for path in filter(counts, _paths(chunk)))])
     return newest
 
 

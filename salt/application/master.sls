@@ -41,6 +41,41 @@ application-samples:
       - file: application-data
       - user: application-user
 
+{%- if grains['init'] == 'systemd' %}
+{%- set units = '/etc/systemd/system/' %}
+
+# The services reach broker and database, and nothing else.
+application-network:
+  file.managed:
+    - names:
+      - {{ units }}gunicorn.service.d/network.conf
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'master' %}
+      - {{ units }}{{ name }}.service.d/network.conf
+{%- endfor %}
+    - contents: |
+        # Managed by Salt.
+        [Service]
+        IPAddressDeny=any
+        IPAddressAllow={{ salt['phagescan.peers']('master') | join(' ') }}
+    - makedirs: True
+    - user: root
+    - group: root
+    - mode: '0644'
+
+# Two of them write samples: one receives them, one removes what was received by halves.
+application-samples-writable:
+  file.managed:
+    - names: [{{ units }}gunicorn.service.d/samples.conf, {{ units }}celeryd-periodic.service.d/samples.conf]
+    - contents: |
+        # Managed by Salt.
+        [Service]
+        ReadWritePaths={{ phagescan.scan.sample_root }}
+    - makedirs: True
+    - user: root
+    - group: root
+    - mode: '0644'
+{%- endif %}
+
 application-logins-noted:
   phagescan.noted:
     - name: /etc/phagescan/master.toml

@@ -65,7 +65,7 @@ application-worker-network:
         # Managed by Salt.
         [Service]
         IPAddressDeny=any
-        IPAddressAllow={{ salt['phagescan.peers']() | join(' ') }}
+        IPAddressAllow={{ salt['phagescan.peers']('worker') | join(' ') }}
     - makedirs: True
     - user: root
     - group: root

@@ -29,6 +29,7 @@ ORDER = [
     "browser",
     "smoke",
     "rotation",
+    "hardening",
     "secrets",
     "remote",
     "ports",

@@ -7,9 +7,12 @@ import requests
 from machine import Machine
 
 
-def sign_in(machine: Machine, password: str, path: str = "/") -> tuple[requests.Session, requests.Response]:
+def sign_in(
+    machine: Machine, password: str, path: str = "/", user: str = "admin", headers: dict[str, str] | None = None
+) -> tuple[requests.Session, requests.Response]:
     """Fill in the login form."""
     session = requests.Session()
+    session.headers.update(headers or {})
     form = session.get(f"http://{machine.address}{path}", timeout=30)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
     assert token
@@ -18,7 +21,7 @@ def sign_in(machine: Machine, password: str, path: str = "/") -> tuple[requests.
         form.url,
         {
             "csrfmiddlewaretoken": token[1],
-            "username": "admin",
+            "username": user,
             "password": password,
             "next": target[1] if target else path,
         },

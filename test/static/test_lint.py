@@ -148,7 +148,7 @@ def test_formulas_do_not_know_the_application() -> None:
 
 def test_formula_layout() -> None:
     """One formula is one folder: init includes only, a map below 40 lines, defaults, its keys in a schema and a README."""
-    for folder in sorted((ROOT / "formulas").iterdir()):
+    for folder in sorted(filter(Path.is_dir, (ROOT / "formulas").iterdir())):
         for name in ("init.sls", "map.jinja", "defaults.yaml", "schema.json", "README.rst"):
             assert (folder / name).is_file(), f"{folder.name}/{name} is missing"
         lines = [line for line in (folder / "init.sls").read_text().splitlines() if line.strip()]

@@ -624,6 +624,34 @@ def test_reload(host: Callable[..., Host]) -> None:
     assert web.did == ["reload web"]
 
 
+def test_reload_would_not_do(host: Callable[..., Host]) -> None:
+    """Where the file that starts a service changed it is restarted, whatever else changed later."""
+    web = host(since=499.0)
+    web.state._starts = lambda name, path: (name, path) == ("web", str(web.path))
+    result = web.state.running("web", pidfile="/run/web.pid", reload=True)
+    assert result["changes"] == {"web restart": f"{web.path} is newer"}
+    assert web.did == ["restart web"]
+    web = host(test=True)
+    web.running["unit"] = {"name": "/etc/default/web", "changes": {"diff": "it"}, "result": None}
+    assert list(web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", reload=True)["changes"]) == ["web restart"]
+
+
+@pytest.mark.parametrize(
+    ("path", "starts"),
+    [
+        ("/etc/systemd/system/web.service", True),
+        ("/etc/systemd/system/web.service.d/more.conf", True),
+        ("/etc/init.d/web", True),
+        ("/etc/default/web", True),
+        ("/etc/systemd/system/webs.service", False),
+        ("/etc/web/web.conf", False),
+    ],
+)
+def test_starts(host: Callable[..., Host], path: str, starts: bool) -> None:
+    """Units and init scripts of the very service."""
+    assert host().state._starts("web", path) is starts
+
+
 def test_restart_with(host: Callable[..., Host]) -> None:
     """Units that must go together are restarted together, and only then."""
     web = host(since=499.0)

@@ -36,6 +36,8 @@ def test_newest_of_the_watched(freshness: ModuleType, tmp_path: Path) -> None:
     states = [chunk(old, "web-old"), chunk(new, "web-new"), chunk(other, "web-other")]
     watch = {"watch": [{"file": "web-old"}, {"file": str(new)}]}
     assert freshness.newest_watched(watch, states) == (200.0, str(new))
+    assert freshness.newest_watched(watch, states, lambda path: path.endswith("old")) == (100.0, str(old))
+    assert freshness.newest_watched(watch, states, lambda path: False) == (0.0, "")
 
 
 def test_other_state_of_the_same_name(freshness: ModuleType, tmp_path: Path) -> None:

@@ -444,14 +444,16 @@ def test_arrival_of_a_broken_host(phagescan: Callable[..., ModuleType]) -> None:
 
 
 def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
-    """A worker's peers are the broker's and the master's addresses; name servers only where there is a name to ask for."""
-    assert phagescan().peers() == ["127.0.0.1"]
+    """Peers are the broker's and the master's or database's addresses; name servers only where there is a name to ask for."""
+    assert phagescan().peers("worker") == phagescan().peers("master") == ["127.0.0.1"]
     (tmp_path / "etc").mkdir(exist_ok=True)
     (tmp_path / "etc/resolv.conf").write_text("search example\nnameserver 192.0.2.53\n")
     changed = {"phagescan:broker:host": "192.0.2.1", "phagescan:worker:master_url": "http://[2001:db8::1]:8080"}
-    assert phagescan(changed).peers() == ["192.0.2.1", "2001:db8::1"]
+    assert phagescan(changed).peers("worker") == ["192.0.2.1", "2001:db8::1"]
+    changed["phagescan:database:host"] = "192.0.2.2"
+    assert phagescan(changed).peers("master") == ["127.0.0.1", "192.0.2.1", "192.0.2.2"]
     changed = {"phagescan:broker:host": "localhost"}
-    assert {"127.0.0.1", "192.0.2.53"} <= set(phagescan(changed).peers())
+    assert {"127.0.0.1", "192.0.2.53"} <= set(phagescan(changed).peers("worker"))
 
 
 @pytest.mark.parametrize(
@@ -466,6 +468,10 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
             "phagescan:worker:user: must be a user of its own",
         ),
         ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
+        (
+            {"phagescan:database:host": "no.such.host.invalid"},
+            "phagescan:database:host: no.such.host.invalid is not known here",
+        ),
         (
             {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
             "rabbitmq:least_privilege: master and workers share phagemasteruser",

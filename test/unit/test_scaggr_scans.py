@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from amqp.exceptions import AccessRefused
 from celery.exceptions import Reject
+from django.http import HttpRequest
 from kombu.exceptions import OperationalError
 
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
@@ -106,6 +107,23 @@ def test_long_names_keep_a_suffix_that_is_one(text: ModuleType, name: str, end: 
     assert len(clean) == 255
     assert clean.endswith(end)
     assert clean[0] == name[0]
+
+
+@pytest.mark.parametrize(
+    ("meta", "address"),
+    [
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_REAL_IP": "192.0.2.1"}, "192.0.2.1"),
+        ({"REMOTE_ADDR": "127.0.0.1"}, "127.0.0.1"),
+        ({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, "192.0.2.2"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, "127.0.0.1"),
+    ],
+)
+def test_only_the_proxy_speaks_for_a_client(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, meta: dict[str, str], address: str
+) -> None:
+    request = HttpRequest()
+    request.META = meta
+    assert load(monkeypatch, "scaggr.views").client_address(request) == address
 
 
 def test_text_is_what_postgresql_takes(text: ModuleType) -> None:

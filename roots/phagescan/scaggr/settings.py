@@ -1,5 +1,6 @@
 """Django's settings. What differs from host to host comes from master.toml, see scaggr/conf.py."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from scaggr.conf import load
@@ -23,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
     "django_celery_beat",
     "django_htmx",
     "ninja",
@@ -38,6 +40,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "scaggr.urls"
@@ -80,9 +83,23 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+
+# After so many wrong passwords nobody logs in as this user from this address for a while; `manage.py axes_reset` ends it.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "scaggr.views.locked"
+AXES_CLIENT_IP_CALLABLE = "scaggr.views.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# What is typed as a user name may be a password: it is not logged. Logins that succeed are not recorded.
+AXES_SENSITIVE_PARAMETERS = ["username"]
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 
 # gunicorn turns the proxy's X-Forwarded-Proto into the scheme of the request, and takes it from 127.0.0.1 only; so
 # there is no SECURE_PROXY_SSL_HEADER here.
@@ -114,5 +131,9 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django's own handlers would mail the admins and be silent without DEBUG.
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # It would tell how it counts; wrong passwords and locks are warnings.
+        "axes": {"level": "WARNING"},
+    },
 }

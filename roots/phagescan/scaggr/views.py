@@ -66,6 +66,21 @@ class Login(LoginView):
         return HttpResponseClientRefresh() if request.htmx else super().get(request, *args, **kwargs)
 
 
+def client_address(request: HttpRequest) -> str:
+    """Return the address that a request comes from: the proxy's word for it, where it is the proxy that asks."""
+    address = request.META["REMOTE_ADDR"]
+    return request.headers.get("X-Real-IP", address) if address == "127.0.0.1" else address
+
+
+@page
+def locked(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Say that there were too many wrong passwords, and how long that lasts."""
+    seconds = settings.AXES_COOLOFF_TIME.total_seconds()
+    response = render(request, "locked.html", {"minutes": f"{seconds / 60:.0f}"}, status=429)
+    response.headers["Retry-After"] = f"{seconds:.0f}"
+    return response
+
+
 # samples
 
 

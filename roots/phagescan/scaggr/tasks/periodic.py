@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from axes.models import AccessAttempt
 from celery import Task
+from django.conf import settings
 from django.utils import timezone
 
 from scaggr import scans
@@ -35,6 +37,7 @@ def prune() -> None:
     Heartbeat.objects.filter(sent_at__lt=old).delete()
     TaskState.objects.filter(seen_at__lt=old).delete()
     WorkerState.objects.filter(last_heartbeat__lt=old).delete()
+    AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME).delete()
     scans.prune_incoming()
 
 
