@@ -4,6 +4,7 @@ import datetime
 import ipaddress
 import os
 import pathlib
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,11 +25,14 @@ def faults(certificate: str, key: str) -> list[tuple[str, str]]:
 def faults_of_authority(path: str) -> list[str]:
     """What keeps servers from being verified against this file, by users who are not root."""
     try:
-        x509.load_pem_x509_certificates(pathlib.Path(path).read_bytes())
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return [f"{path} holds no certificate in PEM form"]
     except OSError as error:
         return [f"{path}: {error.strerror}"]
-    except ValueError:
-        return [f"{path} holds no certificate in PEM form"]
+    for part in pathlib.Path(path).parents:
+        if not part.stat().st_mode & 0o001:
+            return [f"{path} is in {part}, which only its owner may enter; put it elsewhere"]
     return [] if os.stat(path).st_mode & 0o004 else [f"others than its owner must be able to read it; chmod o+r {path}"]
 
 

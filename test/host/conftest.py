@@ -30,6 +30,7 @@ ORDER = [
     "smoke",
     "secrets",
     "remote",
+    "tls",
     "ports",
     "coexist",
     "idempotence",

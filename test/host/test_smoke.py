@@ -7,9 +7,11 @@ import requests
 from machine import Machine
 
 
-def sign_in(machine: Machine, password: str, path: str = "/") -> tuple[requests.Session, requests.Response]:
+def sign_in(
+    machine: Machine, password: str, path: str = "/", client: requests.Session | None = None
+) -> tuple[requests.Session, requests.Response]:
     """Fill in the login form."""
-    session = requests.Session()
+    session = client or requests.Session()
     form = session.get(f"http://{machine.address}{path}", timeout=30)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
     assert token
