@@ -11,7 +11,6 @@ import requests
 from machine import CREDENTIALS, Machine, wait_until
 from scanning import EICAR, TEXT, Api
 
-
 ENGINES = {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
 CA = "/etc/ssl/phagescan-master.pem"
 
