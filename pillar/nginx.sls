@@ -1,4 +1,6 @@
 nginx:
+  # Where phagescan:tls is set: HTTPS on port 443, to which what listens below redirects.
+  tls: phagescan.tls
   sites:
     phagescan:
       listen: 80

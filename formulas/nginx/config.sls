@@ -1,4 +1,5 @@
-{%- from 'nginx/map.jinja' import nginx with context %}
+{%- from 'nginx/map.jinja' import nginx, tls with context %}
+{%- set pem = '/etc/nginx/tls/server.pem' %}
 include:
   - nginx.install
 
@@ -9,6 +10,20 @@ nginx-default-site:
     - comes_with: /etc/nginx/nginx.conf
     - require:
       - pkg: nginx-package
+
+# Renewed at its place, it is another file here, and nginx is reloaded.
+nginx-certificate:
+{%- if tls %}
+  certificate.copied:
+    - name: {{ pem }}
+    - certificate: {{ tls.certificate }}
+    - key: {{ tls.key }}
+    - require:
+      - pkg: nginx-package
+{%- else %}
+  file.absent:
+    - name: {{ pem }}
+{%- endif %}
 {%- for name, site in nginx.sites.items() %}
 
 nginx-site-{{ name }}:
@@ -16,7 +31,7 @@ nginx-site-{{ name }}:
     - name: /etc/nginx/sites-available/{{ name }}
     - source: salt://nginx/files/site.jinja
     - template: jinja
-    - context: {name: {{ name | tojson }}, site: {{ site | tojson }}}
+    - context: {name: {{ name | tojson }}, site: {{ site | tojson }}, pem: {{ (pem if tls else '') | tojson }}}
     - makedirs: True
     - user: root
     - group: root

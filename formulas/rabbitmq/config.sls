@@ -1,4 +1,4 @@
-{%- from 'rabbitmq/map.jinja' import rabbitmq with context %}
+{%- from 'rabbitmq/map.jinja' import rabbitmq, tls with context %}
 {%- from 'rabbitmq/node.jinja' import node, ours with context %}
 
 rabbitmq-directory:
@@ -26,7 +26,7 @@ rabbitmq-config:
     - name: /etc/rabbitmq/conf.d/50-salt.conf
     - source: salt://rabbitmq/files/rabbitmq.conf.jinja
     - template: jinja
-    - context: {rabbitmq: {{ {'ours': ours, 'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
+    - context: {rabbitmq: {{ {'ours': ours, 'tls': tls != {}, 'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
     - user: root
     - group: root
     - mode: '0644'

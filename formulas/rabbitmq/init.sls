@@ -2,5 +2,6 @@
 include:
   - rabbitmq.install
   - rabbitmq.config
+  - rabbitmq.tls
   - rabbitmq.service
   - rabbitmq.topology

@@ -1,7 +1,9 @@
+{%- from 'rabbitmq/map.jinja' import tls with context %}
 {%- from 'rabbitmq/node.jinja' import ours with context %}
 include:
   - rabbitmq.install
   - rabbitmq.config
+  - rabbitmq.tls
 {%- if ours and grains['init'] == 'systemd' %}
 
 rabbitmq-epmd:
@@ -22,6 +24,10 @@ rabbitmq-service:
     - pidfile: /run/rabbitmq/pid
     - require:
       - pkg: rabbitmq-package
+      - sls: rabbitmq.tls
     - watch:
       - file: rabbitmq-environment
       - file: rabbitmq-config
+{%- if ours and tls %}
+      - file: rabbitmq-tls
+{%- endif %}

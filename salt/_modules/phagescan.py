@@ -18,6 +18,7 @@ Fault = tuple[str, str, tuple[str, ...]]
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
 ROLES = ("master", "worker")
 CREDENTIALS = "pillar/credentials.sls"
+SELF_SIGNED = "/etc/phagescan/tls"
 # Where the schema of each namespace stands.
 SCHEMAS = {
     "phagescan": "application",
@@ -51,6 +52,14 @@ def allowed_hosts() -> list[str]:
     """Names that Django answers for: pillar `phagescan:allowed_hosts`, and the one by which workers fetch samples."""
     fetched = urlsplit(_get("phagescan:worker:master_url")).hostname
     return list(dict.fromkeys([*_get("phagescan:allowed_hosts"), f"[{fetched}]" if ":" in fetched else fetched]))
+
+
+def tls() -> dict[str, str]:
+    """Files of this master's certificate and key: pillar `phagescan:tls`; nothing without TLS."""
+    given = _get("phagescan:tls") or {}
+    if given.get("self_signed"):
+        return {"certificate": f"{SELF_SIGNED}/certificate.pem", "key": f"{SELF_SIGNED}/key.pem"}
+    return {name: given[name] for name in ("certificate", "key") if name in given}
 
 
 def peers(role: str) -> list[str]:
@@ -134,7 +143,7 @@ def arrival(canary: bool = True) -> str:
         return f"Phagescan worker: scans for {_get('phagescan:worker:master_url')}"
     addresses = [ip for ip in __grains__.get("ipv4", []) if not ip.startswith("127.")] or ["127.0.0.1"]
     lines = [
-        f"Phagescan Master: http://{addresses[0]}/",
+        f"Phagescan Master: {'https' if tls() else 'http'}://{addresses[0]}/",
         f"Log in as:        {_get('phagescan:admin:user')}",
         f"Password:         phagescan:admin:password in {CREDENTIALS}",
     ]
@@ -202,6 +211,7 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
             yield str(path), f"others than its owner may read it; chmod 600 {path}", ()
     yield from _emptied(phagescan)
     yield from _unknown_hosts(phagescan, ours)
+    yield from _certificates(phagescan, ours)
     if "master" in ours:
         yield from _clusters(pillar)
     elif pathlib.Path("/etc/phagescan/master.toml").exists():
@@ -243,6 +253,18 @@ def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault
             socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is told of elsewhere
         except (OSError, UnicodeError) as error:
             yield key, f"{host} is not known here: {getattr(error, 'strerror', None) or error}", ()
+
+
+def _certificates(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
+    """Files of pillar that TLS could not work with; whatever made an own certificate makes it anew."""
+    given, worker = phagescan.get("tls", {}), phagescan.get("worker", {})
+    if "master" in ours and given.keys() >= {"certificate", "key"}:
+        for what, reason in __utils__["certificates.faults"](given["certificate"], given["key"]):
+            yield f"phagescan:tls:{what}", reason, ()
+    verified = phagescan.get("broker", {}).get("tls") or worker.get("master_url", "").startswith("https:")
+    if "worker" in ours and verified and "ca_certs" in worker:
+        for reason in __utils__["certificates.faults_of_authority"](worker["ca_certs"]):
+            yield "phagescan:worker:ca_certs", reason, ()
 
 
 def _clusters(pillar: dict[str, Any]) -> Iterator[Fault]:

@@ -83,6 +83,7 @@ OTHERS = re.compile(
 )
 # Permissions that need no compiler to be known as good; a thousand users have thousands.
 PLAIN = re.compile(r"(?:[\w^$@%/ -]|\\[.$^*+?|()\[\]{}-]|\.[*+?]?)*")
+LOOPBACK = ("127.0.0.1", "localhost")
 EVERYWHERE = {"0.0.0.0", "::", "*", ""}  # noqa: S104
 SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -107,7 +108,9 @@ def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> lis
         _same(get),
     ]
     if "master" in roles:
-        checks += [_rights(get), _ports(get), _sites(get), _limits(get)]
+        checks += [_rights(get), _ports(get), _sites(get), _limits(get), _tls_of_master(get)]
+    if "worker" in roles:
+        checks.append(_way_to_master(get, roles))
     if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
         checks.append([("phagescan:worker:user", "must be a user of its own, which cannot read what is the master's", ())])
     return [fault for check in [*checks, _passwords(get, roles)] for fault in check]
@@ -248,10 +251,14 @@ def _same(get: Get) -> Iterator[Fault]:
 def _ports(get: Get) -> Iterator[Fault]:
     """Two services on one port, and ports that there are not."""
     listen, sites = get("rabbitmq:listen", "127.0.0.1"), get("nginx:sites", {})
+    https = [("HTTPS of nginx", _split(site["listen"])[0], 443) for site in sites.values() if _tls(get) and "listen" in site]
+    amqps = [("rabbitmq:tls_port", listen, get("rabbitmq:tls_port", 5671))] if _amqps(get) else []
     taken = [
         ("Erlang's epmd", "127.0.0.1", 4369),
         ("RabbitMQ's distribution", "127.0.0.1", 25672),
-        ("rabbitmq:port", listen, get("rabbitmq:port", 5672)),
+        *https[:1],
+        ("rabbitmq:port", "127.0.0.1" if amqps else listen, get("rabbitmq:port", 5672)),
+        *amqps,
         ("postgresql:port", "127.0.0.1", get("postgresql:port", 5432)),
         ("gunicorn:bind", *_split(get("gunicorn:bind", "127.0.0.1:9000"))),
         *((f"nginx:sites:{name}:listen", *_split(site["listen"])) for name, site in sites.items() if "listen" in site),
@@ -271,7 +278,7 @@ def _ports(get: Get) -> Iterator[Fault]:
     bind, host = get("gunicorn:bind"), get("phagescan:broker:host")
     if not (bind or "").startswith("127.0.0.1:"):
         yield "gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>", ()
-    if host in ("127.0.0.1", "localhost") and listen not in {"127.0.0.1", *EVERYWHERE}:
+    if host in LOOPBACK and not amqps and listen not in {"127.0.0.1", *EVERYWHERE}:
         yield (
             "phagescan:broker:host",
             f"the broker does not listen there, but on {listen} (rabbitmq:listen)",
@@ -290,9 +297,57 @@ def _sites(get: Get) -> Iterator[Fault]:
     known: dict[Any, str] = {}
     for name, site in get("nginx:sites", {}).items():
         for server in str(site.get("server_name", name)).split():
-            other = known.setdefault((str(site.get("listen")), server), name)
+            listen = _split(site["listen"])[0] if _tls(get) and "listen" in site else str(site.get("listen"))
+            other = known.setdefault((listen, server), name)
             if other != name:
                 yield f"nginx:sites:{name}:server_name", f"{server} is that of nginx:sites:{other}, on the same port", ()
+
+
+def _tls(get: Get) -> bool:
+    return any(get("phagescan:tls", {}).values())
+
+
+def _amqps(get: Get) -> bool:
+    listen = get("rabbitmq:listen", "127.0.0.1")
+    return _tls(get) and not (listen.startswith("127.") or listen == "::1")
+
+
+def _tls_of_master(get: Get) -> Iterator[Fault]:
+    """Certificates given by halves or twice, and who is not told of them."""
+    given = get("phagescan:tls", {})
+    for key, other in (("key", "certificate"), ("certificate", "key")):
+        if other in given and key not in given:
+            yield f"phagescan:tls:{key}", f"is missing; it belongs to phagescan:tls:{other}", (f"phagescan:tls:{other}",)
+    if given.get("self_signed") and {"certificate", "key"} & given.keys():
+        yield "phagescan:tls:self_signed", "stands beside a certificate or key of yours; take out one or the other", ()
+    for formula in ("nginx", "rabbitmq"):
+        told = get(f"{formula}:tls", "")
+        if told != "phagescan.tls" and (told or _tls(get)):
+            yield f"{formula}:tls", f"must be phagescan.tls, which knows of phagescan:tls, not {told or 'missing'}", ()
+    if get("phagescan:broker:tls"):
+        yield "phagescan:broker:tls", "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out", ()
+    host = get("phagescan:broker:host", "127.0.0.1")
+    if _amqps(get) and host not in LOOPBACK:
+        yield "phagescan:broker:host", f"must be 127.0.0.1: with phagescan:tls AMQP is there, and AMQPS on {host}", ()
+
+
+def _way_to_master(get: Get, roles: list[str]) -> Iterator[Fault]:
+    """A scan worker's way to the master's pages: where somebody listens, and not where it would only be redirected."""
+    key, url = "phagescan:worker:master_url", get("phagescan:worker:master_url", "")
+    scheme, host, port = re.fullmatch(r"(?:(https?)://(\[.*\]|[^:/]*)(?::(\d+))?.*)?", url).groups()
+    bind = get("gunicorn:bind", "127.0.0.1:9000")
+    others = ("gunicorn:bind", "nginx:sites")
+    if port and not 0 < int(port) < 65536:
+        yield key, f"has no port from 1 to 65535, but {port}", ()
+    elif "master" not in roles:
+        if scheme == "http" and get("phagescan:broker:tls"):
+            yield key, "must begin with https://: where the broker speaks TLS (phagescan:broker:tls), the master does", ()
+    elif scheme == "http" and int(port or 80) != _split(bind)[1]:
+        sites = [_split(site["listen"])[1] for site in get("nginx:sites", {}).values() if "listen" in site]
+        if host in LOOPBACK and int(port or 80) not in sites:
+            yield key, f"nothing listens there; make it http://{bind}, of gunicorn:bind", others
+        elif _tls(get):
+            yield key, f"would only be redirected, with phagescan:tls; make it http://{bind}, of gunicorn:bind", others
 
 
 def _limits(get: Get) -> Iterator[Fault]:

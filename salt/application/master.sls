@@ -4,6 +4,16 @@ include:
   - application
   - postgresql.topology
   - rabbitmq.topology
+{%- if salt['pillar.get']('phagescan:tls:self_signed') %}
+
+# Before the services that read it.
+application-certificate:
+  certificate.self_signed:
+    - name: {{ salt['phagescan.tls']().certificate }}
+    - key: {{ salt['phagescan.tls']().key }}
+    - hosts: {{ salt['phagescan.allowed_hosts']() | tojson }}
+    - order: 1
+{%- endif %}
 
 application-user:
   user.present:

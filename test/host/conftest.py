@@ -32,6 +32,7 @@ ORDER = [
     "hardening",
     "secrets",
     "remote",
+    "tls",
     "ports",
     "coexist",
     "idempotence",

@@ -186,8 +186,9 @@ def test_lock_is_of_an_address(fresh: Machine, victim: tuple[str, str]) -> None:
     """It is the client's own, whatever the client says: it neither locks others out, nor passes for one of them."""
     name, password = victim
     lock(fresh, name)
-    pretended = {"X-Real-IP": "192.0.2.1", "X-Forwarded-For": "192.0.2.1"}
-    assert sign_in(fresh, password, user=name, headers=pretended)[1].status_code == 429
+    pretender = requests.Session()
+    pretender.headers.update({"X-Real-IP": "192.0.2.1", "X-Forwarded-For": "192.0.2.1"})
+    assert sign_in(fresh, password, user=name, client=pretender)[1].status_code == 429
     (seen,) = query(fresh, "select distinct host(ip_address) from axes_accessattempt").splitlines()
     assert seen not in ("127.0.0.1", "192.0.2.1")
 

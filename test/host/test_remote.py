@@ -1,6 +1,9 @@
 """Roles on hosts of their own: a master that does not scan, and a worker that has nothing of the master."""
 
+import json
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -8,13 +11,14 @@ import requests
 from machine import CREDENTIALS, Machine, wait_until
 from scanning import EICAR, TEXT, Api
 
+ENGINES = {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
+CA = "/etc/ssl/phagescan-master.pem"
+
 
 @pytest.fixture(scope="module")
 def worker(machine: Machine) -> Iterator[Machine]:
     """A fresh host that becomes a worker of this master, with no password but the worker's."""
-    roles = 'phagescan: {roles: [master], allowed_hosts: [master.example], worker: {master_url: "http://%s"}}'
-    listen = "rabbitmq: {listen: 0.0.0.0, least_privilege: true}"
-    machine.highstate(f"pillar='{{{roles % machine.address}, {listen}}}'").ok()
+    machine.highstate(master(machine)).ok()
     worker = Machine("worker", machine.run_label, machine.keep)
     worker.start()
     try:
@@ -28,22 +32,30 @@ def worker(machine: Machine) -> Iterator[Machine]:
         machine.highstate().ok()
 
 
-def settings(machine: Machine) -> str:
+def live(api: Api) -> set[tuple[str, str]]:
+    """Which engines the master knows of, and whose they are."""
+    status = api.session.get(f"{api.url}/status", timeout=60).json()
+    return {(engine["name"], engine["worker"]) for engine in status["engines"] if engine["live"]}
+
+
+def master(machine: Machine, **more: Any) -> str:
+    """What makes the master one that has its workers elsewhere."""
+    url = f"http{'s' if more else ''}://{machine.address}"
+    phagescan = {"roles": ["master"], "allowed_hosts": ["master.example"], "worker": {"master_url": url}, **more}
+    return f"pillar='{json.dumps({'phagescan': phagescan, 'rabbitmq': {'listen': '0.0.0.0', 'least_privilege': True}})}'"
+
+
+def settings(machine: Machine, *, tls: bool = False, **more: str) -> str:
     """What makes a host a worker of this master."""
-    address = machine.address
-    return f"pillar='{{phagescan: {{roles: [worker], broker: {{host: {address}}}, worker: {{master_url: \"http://{address}\"}}}}}}'"
+    worker = {"master_url": f"http{'s' if tls else ''}://{machine.address}", **more}
+    broker = {"host": machine.address, **({"tls": True} if tls else {})}
+    return f"pillar='{json.dumps({'phagescan': {'roles': ['worker'], 'broker': broker, 'worker': worker}})}'"
 
 
 def test_verdicts_come_from_the_worker(machine: Machine, worker: Machine) -> None:
     """Samples that the master takes are scanned on the worker."""
     api = Api(machine)
-
-    def only_the_worker() -> bool:
-        status = api.session.get(f"{api.url}/status", timeout=60).json()
-        live = {(engine["name"], engine["worker"]) for engine in status["engines"] if engine["live"]}
-        return live == {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
-
-    wait_until(only_the_worker, "the worker's engines alone are live", 600)
+    wait_until(lambda: live(api) == ENGINES, "the worker's engines alone are live", 600)
     assert api.scan(EICAR + b"remote")["yara"]["infected"] is True
     assert api.scan(TEXT + b"remote")["yara"]["infected"] is False
 
@@ -79,3 +91,42 @@ def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
     machine.service("rabbitmq-server", "restart").ok()
     machine.service("gunicorn", "restart").ok()
     assert Api(machine).scan(b"after the master was away")["yara"]["infected"] is False
+
+
+@pytest.fixture(scope="module")
+def secure(machine: Machine, worker: Machine) -> Api:
+    """The same with TLS: the master has a certificate of its own, which the worker is given."""
+    machine.highstate(master(machine, tls={"self_signed": True})).ok()
+    certificate = machine.read("/etc/phagescan/tls/certificate.pem")
+    worker.put({CA: certificate.encode()})
+    worker.highstate(settings(machine, tls=True, ca_certs=CA)).ok()
+    path = machine.output / "certificate.pem"
+    path.write_text(certificate)
+    api = Api(machine)
+    api.url = api.url.replace("http:", "https:")
+    api.session.trust_env, api.session.verify = False, str(path)
+    return api
+
+
+def test_verdicts_come_over_tls(machine: Machine, worker: Machine, secure: Api) -> None:
+    """The worker speaks AMQPS and HTTPS with the master, and nothing else."""
+    wait_until(lambda: live(secure) == ENGINES, "the worker's engines are live", 600)
+    assert secure.scan(EICAR + b"remote, over TLS")["yara"]["infected"] is True
+    assert f"{worker.address}:" in machine.run("ss -Htn state established sport = :5671").ok().stdout
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((machine.address, 5672), 30)
+    worker.highstate(settings(machine, tls=True, ca_certs=CA)).clean()
+
+
+def test_strange_certificate_is_refused(machine: Machine, worker: Machine, secure: Api) -> None:
+    """A worker that does not know who signed the master's certificate sends it no password, and says why."""
+    log = "/var/log/phagescan-worker/celeryd.log"
+    lines = worker.run(f"cat {log} | wc -l").ok().stdout.strip()
+    worker.highstate(settings(machine, tls=True)).ok()
+    wait_until(
+        lambda: "certificate verify failed" in worker.run(f"tail -n +{lines} {log}").stdout, "the worker refuses the broker"
+    )
+    wait_until(lambda: live(secure) == set(), "no engine is live", 600)
+    worker.highstate(settings(machine, tls=True, ca_certs=CA)).ok()
+    wait_until(lambda: live(secure) == ENGINES, "the worker's engines are live again", 600)
+    assert secure.scan(TEXT + b"remote, over TLS")["yara"]["infected"] is False

@@ -8,11 +8,14 @@ from machine import Machine
 
 
 def sign_in(
-    machine: Machine, password: str, path: str = "/", user: str = "admin", headers: dict[str, str] | None = None
+    machine: Machine,
+    password: str,
+    path: str = "/",
+    user: str = "admin",
+    client: requests.Session | None = None,
 ) -> tuple[requests.Session, requests.Response]:
     """Fill in the login form."""
-    session = requests.Session()
-    session.headers.update(headers or {})
+    session = client or requests.Session()
     form = session.get(f"http://{machine.address}{path}", timeout=30)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
     assert token

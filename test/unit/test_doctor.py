@@ -20,6 +20,9 @@ REMOVED = object()
 SECRET = "unit-secret-0123456789"
 M, W = "rabbitmq:users:phagemasteruser", "rabbitmq:users:phageworkeruser"
 SITE, CAM, NODE = "nginx:sites:phagescan", "supervisord:programs:celerycam", "celery:workers:celeryd"
+URL, TLS = "phagescan:worker:master_url", "phagescan:tls"
+FILES = {"certificate": "/nowhere/certificate.pem", "key": "/nowhere/key.pem"}
+OPEN = {"phagescan:tls": {"self_signed": True}, "rabbitmq:listen": "0.0.0.0"}
 ALL = [".*", ".*", ".*"]
 PATH = "must be an absolute path, without / at its end"
 USER = "must be a name of a-z, 0-9, _ and -"
@@ -281,6 +284,23 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (f"{SITE}:listen", "127.0.0.1:5432", "port 5432 is that of postgresql:port; choose another"),
     (f"{SITE}:listen", "[::]:5672", "port 5672 is that of rabbitmq:port; choose another"),
     ("rabbitmq:listen", "192.0.2.1", "phagescan:broker:host: the broker does not listen there, but on 192.0.2.1"),
+    (URL, "http://127.0.0.1:9001", "nothing listens there; make it http://127.0.0.1:9000, of gunicorn:bind"),
+    (URL, "http://master:70000", "has no port from 1 to 65535, but 70000"),
+    # TLS.
+    (TLS, True, "must be a mapping, not true or false"),
+    (f"{TLS}:self_signed", "yes", "must be true or false, not text"),
+    (f"{TLS}:selfsigned", True, "is not a key; did you mean self_signed?"),
+    (f"{TLS}:cert", "/etc/ssl/a.pem", "is not a key; keys: certificate, key, self_signed"),
+    (TLS, {"certificate": "/etc/ssl/a.pem"}, f"{TLS}:key: is missing; it belongs to phagescan:tls:certificate"),
+    (TLS, {"key": "/etc/ssl/a.pem"}, f"{TLS}:certificate: is missing; it belongs to phagescan:tls:key"),
+    (TLS, {"certificate": "a.pem", "key": "/a.pem"}, f"{TLS}:certificate: {PATH}, not a.pem"),
+    (TLS, {"certificate": "/a.pem", "key": 1}, f"{TLS}:key: must be text, not a whole number"),
+    ("nginx:tls", "phagescan:tls", "must be an execution function, not phagescan:tls"),
+    ("nginx:tls", "shop.tls", "must be phagescan.tls, which knows of phagescan:tls, not shop.tls"),
+    ("rabbitmq:tls", "shop.tls", "must be phagescan.tls, which knows of phagescan:tls, not shop.tls"),
+    ("rabbitmq:tls_port", 70000, "must be a whole number from 1 to 65535, not 70000"),
+    ("phagescan:broker:tls", True, "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out"),
+    ("phagescan:worker:ca_certs", "master.pem", f"{PATH}, not master.pem"),
     # Directories.
     ("phagescan:scan:sample_root", "/var/lib/postgresql/samples", f"{OWN}, not /var/lib/postgresql/samples"),
     ("phagescan:scan:sample_root", "/home/joe", f"{OWN}, not /home/joe"),
@@ -320,12 +340,62 @@ SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
         {"phagescan:log_dir", "phagescan:scan:sample_root"},
     ),
     (
-        {"rabbitmq:port": 80, "gunicorn:bind": "127.0.0.1:80", f"{SITE}:proxy": "127.0.0.1:80"},
+        {"rabbitmq:port": 80, "gunicorn:bind": "127.0.0.1:80", f"{SITE}:proxy": "127.0.0.1:80", URL: "http://127.0.0.1"},
         {"gunicorn:bind", f"{SITE}:listen"},
     ),
     (
         {"phagescan:secret_key": "short", "phagescan:admin:password": "short"},
         {"phagescan:secret_key", "phagescan:admin:password"},
+    ),
+]
+# With TLS, and a broker that other hosts reach.
+MISTAKES_WITH_TLS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    ({"rabbitmq:listen": "192.0.2.1"}, []),
+    ({"rabbitmq:listen": "127.0.0.1", "rabbitmq:tls_port": 9000}, []),
+    (
+        {TLS: {"self_signed": True} | FILES},
+        [
+            f"{TLS}:self_signed: stands beside a certificate or key of yours; take out one or the other",
+            f"{TLS}:certificate: /nowhere/certificate.pem: No such file or directory",
+            f"{TLS}:key: /nowhere/key.pem: No such file or directory",
+        ],
+    ),
+    (
+        {TLS: FILES},
+        [
+            f"{TLS}:certificate: /nowhere/certificate.pem: No such file or directory",
+            f"{TLS}:key: /nowhere/key.pem: No such file or directory",
+        ],
+    ),
+    ({"nginx:tls": REMOVED}, ["nginx:tls: must be phagescan.tls, which knows of phagescan:tls, not missing"]),
+    ({"rabbitmq:tls": ""}, ["rabbitmq:tls: must be phagescan.tls, which knows of phagescan:tls, not missing"]),
+    ({f"{SITE}:listen": 443}, [f"{SITE}:listen: port 443 is that of HTTPS of nginx; choose another"]),
+    ({"rabbitmq:port": 443}, ["rabbitmq:port: port 443 is that of HTTPS of nginx; choose another"]),
+    ({"rabbitmq:tls_port": 5672}, ["rabbitmq:tls_port: port 5672 is that of rabbitmq:port; choose another"]),
+    ({"rabbitmq:port": 5671}, ["rabbitmq:tls_port: port 5671 is that of rabbitmq:port; choose another"]),
+    ({"rabbitmq:tls_port": 443}, ["rabbitmq:tls_port: port 443 is that of HTTPS of nginx; choose another"]),
+    ({"rabbitmq:tls_port": 5432}, ["postgresql:port: port 5432 is that of rabbitmq:tls_port; choose another"]),
+    (
+        {"nginx:sites:shop": {"listen": 81, "server_name": "_", "proxy": "[::1]:1", "static": {}, "client_max_body_size": 1}},
+        ["nginx:sites:shop:server_name: _ is that of nginx:sites:phagescan, on the same port"],
+    ),
+    (
+        {URL: "http://127.0.0.1"},
+        [f"{URL}: would only be redirected, with phagescan:tls; make it http://127.0.0.1:9000, of gunicorn:bind"],
+    ),
+    (
+        {"phagescan:broker:host": "192.0.2.1"},
+        ["phagescan:broker:host: must be 127.0.0.1: with phagescan:tls AMQP is there, and AMQPS on 192.0.2.1"],
+    ),
+    ({"phagescan:roles": "worker", "phagescan:broker:tls": True, URL: "https://master"}, []),
+    (
+        {"phagescan:roles": "worker", "phagescan:broker:tls": True, URL: "http://master"},
+        [f"{URL}: must begin with https://: where the broker speaks TLS (phagescan:broker:tls), the master does"],
+    ),
+    (
+        {"phagescan:roles": "worker", URL: "https://master", "phagescan:worker:ca_certs": "/nowhere/ca.pem"},
+        ["phagescan:worker:ca_certs: /nowhere/ca.pem: is not there"],
     ),
 ]
 TRIED: set[str] = set()
@@ -361,6 +431,9 @@ def good() -> dict[str, Any]:
           roles: [master, worker]
           secret_key: {SECRET * 3}
           admin: {{password: {SECRET}}}
+          tls: {{self_signed: false}}
+          broker: {{tls: false}}
+          worker: {{ca_certs: /etc/ssl/master.pem}}
           allow_sample_passwords: false
           engines:
             yara: {{timeout: 30, memory: 512, rules: {{mine: 'rule mine {{ condition: false }}'}}}}
@@ -369,6 +442,7 @@ def good() -> dict[str, Any]:
           node: rabbit@localhost
           listen: 127.0.0.1
           port: 5672
+          tls_port: 5671
           consumer_timeout: 3600000
           users: {{phagemasteruser: {{password: {SECRET}}}, phageworkeruser: {{password: {SECRET}}}}}
           policies: {{phage: {{limit: {{pattern: ^log, apply-to: queues, priority: 1, definition: {{max-length: 9}}}}}}}}
@@ -390,7 +464,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     """Tells the faults of a pillar, on a host that has nothing yet."""
     spec = importlib.util.spec_from_file_location("unit_phagescan", ROOT / "salt" / "_modules" / "phagescan.py")
     module = importlib.util.module_from_spec(spec)
-    schema, pillar_faults = utility("schema"), utility("pillar_faults")
+    schema, pillar_faults, certificates = map(utility, ("schema", "pillar_faults", "certificates"))
     spec.loader.exec_module(module)
     module.__grains__ = {"os_family": "Debian", "osfinger": "Debian-13"}
     module.__opts__ = {
@@ -400,6 +474,8 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     module.__utils__ = {
         **{f"schema.{name}": getattr(schema, name) for name in ("faults", "key", "nearest")},
         "pillar_faults.faults": pillar_faults.faults,
+        "certificates.faults": certificates.faults,
+        "certificates.faults_of_authority": lambda path: [f"{path}: is not there"] if path.startswith("/nowhere") else [],
     }
     module.pathlib = SimpleNamespace(
         Path=lambda path, *more: (
@@ -476,6 +552,14 @@ def test_several(doctor: Callable[..., list[str]], good: dict[str, Any], changed
     for key, value in changed.items():
         good = put(good, key, value)
     assert {line.split(": ")[0] for line in doctor(good)} == keys
+
+
+@pytest.mark.parametrize(("changed", "lines"), MISTAKES_WITH_TLS)
+def test_tls(doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], lines: list[str]) -> None:
+    """With TLS other ports are taken, other ways are right, and there are files to be good."""
+    for key, value in (OPEN | changed).items():
+        good = put(good, key, value)
+    assert doctor(good) == lines
 
 
 def nodes(value: Any, schema: dict[str, Any], defs: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -178,9 +178,9 @@ def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> Non
 
 def test_bind(phagescan: Callable[..., ModuleType]) -> None:
     """nginx asks where gunicorn listens, and gunicorn listens on loopback only."""
-    proxy = "nginx:sites:phagescan:proxy"
-    assert phagescan({"gunicorn:bind": "127.0.0.1:9001", proxy: "127.0.0.1:9001"}).faults() == []
-    assert phagescan({"gunicorn:bind": "127.0.0.1:9001"}).faults() == [
+    proxy, url = "nginx:sites:phagescan:proxy", {"phagescan:worker:master_url": "http://127.0.0.1:9001"}
+    assert phagescan({"gunicorn:bind": "127.0.0.1:9001", proxy: "127.0.0.1:9001"} | url).faults() == []
+    assert phagescan({"gunicorn:bind": "127.0.0.1:9001"} | url).faults() == [
         f"{proxy}: must be the same as gunicorn:bind, 127.0.0.1:9001, not 127.0.0.1:9000"
     ]
     for bind in ("0.0.0.0:9000", "[::]:9000", "127.0.0.11:9000"):
@@ -412,6 +412,12 @@ def test_arrival(phagescan: Callable[..., ModuleType], shipped: dict[str, Any]) 
     assert shipped["phagescan"]["admin"]["password"] not in password
     assert module.arrival(canary=False).splitlines() == [url, login, password]
     assert sent == ["sent"]
+
+
+def test_arrival_with_tls(phagescan: Callable[..., ModuleType]) -> None:
+    """The page is where it is not redirected."""
+    module = phagescan({"phagescan:tls": {"self_signed": True}}, ipv4=["192.0.2.7"])
+    assert " https://192.0.2.7/" in module.arrival(canary=False)
 
 
 def test_arrival_without_a_network(phagescan: Callable[..., ModuleType]) -> None:

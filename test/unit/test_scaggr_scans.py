@@ -23,6 +23,7 @@ CONF = """
 debug = false
 secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
 allowed_hosts = ["*"]
+tls = false
 time_zone = "UTC"
 static_root = "/nonexistent/static"
 [broker]

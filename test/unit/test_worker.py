@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import sys
 import tempfile
 import threading
@@ -21,12 +22,14 @@ from celery.exceptions import Reject
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
 
 CONF = """
+ca_certs = ""
 [broker]
 host = "127.0.0.1"
 port = 5672
 vhost = "phage"
 user = "worker"
 password = "test-secret"
+tls = false
 [scan]
 master_url = "http://127.0.0.1:1"
 concurrency = 3
@@ -501,7 +504,9 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
     """Starts a master that gives the listed answers, one after the other, and the last one again and again."""
     running = []
 
-    def start(answers: list[tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]) -> SimpleNamespace:
+    def start(
+        answers: list[tuple[int, bytes] | tuple[int, bytes, dict[str, str]]], context: ssl.SSLContext | None = None
+    ) -> SimpleNamespace:
         state = SimpleNamespace(paths=[], headers=[])
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -521,10 +526,12 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
                 pass
 
         httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if context:
+            httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         running.append(httpd)
         state.address = httpd.server_address
-        state.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+        state.url = f"http{'s' if context else ''}://127.0.0.1:{httpd.server_address[1]}"
         return state
 
     yield start
@@ -564,6 +571,46 @@ def test_a_signature_that_is_none_is_not_sent(fetch: ModuleType, server: Callabl
     with pytest.raises(fetch.UnwantedError, match="the signature is none"), fetch.sample(master.url, signed, "5c1c"):
         pass
     assert master.paths == []
+
+
+@pytest.fixture
+def certified(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[[str], tuple[str, ssl.SSLContext]]:
+    """Makes a certificate for one name: its file, and what a server shows it with."""
+
+    def make(name: str) -> tuple[str, ssl.SSLContext]:
+        path = tmp_path / f"{name}.pem"
+        path.write_bytes(b"".join(load("_utils/certificates").make([name])))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return str(path), context
+
+    return make
+
+
+def test_a_sample_is_fetched_from_a_master_that_is_known(
+    fetch: ModuleType, server: Callable[..., SimpleNamespace], certified: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS, by a certificate that is trusted, and that is for the master's name; from nobody else."""
+    monkeypatch.setattr(fetch, "PATIENCE", 0.2)
+    known, context = certified("127.0.0.1")
+    master = server([(200, b"all")], context)
+    with fetch.sample(master.url, "x", "5c1c", known) as path:
+        assert path.read_bytes() == b"all"
+    monkeypatch.setenv("SSL_CERT_FILE", known)  # stands for the system's
+    with fetch.sample(master.url, "x", "5c1c") as path:
+        assert path.read_bytes() == b"all"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    other, context = certified("192.0.2.1")
+    impostor = server([(200, b"all")], context)
+    for url, ca_certs, reason in (
+        (master.url, other, "self-signed certificate"),
+        (master.url, "", "self-signed certificate"),
+        (impostor.url, other, "IP address mismatch"),
+        (master.url, "/nowhere", "/nowhere is of no use: "),
+    ):
+        with pytest.raises(fetch.AwayError, match=reason), fetch.sample(url, "x", "5c1c", ca_certs):
+            pass
+    assert (len(master.paths), impostor.paths) == (2, [])
 
 
 def test_an_empty_sample_is_a_sample(fetch: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
@@ -813,6 +860,19 @@ def test_the_worker_consumes_its_engines_queues(project: Path) -> None:
     assert app.conf.worker_concurrency == 3
     assert app.conf.task_acks_late is True
     assert app.conf.worker_cancel_long_running_tasks_on_connection_loss is False
+
+
+@pytest.mark.parametrize("ca_certs", ["", "/etc/ssl/master.pem"])
+def test_the_broker_is_verified_where_it_speaks_tls(project: Path, tmp_path: Path, ca_certs: str) -> None:
+    """By the system's authorities or those of pillar, and by the name that it was called by."""
+    text = CONF.replace("tls = false", "tls = true").replace('ca_certs = ""', f'ca_certs = "{ca_certs}"')
+    (tmp_path / "worker.toml").write_text(text)
+    app = importlib.import_module("scaggr.celery").app
+    assert app.connection_for_write().ssl == {
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "ca_certs": ca_certs or None,
+        "server_hostname": "127.0.0.1",
+    }
 
 
 def test_a_worker_without_engines_says_so(project: Path, tmp_path: Path) -> None:

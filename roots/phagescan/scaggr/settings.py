@@ -105,6 +105,17 @@ AXES_VERBOSE = False
 # there is no SECURE_PROXY_SSL_HEADER here.
 X_FRAME_OPTIONS = "DENY"
 
+if CONF["tls"] and DEBUG:
+    # runserver believes nobody without being told; it is asked by nginx, over HTTPS, and from this host itself.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+elif CONF["tls"]:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
+    # A worker on this host asks gunicorn itself; nothing unencrypted comes from another.
+    SECURE_REDIRECT_EXEMPT = ["^fetch/"]
+    # nginx says the same, also with its own pages.
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
 TIME_ZONE = CONF["time_zone"]

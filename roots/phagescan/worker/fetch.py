@@ -5,6 +5,7 @@ import errno
 import fcntl
 import http.client
 import os
+import ssl
 import stat
 import tempfile
 import time
@@ -42,7 +43,7 @@ class UnwantedError(Exception):
 
 
 @contextlib.contextmanager
-def sample(master_url: str, signed: str, delivery: str) -> Iterator[Path]:
+def sample(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[Path]:
     """Have the sample in a file that nobody else can read, and that is gone afterwards. What this host lacks is an OSError."""
     descriptor, name = tempfile.mkstemp(dir=directory())
     path = Path(name)
@@ -50,14 +51,14 @@ def sample(master_url: str, signed: str, delivery: str) -> Iterator[Path]:
         with open(descriptor, "wb") as file:
             # It lasts as long as this process, and tells that the file is in use.
             fcntl.flock(file, fcntl.LOCK_EX)
-            download(master_url, signed, delivery, file)
+            download(master_url, signed, delivery, file, ca_certs)
             file.flush()
             yield path
     finally:
         path.unlink(missing_ok=True)
 
 
-def download(master_url: str, signed: str, delivery: str, file: BinaryIO) -> None:
+def download(master_url: str, signed: str, delivery: str, file: BinaryIO, ca_certs: str = "") -> None:
     """Write the sample to a file; be patient with a master that is away."""
     deadline = time.monotonic() + PATIENCE
     pauses = iter(PAUSES)
@@ -65,7 +66,7 @@ def download(master_url: str, signed: str, delivery: str, file: BinaryIO) -> Non
     while True:
         try:
             empty(file)
-            for chunk in received(master_url, signed, delivery):
+            for chunk in received(master_url, signed, delivery, ca_certs):
                 file.write(chunk)
         except AwayError as error:
             pause = next(pauses, pause)
@@ -83,19 +84,17 @@ def empty(file: BinaryIO) -> None:
     file.truncate()
 
 
-def received(master_url: str, signed: str, delivery: str) -> Iterator[bytes]:
+def received(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[bytes]:
     """Ask once, and yield the sample. No redirect is followed: what is behind a login page is not the sample.
 
     The signature is a header: addresses end up in logs. The delivery is the same whenever the same task asks again.
     """
     if not (signed.isascii() and signed.isprintable()):
         raise UnwantedError("the signature is none")
-    parts = urlsplit(master_url)
-    kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}[parts.scheme]
     headers = {"Authorization": f"Signature {signed}", "X-Delivery": delivery}
-    with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT)) as connection:
+    with contextlib.closing(connect(master_url, ca_certs)) as connection:
         try:
-            connection.request("GET", parts.path.rstrip("/") + PLACE, headers=headers)
+            connection.request("GET", urlsplit(master_url).path.rstrip("/") + PLACE, headers=headers)
             response = connection.getresponse()
             if reason := ENDED.get(response.status):
                 raise UnwantedError(reason)
@@ -109,6 +108,18 @@ def received(master_url: str, signed: str, delivery: str) -> Iterator[bytes]:
             raise AwayError(str(error) or type(error).__name__) from error
     if missing:
         raise AwayError(f"{missing} bytes are missing")
+
+
+def connect(master_url: str, ca_certs: str) -> http.client.HTTPConnection:
+    """Prepare a connection. A master with https shows a certificate for its name that ca_certs, or the system, vouches for."""
+    parts = urlsplit(master_url)
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT)
+    try:
+        context = ssl.create_default_context(cafile=ca_certs or None)
+    except OSError as error:
+        raise AwayError(f"{ca_certs} is of no use: {error}") from error
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT, context=context)
 
 
 def directory() -> Path:

@@ -66,7 +66,7 @@ def judge(engine: str, signed: str) -> Answer:
     The master counts how often a sample was delivered, and tells a delivery by its number: fetching again is not one more.
     """
     try:
-        with fetch.sample(CONF["scan"]["master_url"], signed, delivery=uuid4().hex) as sample:
+        with fetch.sample(CONF["scan"]["master_url"], signed, uuid4().hex, CONF["ca_certs"]) as sample:
             return sandbox(engine).scan(sample)
     except OSError as error:
         logger.error("%s did not scan: %s", engine, error)

@@ -1,0 +1,274 @@
+"""TLS, turned on by one key of pillar, from outside; and off again."""
+
+import asyncio
+import importlib.util
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import amqp
+import pytest
+import requests
+
+from machine import CHECKOUT, ROOT, Machine
+from scanning import EICAR, Api
+from test_ports import scan
+from test_smoke import sign_in
+
+LISTEN = "rabbitmq: {listen: 0.0.0.0}"
+SELF_SIGNED = f"pillar='{{phagescan: {{tls: {{self_signed: true}}}}, {LISTEN}}}'"
+GIVEN = f"pillar='{{phagescan: {{tls: {{certificate: /root/tls/chain.pem, key: /root/tls/key.pem}}}}, {LISTEN}}}'"
+HSTS = "max-age=31536000; includeSubDomains; preload"
+
+
+@pytest.fixture(scope="module")
+def secure(machine: Machine) -> Iterator[Machine]:
+    """The host with a certificate of its own, and a broker that other hosts reach."""
+    foreseen = {change.identifier for change in machine.highstate(f"test=True {SELF_SIGNED}").ok().changed}
+    done = {change.identifier for change in machine.highstate(SELF_SIGNED).ok().changed}
+    assert "application-certificate" in done
+    assert done == foreseen
+    yield machine
+    machine.highstate().ok()
+
+
+@pytest.fixture
+def certificate(secure: Machine) -> str:
+    """What clients verify it by."""
+    return trusted(secure, secure.read("/etc/phagescan/tls/certificate.pem"))
+
+
+def trusted(machine: Machine, pem: str) -> str:
+    """A file with a certificate."""
+    path = machine.output / "certificate.pem"
+    path.write_text(pem)
+    return str(path)
+
+
+def session(certificate: str) -> requests.Session:
+    """A client that trusts this certificate, and nothing else whatever the environment says."""
+    client = requests.Session()
+    client.trust_env, client.verify = False, certificate
+    return client
+
+
+def served(machine: Machine, port: int) -> str:
+    """The certificate that is shown on a port."""
+    return ssl.get_server_certificate((machine.address, port), timeout=30)
+
+
+def handshake(machine: Machine, port: int, certificate: str, version: ssl.TLSVersion, name: str = "") -> ssl.SSLSocket:
+    """Speak one version of TLS, as a client that leaves it to the server to refuse an old one."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection((machine.address, port), 30) as connection:
+        return context.wrap_socket(connection, server_hostname=name or machine.address)
+
+
+def broker(machine: Machine, certificate: str) -> amqp.Connection:
+    """The broker as a worker on another host reaches it."""
+    return amqp.Connection(
+        f"{machine.address}:5671",
+        userid="phageworkeruser",
+        password=machine.secrets["worker"],
+        virtual_host="phage",
+        connect_timeout=30,
+        ssl={"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": certificate, "server_hostname": machine.address},
+    )
+
+
+def test_second_run(secure: Machine) -> None:
+    """A second run changes nothing."""
+    secure.highstate(SELF_SIGNED).clean()
+
+
+def test_files(secure: Machine) -> None:
+    """The key is root's, and the broker's is the broker's."""
+    for path, wanted in {
+        "/etc/phagescan/tls/certificate.pem": "root:root 644",
+        "/etc/phagescan/tls/key.pem": "root:root 600",
+        "/etc/nginx/tls/server.pem": "root:root 600",
+        "/etc/rabbitmq/tls/server.pem": "root:rabbitmq 640",
+    }.items():
+        assert secure.run(f"stat -c '%U:%G %a' {path}").ok().stdout.strip() == wanted
+
+
+def test_key_is_nowhere_else(secure: Machine) -> None:
+    """No output, log or cache holds the key."""
+    key = secure.read("/etc/phagescan/tls/key.pem").splitlines()[1]
+    secure.put({"/root/pattern": key.encode()}, mode=0o600)
+    found = secure.run("find / -xdev -type f -size -4096k ! -path /root/pattern -exec grep -laF -f /root/pattern {} +").stdout
+    assert sorted(found.split()) == [
+        "/etc/nginx/tls/server.pem",
+        "/etc/phagescan/tls/key.pem",
+        "/etc/rabbitmq/tls/server.pem",
+    ]
+    secure.run("rm /root/pattern").ok()
+    assert key not in (secure.output / "highstates.txt").read_text()
+
+
+@pytest.mark.parametrize("host", ["", "scan.example", "scan.example:80"])
+def test_port_80_redirects(secure: Machine, host: str) -> None:
+    """To HTTPS, with the same host and path, whatever is asked."""
+    headers = {"Host": host} if host else {}
+    for method in ("GET", "POST"):
+        page = requests.request(
+            method, f"http://{secure.address}/a/%2F?b=c", headers=headers, allow_redirects=False, timeout=30
+        )
+        assert page.status_code == 301
+        assert page.headers["Location"] == f"https://{host.removesuffix(':80') or secure.address}/a/%2F?b=c"
+        assert page.headers["Server"] == "nginx"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/login/", 200), ("/static/admin/css/base.css", 200), ("/static/no", 404), ("/no", 302)]
+)
+def test_strict_transport_security(secure: Machine, certificate: str, path: str, status: int) -> None:
+    """Every answer says once that this host is to be reached by HTTPS."""
+    page = session(certificate).get(f"https://{secure.address}{path}", allow_redirects=False, timeout=30)
+    assert (page.status_code, page.headers["Strict-Transport-Security"]) == (status, HSTS)
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_strict_transport_security_while_django_is_down(secure: Machine, certificate: str) -> None:
+    """The page that stands in for Django says so, too."""
+    secure.service("gunicorn", "stop").ok()
+    try:
+        page = session(certificate).get(f"https://{secure.address}/", timeout=30)
+        assert (page.status_code, page.headers["Strict-Transport-Security"]) == (502, HSTS)
+    finally:
+        secure.service("gunicorn", "start").ok()
+
+
+def test_login(secure: Machine, certificate: str) -> None:
+    """A person logs in, and no cookie ever travels unencrypted."""
+    client, page = sign_in(secure, secure.secrets["admin"], client=session(certificate))
+    assert page.url == f"https://{secure.address}/"
+    assert 'type="password"' not in page.text
+    assert {cookie.name: cookie.secure for cookie in client.cookies} == {"csrftoken": True, "sessionid": True}
+
+
+@pytest.mark.parametrize("port", [443, 5671])
+def test_versions(secure: Machine, certificate: str, port: int) -> None:
+    """TLS 1.2 and 1.3, and none before; the certificate is for this host's name, and for no other."""
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+        connection = handshake(secure, port, certificate, version)
+        assert connection.version() == name
+        assert connection.selected_alpn_protocol() == ("h2" if port == 443 else None)
+        handshake(secure, port, certificate, version, "localhost")
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        handshake(secure, port, certificate, ssl.TLSVersion.TLSv1_1)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        handshake(secure, port, certificate, ssl.TLSVersion.TLSv1_3, "other.example")
+
+
+def test_scan(secure: Machine, certificate: str) -> None:
+    """A sample goes in and its verdicts come out; the worker of this host needs no key of pillar."""
+    api = Api(secure)
+    api.url, api.session = api.url.replace("http:", "https:"), session(certificate)
+    api.session.headers["Authorization"] = Api(secure).session.headers["Authorization"]
+    answer = api.upload(EICAR + b"tls")
+    assert answer.json()["url"].startswith(f"https://{secure.address}/api/samples/")
+    assert api.scan(EICAR + b"tls")["yara"]["infected"] is True
+
+
+def test_canary(secure: Machine) -> None:
+    """The canary flies."""
+    secure.canary().ok()
+
+
+def test_deployment_check(secure: Machine) -> None:
+    """Django finds nothing to improve."""
+    checked = secure.run("su - avuser -c 'python manage.py check --deploy --fail-level WARNING'").ok()
+    assert checked.stdout.strip() == "System check identified no issues (0 silenced)."
+    assert checked.stderr == ""
+
+
+def test_arrival(secure: Machine) -> None:
+    """The operator is told the address as it is."""
+    said = secure.run(f"cd {CHECKOUT} && salt-call --local phagescan.arrival canary=False {SELF_SIGNED}").ok().stdout
+    assert f"https://{secure.address}/" in said
+
+
+def test_broker(secure: Machine, certificate: str) -> None:
+    """Other hosts speak AMQPS, with a login and a certificate that is verified; AMQP is for this host alone."""
+    connection = broker(secure, certificate)
+    connection.connect()
+    assert connection.connected
+    connection.close()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        broker(secure, requests.certs.where()).connect()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((secure.address, 5672), 30)
+
+
+def test_ports(secure: Machine) -> None:
+    """Nothing else accepts a connection from outside."""
+    assert asyncio.run(scan(secure.address)) == [80, 443, 5671]
+
+
+def beam(machine: Machine) -> str:
+    """The broker's process."""
+    return machine.run("pgrep -x beam.smp").ok().stdout
+
+
+def read_by_broker(machine: Machine) -> None:
+    """What Erlang does by itself every two minutes."""
+    machine.run("rabbitmqctl -q eval 'ssl:clear_pem_cache().'").ok()
+
+
+def test_renewal(secure: Machine, certificate: str) -> None:
+    """A certificate that is made anew is what is shown after a highstate; the broker is not restarted for it."""
+    before, process = Path(certificate).read_text(), beam(secure)
+    assert served(secure, 443) == served(secure, 5671) == before
+    secure.run("rm /etc/phagescan/tls/certificate.pem").ok()
+    changed = {change.identifier for change in secure.highstate(SELF_SIGNED).ok().changed}
+    assert changed == {"application-certificate", "nginx-certificate", "rabbitmq-certificate", "nginx-service"}
+    after = secure.read("/etc/phagescan/tls/certificate.pem")
+    read_by_broker(secure)
+    assert before != after
+    assert served(secure, 443) == served(secure, 5671) == after
+    assert beam(secure) == process
+
+
+def test_files_of_the_operator(secure: Machine) -> None:
+    """They are what is shown, however old, and only root can read the key; one that does not fit is refused."""
+    spec = importlib.util.spec_from_file_location("certificates", ROOT / "salt" / "_utils" / "certificates.py")
+    certificates = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(certificates)
+    (certificate, key), (_, other) = (certificates.make([secure.address]) for _ in range(2))
+    secure.put({"/root/tls/chain.pem": certificate})
+    secure.put({"/root/tls/key.pem": other}, mode=0o600)
+    before, process = served(secure, 443), beam(secure)
+    refused = secure.highstate(GIVEN)
+    assert [change.identifier for change in refused.failed] == ["phagescan-fault-1"]
+    assert "phagescan:tls:key: /root/tls/key.pem is not that of" in refused.text()
+    assert served(secure, 443) == before
+    secure.put({"/root/tls/key.pem": key}, mode=0o600)
+    secure.run("touch -d 2020-01-01 /root/tls/*").ok()
+    secure.highstate(GIVEN).ok()
+    secure.highstate(GIVEN).clean()
+    read_by_broker(secure)
+    assert served(secure, 443) == served(secure, 5671) == certificate.decode()
+    assert beam(secure) == process
+    connection = broker(secure, trusted(secure, certificate.decode()))
+    connection.connect()
+    connection.close()
+    secure.run("rm -r /root/tls").ok()
+
+
+def test_off_again(secure: Machine) -> None:
+    """Without the key all is plain as before, and no copy of the key is left where services were given it."""
+    secure.highstate().ok()
+    secure.highstate().clean()
+    page = requests.get(f"http://{secure.address}/login/", timeout=30)
+    assert page.status_code == 200
+    assert "Strict-Transport-Security" not in page.headers
+    assert asyncio.run(scan(secure.address)) == [80]
+    assert secure.run("ls -A /etc/nginx/tls /etc/rabbitmq/tls | grep pem").stdout == ""
+    sign_in(secure, secure.secrets["admin"])[1].raise_for_status()
+    assert Api(secure).scan(EICAR + b"plain again")["yara"]["infected"] is True
+    secure.canary().ok()
