@@ -83,7 +83,7 @@ def empty(file: BinaryIO) -> None:
     file.truncate()
 
 
-def received(master_url: str, signed: str, delivery: str) -> Iterator[bytes]:
+def received(master_url: str, signed: str, delivery: str, timeout: float = SOCKET_TIMEOUT) -> Iterator[bytes]:
     """Ask once, and yield the sample. No redirect is followed: what is behind a login page is not the sample.
 
     The signature is a header: addresses end up in logs. The delivery is the same whenever the same task asks again.
@@ -93,7 +93,7 @@ def received(master_url: str, signed: str, delivery: str) -> Iterator[bytes]:
     parts = urlsplit(master_url)
     kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}[parts.scheme]
     headers = {"Authorization": f"Signature {signed}", "X-Delivery": delivery}
-    with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT)) as connection:
+    with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=timeout)) as connection:
         try:
             connection.request("GET", parts.path.rstrip("/") + PLACE, headers=headers)
             response = connection.getresponse()
