@@ -78,9 +78,9 @@ def trouble(error: Exception, conf: Mapping[str, Any]) -> str:
     return f"{place} does not answer ({brief(error)})"
 
 
-def depths(queues: Iterable[str]) -> dict[str, tuple[int, int]]:
+def depths(queues: Iterable[str], timeout: float = LOOK_TIMEOUT) -> dict[str, tuple[int, int]]:
     """Return for each queue how many messages wait in it and how many consumers it has; BROKER_ERRORS are raised."""
-    connection = connect(LOOK_TIMEOUT, LOOK_TIMEOUT)
+    connection = connect(timeout, timeout)
     try:
         return {queue: depth(connection, queue) for queue in queues}
     finally:

@@ -13,16 +13,14 @@ from django.db.models import Max
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from scaggr.broker import BROKER_ERRORS, CONNECT_TIMEOUT, depths
+from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.canary import database_place, duration
 from scaggr.celery import app
 from scaggr.models import Engine, Heartbeat, Sample, ScanRun, WorkerState
-from scaggr.parts import Part, PartError, excuse, log_in, look, unknown
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
 from scaggr.queues import engine_queue
 from scaggr.status import QUEUES
 from scaggr.text import brief
-
-PING_TIMEOUT = 3.0
 
 NODE_HEARTBEAT = 2.0
 """Seconds between two events that Celery's nodes send of themselves."""
@@ -83,7 +81,7 @@ class Master:
             connection, said = log_in(settings.BROKER_CONF)
             try:
                 # To nobody: a broker that is short of memory or disk takes no message, and says so to nobody either.
-                app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=CONNECT_TIMEOUT)
+                app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=TIMEOUT)
             except BROKER_ERRORS as error:
                 raise PartError(f"{said}, but it takes no message ({brief(error)}): is it short of memory or disk?") from error
             return said
@@ -101,14 +99,14 @@ class Master:
     def ping(self, connection: Any) -> None:
         """Ask all nodes at once, and note which of them answer."""
         self.answers = dict.fromkeys(self.nodes, False)
-        asked = {"destination": self.nodes, "timeout": PING_TIMEOUT, "limit": len(self.nodes), "connection": connection}
+        asked = {"destination": self.nodes, "timeout": TIMEOUT, "limit": len(self.nodes), "connection": connection}
         for reply in app.control.ping(**asked):
             self.answers |= dict.fromkeys(reply, True)
 
     def node(self, name: str) -> str:
         """Say whether a node answered."""
         if not self.answers[name]:
-            raise PartError(f"does not answer within {PING_TIMEOUT:g} s")
+            raise PartError(f"does not answer within {TIMEOUT:g} s")
         return "answers"
 
     def queues(self) -> str:
@@ -117,7 +115,7 @@ class Master:
         for engine in self.engines:
             nodes.setdefault(engine_queue(engine.name).name, []).append(engine.worker)
         try:
-            found = depths(nodes)
+            found = depths(nodes, TIMEOUT)
         except BROKER_ERRORS as error:
             raise PartError(brief(error)) from error
         for name, (waiting, consumers) in found.items():
@@ -180,13 +178,13 @@ class Master:
         """Say which engines work, by what their workers announced. Samples of the others wait."""
         if not self.engines:
             raise PartError("no worker has announced one: samples wait")
-        faults = {
-            engine: engine.problem or f"silent for {ago(engine.announced_at)}"
+        faults = [
+            (engine.worker, f"{engine}: {engine.problem or f'silent for {ago(engine.announced_at)}'}")
             for engine in self.engines
             if engine.problem or age(engine.announced_at) > Engine.SILENCE
-        }
+        ]
         if faults:
-            raise PartError("; ".join(f"{engine}: {fault}" for engine, fault in faults.items()), min(e.worker for e in faults))
+            raise PartError("; ".join(fault for _, fault in faults), faults[0][0])
         return ", ".join(map(str, self.engines))
 
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from kombu import Connection
 
-from scaggr.broker import BROKER_ERRORS, CONNECT_TIMEOUT, connect, trouble
+from scaggr.broker import BROKER_ERRORS, connect, trouble
+
+TIMEOUT = 5.0
+"""Seconds after which what does not answer is taken for broken, even on a busy host."""
 
 Part = dict[str, Any]
 """`ok`: true, false, or None where it cannot be known; `said`: a line; `of`: the node whose log may say more."""
@@ -44,7 +47,7 @@ def log_in(conf: Mapping[str, Any]) -> tuple[Connection, str]:
     """Return a connection with the login of a BROKER_CONF, and what is said of it."""
     begin = time.perf_counter()
     try:
-        connection = connect(CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+        connection = connect(TIMEOUT, TIMEOUT)
     except BROKER_ERRORS as error:
         raise PartError(trouble(error, conf)) from error
     took = (time.perf_counter() - begin) * 1000

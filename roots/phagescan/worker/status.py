@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from scaggr.conf import ConfError, load
-from scaggr.parts import Part, PartError, excuse, log_in, look, unknown
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
 from worker.announce import ANNOUNCED, EVERY
 from worker.fetch import AwayError, UnwantedError, received
 
 LATE = 3 * EVERY
-TIMEOUT = 5.0
 NOT_KNOWN = unknown("it is the worker that tells of them")
 
 
