@@ -59,7 +59,7 @@ def frozen(process: str, named: str, unknown: set[str]) -> Break:
 
 def without_login(user: str, named: str, unknown: set[str]) -> Break:
     """A user of the broker whose password was changed behind our back."""
-    change = f"rabbitmqctl -q change_password {user}"
+    change = f"rabbitmqctl change_password {user}"
     return Break(f"echo another-password | {change}", f"{change} </root/password-{user}", named, unknown)
 
 
