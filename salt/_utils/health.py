@@ -31,6 +31,8 @@ COMMAND_TIMEOUT = 30.0
 LEAST = 2**30
 # The highstate makes a certificate of its own anew earlier than that.
 LEAST_DAYS = 14
+# What runs in development mode, too.
+DEVELOPMENT = {"application", "worker", "broker", "broker-worker", "database", "static", "disk", "certificate"}
 JOURNAL_LINES, FILE_LINES, LINE_LENGTH = 2, 3, 300
 
 
@@ -53,14 +55,14 @@ def parts(pillar: dict[str, Any], roles: list[str], python: Callable[..., Any], 
             found |= website(pillar["nginx"]["sites"]["phagescan"], urlsplit(phagescan["worker"]["master_url"]).hostname)
         for future in asked:
             # What both have looked at is as the master says, if it knows.
-            found |= {name: part for name, part in future.result().items() if part["ok"] is not None or name not in found}
+            found |= {name: new for name, new in future.result().items() if new["ok"] is not None or name not in found}
     if certificate:
         found["certificate"] = validity(certificate)
     excuse(found, "broker-worker", "broker")
     excuse(found, "fetch", "web")
     if not production:
-        idle = {"web", "fetch", *of_master, *of_worker} - {"broker", "broker-worker", "database"}
-        found |= {name: part("not looked at: phagescan:mode is development") for name in idle & found.keys()}
+        idle = {*found, *ours, *(of_master if "master" in roles else ())} - DEVELOPMENT
+        found |= dict.fromkeys(idle, part("not looked at: phagescan:mode is development"))
     order = ("application", "worker", "broker", "broker-worker", "database", "web", "static", *ours)
     order += ("camera", "beat", "queues", "engines", "fetch", "disk", "certificate")
     places = logs(pillar, ours)

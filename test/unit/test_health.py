@@ -270,6 +270,7 @@ def test_development(look: Callable[..., dict[str, Any]]) -> None:
     found = look(answering(told(("broker", "database")), broken, ran), mode="development")
     assert ("avuser", "manage.py", "status", "--frequency", "7", "--") in ran
     assert {name for name, ok in states(found).items() if ok} == {"broker", "broker-worker", "database", "static", "disk"}
+    assert set(found) == {*MASTER, *WORKER, "web", "static", "disk"}
     assert False not in states(found).values()
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     with ThreadPoolExecutor() as pool:
         fetch = pool.submit(look, fetched, conf["scan"]["master_url"])
         parts = {"broker-worker": look(broker, conf["broker"])} | announced(node, Path(folder, ANNOUNCED))
-        parts["fetch"] = fetch.result()
+        parts["fetch"] = fetch.result() | {"of": node}
     if not parts["broker-worker"]["ok"]:
         excuse(parts, node, "the broker is broken")
     print(json.dumps(parts))
