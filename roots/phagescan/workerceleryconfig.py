@@ -1,12 +1,11 @@
 """A scan worker, on this host or another: it needs broker and master, and neither Django's settings nor the database."""
 
-import ssl
 import warnings
 
 from celery.exceptions import CPendingDeprecationWarning
 
 from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_url_of
+from scaggr.celeryconf import broker_ssl_of, broker_url_of
 from scaggr.conf import ConfError, load
 from scaggr.queues import engine_queue
 
@@ -16,12 +15,7 @@ if not CONF["engines"]:
     raise ConfError("worker.toml names no engine: list some in pillar, and run salt-call --local state.highstate")
 
 broker_url = broker_url_of(BROKER_CONF)
-if BROKER_CONF["tls"]:
-    broker_use_ssl = {
-        "cert_reqs": ssl.CERT_REQUIRED,
-        "ca_certs": CONF["ca_certs"] or None,
-        "server_hostname": BROKER_CONF["host"],
-    }
+broker_use_ssl = broker_ssl_of({**BROKER_CONF, "ca_certs": CONF["ca_certs"]})
 imports = ["worker.tasks", "worker.announce"]
 
 # A queue for each engine. They hang on the default exchange, which Celery would replace by one named like the default queue.

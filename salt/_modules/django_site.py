@@ -27,9 +27,20 @@ SELECT json_build_object(
 
 def manage(site: dict[str, Any], *arguments: str, user: str | None = None, stdin: str = "") -> str:
     """Standard output of `manage.py`, run as the site's user (or `user`), with `stdin` for what must not be an argument."""
+    done = python(site, "manage.py", *arguments, user=user, stdin=stdin)
+    if done.returncode:
+        said = done.stderr.split() or done.stdout.split()
+        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(said)[-500:]}")
+    return done.stdout
+
+
+def python(
+    site: dict[str, Any], *arguments: str, user: str | None = None, stdin: str = "", timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """How the site's Python ended, run in its root as its user (or `user`)."""
     name = user or site["user"]
-    done = subprocess.run(
-        [f"{site['virtualenv']}/bin/python", "manage.py", *arguments],
+    return subprocess.run(
+        [f"{site['virtualenv']}/bin/python", *arguments],
         cwd=site["root"],
         user=name,
         group=name,
@@ -39,11 +50,8 @@ def manage(site: dict[str, Any], *arguments: str, user: str | None = None, stdin
         input=stdin,
         capture_output=True,
         text=True,
+        timeout=timeout,
     )
-    if done.returncode:
-        said = done.stderr.split() or done.stdout.split()
-        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(said)[-500:]}")
-    return done.stdout
 
 
 def database(site: dict[str, Any]) -> dict[str, Any]:

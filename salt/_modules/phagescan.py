@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from salt.exceptions import CommandExecutionError
 
+__outputter__ = {"status": "parts"}
+
 Fault = tuple[str, str, tuple[str, ...]]
 
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
@@ -32,8 +34,11 @@ def roles() -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def faults() -> list[str]:
-    """What keeps this pillar from being applied to this host, one line each: key, reason, what would be right."""
+def faults(host: bool = True) -> list[str]:
+    """What keeps this pillar from being applied to this host, one line each: key, reason, what would be right.
+
+    Without `host` only what is wrong with the pillar itself.
+    """
     release = __grains__.get("osfinger")
     if __grains__.get("os_family") != "Debian" or release not in RELEASES:
         return [f"grain osfinger: {release} ({__grains__.get('os_family')}) is not known; known: {', '.join(RELEASES)}"]
@@ -43,7 +48,8 @@ def faults() -> list[str]:
     ours = list(ROLES) if _told("phagescan:roles", told) else roles()
     found += [f"grain roles: {role} is not a role; roles: {', '.join(ROLES)}" for role in ours if role not in ROLES]
     checkout = [*__opts__["file_roots"]["base"], *__opts__["pillar_roots"]["base"]]
-    more = [*__utils__["pillar_faults.faults"](pillar, ours, checkout), *_source(pillar, ours), *_host(pillar, ours)]
+    more = [*__utils__["pillar_faults.faults"](pillar, ours, checkout)]
+    more += [*_source(pillar, ours), *_host(pillar, ours)] if host else []
     # What is only for want of what is told already is not told.
     return found + [f"{key}: {reason}" for key, reason, others in more if not any(_told(name, told) for name in (key, *others))]
 
@@ -85,7 +91,10 @@ def logins(path: str) -> dict[str, dict[str, Any]]:
         settings = tomllib.loads(pathlib.Path(path).read_text())
     except (OSError, ValueError):
         return {}
-    return {kind: settings[kind] for kind in ("broker", "database") if isinstance(settings.get(kind), dict)}
+    found = {kind: settings[kind] for kind in ("broker", "database") if isinstance(settings.get(kind), dict)}
+    if "ca_certs" in settings and "broker" in found:
+        found["broker"]["ca_certs"] = settings["ca_certs"]
+    return found
 
 
 def login(tried: list[tuple[str, dict[str, Any]]]) -> list[str]:
@@ -122,19 +131,28 @@ def canary() -> str:
 
     Exits non-zero with the hop that is broken.
     """
-    pillar = _get("phagescan") or {}
     try:
-        site = {
-            "root": pillar["root"],
-            "virtualenv": pillar["virtualenv"],
-            "user": pillar["user"],
-            "environment": {"DJANGO_SETTINGS_MODULE": "scaggr.settings"},
-        }
-        return __salt__["django_site.manage"](site, "canary").strip()
+        return __salt__["django_site.manage"](__utils__["health.site"](_get("phagescan") or {}), "canary").strip()
     except CommandExecutionError as error:
         raise CommandExecutionError(str(error).removeprefix("manage.py canary: ")) from None
     except (OSError, LookupError) as error:
         raise CommandExecutionError(f"canary failed: Phagescan is not installed here ({error})") from None
+
+
+def status() -> dict[str, dict[str, Any]]:
+    """Each part of this host by what it does: `ok` (null: it cannot be known), what is `said`, the last lines of its `log`.
+
+    Exits non-zero when a part is broken. Starts and changes nothing.
+    """
+    if found := faults(host=False):
+        parts = {"pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}}
+    else:
+        pillar = {name: _get(name) for name in SCHEMAS}
+        tls = __salt__["phagescan.tls"]() if "phagescan.tls" in __salt__ else {}
+        parts = __utils__["health.parts"](pillar, roles(), __salt__["django_site.python"], tls.get("certificate"))
+    if any(part["ok"] is False for part in parts.values()):
+        __context__["retcode"] = 1
+    return parts
 
 
 def arrival(canary: bool = True) -> str:

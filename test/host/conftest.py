@@ -23,6 +23,7 @@ ORDER = [
     "worker",
     "supervisord",
     "phagescan",
+    "status",
     "scanning",
     "clamav",
     "kills",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from machine import Machine
+from machine import CHECKOUT, CREDENTIALS, Machine
 
 OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd")
 DEVELOPMENT = """pillar='{"phagescan": {"mode": "development"}}'"""
@@ -40,6 +40,19 @@ def test_debug_is_on(development: Machine) -> None:
         "su - avuser -c 'python manage.py shell -c \"from django.conf import settings as s; print(s.DEBUG)\"'"
     )
     assert "True" in said.ok().stdout
+
+
+def test_status_looks_at_what_runs(development: Machine) -> None:
+    """`phagescan.status` finds nothing broken: with the mode in pillar's files it does not look at what waits."""
+    development.run(f"cp {CREDENTIALS} {CREDENTIALS}.kept").ok()
+    development.run(f"printf '  mode: development\\n' >>{CREDENTIALS}").ok()
+    try:
+        result = development.run(f"cd {CHECKOUT} && salt-call --local phagescan.status").ok()
+    finally:
+        development.run(f"mv {CREDENTIALS}.kept {CREDENTIALS}").ok()
+    words = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}
+    assert {name for name, word in words.items() if word == "ok"} == {"broker", "broker-worker", "database", "static", "disk"}
+    assert "not looked at: phagescan:mode is development" in result.stdout
 
 
 def test_second_run_changes_nothing(development: Machine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from machine import CREDENTIALS, Machine, wait_until
+from machine import CHECKOUT, CREDENTIALS, Machine, wait_until
 from scanning import EICAR, TEXT, Api
 
 ENGINES = {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
@@ -84,6 +84,34 @@ def test_worker_has_nothing_of_the_master(machine: Machine, worker: Machine) -> 
 def test_second_run(machine: Machine, worker: Machine) -> None:
     """A second run on the worker changes nothing."""
     worker.highstate(settings(machine)).clean()
+
+
+def test_status_of_the_worker(machine: Machine, worker: Machine) -> None:
+    """`phagescan.status` looks at what a worker has, with its own login, which has no more rights than it needs."""
+    ours = json.dumps(
+        {"roles": ["worker"], "broker": {"host": machine.address}, "worker": {"master_url": f"http://{machine.address}"}}
+    )
+    kept = worker.read(CREDENTIALS)
+    worker.put({CREDENTIALS: f"{kept}phagescan: {ours}\n".encode()}, mode=0o600)
+    ask = f"cd {CHECKOUT} && salt-call --local phagescan.status --out=json"
+    parts = ["broker-worker", "scan@worker", "engines", "fetch", "disk"]
+
+    def broken() -> list[str]:
+        found = json.loads(worker.run(ask).stdout)["local"]
+        assert list(found) == parts
+        return [name for name, part in found.items() if part["ok"] is False]
+
+    try:
+        wait_until(lambda: not broken(), "all is well", 60)
+        worker.service("celeryd", "stop").ok()
+        wait_until(lambda: broken() == ["scan@worker"], "the node is named", 60)
+        worker.service("celeryd", "start").ok()
+        machine.service("gunicorn", "stop").ok()
+        wait_until(lambda: broken() == ["fetch"], "the master is named", 60)
+    finally:
+        machine.service("gunicorn", "start").ok()
+        worker.service("celeryd", "start").ok()
+        worker.put({CREDENTIALS: kept.encode()}, mode=0o600)
 
 
 def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:

@@ -1,5 +1,6 @@
 """What the tests of the extension modules share: Salt's own loader, and a module by itself."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -16,6 +17,32 @@ import salt.loader
 sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "roots" / "phagescan"
+MASTER_TOML = """
+debug = false
+secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
+allowed_hosts = ["*"]
+time_zone = "UTC"
+static_root = "/nonexistent/static"
+tls = false
+[broker]
+host = "127.0.0.1"
+port = 1
+vhost = "phage"
+user = "master"
+password = "password"
+[database]
+host = "127.0.0.1"
+port = 1
+name = "phage"
+user = "user"
+password = "password"
+[scan]
+sample_root = "/nonexistent/samples"
+max_size = 1048576
+expires = 600
+"""
+
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "test" / ".output" / "hypothesis"))
 
 
@@ -56,3 +83,15 @@ def load() -> Callable[..., ModuleType]:
         return module
 
     return make
+
+
+@pytest.fixture
+def scaggr_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], ModuleType]:
+    """Imports modules of the application that need Django, with settings and without a database or a broker."""
+    (tmp_path / "master.toml").write_text(MASTER_TOML)
+    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
+    monkeypatch.syspath_prepend(str(PROJECT))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    importlib.import_module("scaggr.celery")
+    return lambda name: importlib.import_module(f"scaggr.{name}")

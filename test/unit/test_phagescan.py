@@ -20,6 +20,7 @@ PASSWORD_KEYS = [
     "phagescan:secret_key",
 ]
 REMOVED = object()
+UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest")
 
 
 def put(pillar: dict[str, Any], key: str, value: Any) -> None:
@@ -386,6 +387,51 @@ def test_canary_on_a_bare_host(phagescan: Callable[..., ModuleType]) -> None:
     """Where nothing is installed the canary says so, in one line."""
     with pytest.raises(CommandExecutionError, match="not installed here"):
         phagescan({"phagescan:user": "unit-nobody"}).canary()
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, None), (None, None), (False, 1)])
+def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int | None) -> None:
+    """What the parts are is the answer, and the exit code tells whether one is broken."""
+    module = phagescan()
+    part = {"ok": ok, "said": "told", "log": []}
+    asked: list[Any] = []
+
+    def parts(pillar: dict[str, Any], roles: list[str], _python: Any, certificate: str | None) -> dict[str, Any]:
+        asked.append((pillar["phagescan"]["user"], roles, certificate))
+        return {"broker": part}
+
+    module.__context__ = {}
+    module.__utils__ = {name: module.__utils__[name] for name in UTILS} | {"health.parts": parts}
+    assert module.status() == {"broker": part}
+    assert module.__context__.get("retcode") == code
+    real = module.__salt__
+    module.__salt__ = {name: real[name] for name in ("pillar.get", "grains.get", "django_site.python")}
+    module.__salt__["phagescan.tls"] = lambda: {"certificate": "/etc/phagescan/tls/certificate.pem"}
+    module.status()
+    assert asked == [
+        ("avuser", ["master", "worker"], None),
+        ("avuser", ["master", "worker"], "/etc/phagescan/tls/certificate.pem"),
+    ]
+
+
+def test_status_of_a_faulty_pillar(phagescan: Callable[..., ModuleType]) -> None:
+    """Its faults are told, and nothing else is looked at, as nobody knows where."""
+    module = phagescan({"phagescan:mode": "debug"})
+    module.__context__ = {}
+    parts = module.status()
+    assert list(parts) == ["pillar"]
+    assert parts["pillar"]["ok"] is False
+    assert parts["pillar"]["log"] == module.faults()
+    assert module.__context__["retcode"] == 1
+
+
+def test_status_does_not_mind_the_host(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+    """What only keeps a highstate from running is no fault of the pillar."""
+    (tmp_path / "opt" / "phagescan").mkdir(parents=True)
+    (tmp_path / "opt" / "phagescan" / "theirs").touch()
+    module = phagescan()
+    assert module.faults()
+    assert module.faults(host=False) == []
 
 
 def arriving(module: ModuleType) -> list[str]:

@@ -5,6 +5,7 @@ import importlib
 import math
 import random
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,30 +20,6 @@ from django.http import HttpRequest
 from kombu.exceptions import OperationalError
 
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
-CONF = """
-debug = false
-secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
-allowed_hosts = ["*"]
-tls = false
-time_zone = "UTC"
-static_root = "/nonexistent/static"
-[broker]
-host = "127.0.0.1"
-port = 1
-vhost = "phage"
-user = "master"
-password = "password"
-[database]
-host = "127.0.0.1"
-port = 1
-name = "phage"
-user = "user"
-password = "password"
-[scan]
-sample_root = "/nonexistent/samples"
-max_size = 1048576
-expires = 600
-"""
 
 
 def load(monkeypatch: pytest.MonkeyPatch, name: str) -> ModuleType:
@@ -58,13 +35,9 @@ def text(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def scaggr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
-    """The modules that need Django, with settings and without a database or a broker."""
-    (tmp_path / "master.toml").write_text(CONF)
-    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
-    load(monkeypatch, "scaggr.celery")
-    return SimpleNamespace(**{name: load(monkeypatch, f"scaggr.{name}") for name in ("broker", "models", "scans", "uploads")})
+def scaggr(scaggr_module: Callable[[str], ModuleType]) -> SimpleNamespace:
+    """The modules that need Django."""
+    return SimpleNamespace(**{name: scaggr_module(name) for name in ("broker", "models", "scans", "uploads")})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Talks to the broker, and does not wait for one that is away: an upload ends well without it, and so does a page."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amqp.exceptions import AMQPError, MessageNacked, NotFound
@@ -9,6 +9,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from scaggr.celery import app
+from scaggr.text import brief
 
 BROKER_ERRORS = (OSError, AMQPError, KombuError, MessageNacked)
 """What goes wrong between here and the broker."""
@@ -69,9 +70,17 @@ def forget(connection: Connection) -> None:
     connection.collect()
 
 
-def depths(queues: Iterable[str]) -> dict[str, tuple[int, int]]:
+def trouble(error: Exception, conf: Mapping[str, Any]) -> str:
+    """Say in a line what went wrong between here and the broker of a BROKER_CONF."""
+    place = f"{conf['host']}:{conf['port']}"
+    if isinstance(error, AMQPError):
+        return f"{place} refused {conf['user']} on vhost {conf['vhost']} ({brief(error)})"
+    return f"{place} does not answer ({brief(error)})"
+
+
+def depths(queues: Iterable[str], timeout: float = LOOK_TIMEOUT) -> dict[str, tuple[int, int]]:
     """Return for each queue how many messages wait in it and how many consumers it has; BROKER_ERRORS are raised."""
-    connection = connect(LOOK_TIMEOUT, LOOK_TIMEOUT)
+    connection = connect(timeout, timeout)
     try:
         return {queue: depth(connection, queue) for queue in queues}
     finally:

@@ -12,13 +12,15 @@ from typing import TypeVar
 from uuid import uuid4
 
 import django.db
-from amqp.exceptions import AMQPError, NotFound
+from amqp.exceptions import AMQPError
 from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from scaggr.broker import depths, trouble
 from scaggr.celery import app
 from scaggr.models import Canary, TaskState, WorkerState
+from scaggr.text import brief
 
 NODES = {"master": "master.master", "results": "master.results"}
 SERVICES = {"master": "celeryd-master", "results": "celeryd-result"}
@@ -92,8 +94,6 @@ def fly_once(timeout: float) -> Flight:
 
 def send(flight: Flight) -> None:
     """Bring the canary to the broker, which has to confirm that it has it."""
-    conf = settings.BROKER_CONF
-    place = f"at {conf['host']}:{conf['port']}"
     begin = time.perf_counter()
     try:
         with app.connection_for_write(connect_timeout=5) as connection:
@@ -109,11 +109,11 @@ def send(flight: Flight) -> None:
                 expires=flight.timeout + EXTRA_LIFE,
             )
     except AMQPError as error:
-        what = f"{place} refused {conf['user']} on vhost {conf['vhost']} ({brief(error)})"
-        raise BrokenError("broker", what, "salt-call --local phagescan.doctor") from error
+        raise BrokenError(
+            "broker", f"at {trouble(error, settings.BROKER_CONF)}", "salt-call --local phagescan.doctor"
+        ) from error
     except (OSError, KombuError) as error:
-        what = f"{place} does not answer ({brief(error)})"
-        raise BrokenError("broker", what, "service rabbitmq-server status") from error
+        raise BrokenError("broker", f"at {trouble(error, settings.BROKER_CONF)}", "service rabbitmq-server status") from error
     flight.hops["broker"] = time.perf_counter() - begin
 
 
@@ -131,9 +131,14 @@ def wait_for_row(flight: Flight, deadline: float) -> None:
         else:
             raise where_it_stopped(flight)
     except django.db.Error as error:
-        database = settings.DATABASES["default"]
-        what = f"{database['NAME']} at {database['HOST']}:{database['PORT']} does not serve ({brief(error)})"
+        what = f"{database_place()} does not serve ({brief(error)})"
         raise BrokenError("database", what, "service postgresql status") from error
+
+
+def database_place() -> str:
+    """Name the database."""
+    database = settings.DATABASES["default"]
+    return f"{database['NAME']} at {database['HOST']}:{database['PORT']}"
 
 
 def wait_for_camera(flight: Flight, deadline: float) -> None:
@@ -156,7 +161,7 @@ def where_it_stopped(flight: Flight) -> BrokenError:
     """Find out which node the canary did not get past, from its queue, from the node itself, and from the camera."""
     for hop, node in NODES.items():
         status = f"service {SERVICES[hop]} status"
-        waiting, consumers = queue_depth(hop)
+        waiting, consumers = depths([hop])[hop]
         if waiting or not consumers:
             what = f"did not take the message (queue {hop}: {waiting} waiting, {consumers} consumers)"
             return BrokenError(hop, what, status)
@@ -166,16 +171,6 @@ def where_it_stopped(flight: Flight) -> BrokenError:
     hop = "master" if failure and failure.uuid == flight.id else "results"
     what = f"failed at it ({brief(failure.exception)})" if failure else "took the message and wrote no row"
     return BrokenError(hop, what, f"/var/log/phagescan/{SERVICES[hop]}.log")
-
-
-def queue_depth(queue: str) -> tuple[int, int]:
-    """Return how many messages wait in a queue and how many consumers it has."""
-    with app.connection_for_read(connect_timeout=5) as connection:
-        try:
-            found = connection.default_channel.queue_declare(queue, passive=True)
-        except NotFound:
-            return 0, 0
-    return found.message_count, found.consumer_count
 
 
 def record(flight: Flight) -> None:
@@ -202,8 +197,3 @@ def duration(seconds: float) -> str:
     ('11 ms', '1.3 s')
     """
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def brief(error: object) -> str:
-    """Return the first line of an error."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

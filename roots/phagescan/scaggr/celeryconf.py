@@ -6,6 +6,7 @@ Each node consumes one queue, named by `task_default_queue` in its own module. T
 RabbitMQ 3.10 and 4.0 both keep on disk, and which need no second broker node to be safe.
 """
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -57,3 +58,10 @@ def broker_url_of(conf: Mapping[str, Any]) -> str:
     user, password, vhost = (quote(conf[key], safe="") for key in ("user", "password", "vhost"))
     host = f"[{conf['host']}]" if ":" in conf["host"] else conf["host"]
     return f"amqp://{user}:{password}@{host}:{conf['port']}/{vhost}"
+
+
+def broker_ssl_of(conf: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how a broker that speaks TLS is verified, from its BROKER_CONF with `ca_certs`: a file, or "" for the system's."""
+    if not conf.get("tls"):
+        return None
+    return {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": conf["ca_certs"] or None, "server_hostname": conf["host"]}

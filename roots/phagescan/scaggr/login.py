@@ -13,14 +13,14 @@ import psycopg
 from amqp.exceptions import AccessRefused
 from kombu import Connection
 
-from scaggr.celeryconf import broker_url_of
+from scaggr.celeryconf import broker_ssl_of, broker_url_of
 
 TIMEOUT = 5
 
 
 def broker(login: Mapping[str, Any]) -> None:
     """Open a connection as Celery does, and close it."""
-    with Connection(broker_url_of(login), connect_timeout=TIMEOUT) as connection:
+    with Connection(broker_url_of(login), ssl=broker_ssl_of(login), connect_timeout=TIMEOUT) as connection:
         connection.connect()
 
 

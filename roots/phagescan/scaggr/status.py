@@ -7,6 +7,7 @@ from django.db.models import Count, Q
 from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.models import Canary, Engine, Heartbeat, Sample, ScanRun, TaskState, WorkerState
 from scaggr.queues import engine_queue
+from scaggr.text import brief
 
 QUEUES = ("master", "results", "periodic")
 
@@ -62,5 +63,5 @@ def queue_depths() -> tuple[list[dict[str, Any]], str]:
     try:
         found = depths(names)
     except BROKER_ERRORS as error:
-        return [], f"the broker does not answer: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+        return [], f"the broker does not answer: {brief(error)}"
     return [{"name": name, "messages": found[name][0], "consumers": found[name][1]} for name in names], ""

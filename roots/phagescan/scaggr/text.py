@@ -34,6 +34,11 @@ def plain(text: object) -> str:
     return re.sub("[\0\ud800-\udfff]", "\ufffd", str(text))
 
 
+def brief(error: object) -> str:
+    """Return the first line of an error."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def clip(text: object, length: int) -> str:
     """Return the beginning of a text."""
     return plain(text)[:length]

@@ -1,7 +1,10 @@
 """Tells the master which engines this worker has, and whether they work."""
 
+import json
+import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
@@ -22,6 +25,9 @@ EXPIRES = 60.0
 TEST_EVERY = 60.0
 TEST_EVERY_WHEN_BROKEN = 10.0
 BROKER_TIMEOUT = 5.0
+
+ANNOUNCED = "announced.json"
+"""The last announcement, in the directory that systemd or the init script gives the service in /run."""
 
 
 class Examinee:
@@ -134,7 +140,9 @@ class Announcer(bootsteps.StartStopStep):
             tested = all(examinee.problem is not None for examinee in self.examinees)
             if tested and time.monotonic() >= self.due:
                 self.due = time.monotonic() + EVERY
-                self.announce(node, [examinee.state() for examinee in self.examinees])
+                engines = [examinee.state() for examinee in self.examinees]
+                self.announce(node, engines)
+                keep(engines)
         except Exception as error:  # noqa: BLE001
             logger.warning("could not announce the engines: %s", error or type(error).__name__)
             self.disconnect()
@@ -163,6 +171,15 @@ class Announcer(bootsteps.StartStopStep):
         connection, self.connection, self.producer = self.connection, None, None
         if connection:
             connection.collect(socket_timeout=1.0)
+
+
+def keep(engines: list[dict[str, str]]) -> None:
+    """Keep what the broker has taken for worker.status, where the service has a directory for such things."""
+    if folder := os.environ.get("RUNTIME_DIRECTORY"):
+        path = Path(folder, ANNOUNCED)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(engines))
+        new.replace(path)
 
 
 warned: set[str] = set()

@@ -84,7 +84,9 @@ def empty(file: BinaryIO) -> None:
     file.truncate()
 
 
-def received(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[bytes]:
+def received(
+    master_url: str, signed: str, delivery: str, ca_certs: str = "", timeout: float = SOCKET_TIMEOUT
+) -> Iterator[bytes]:
     """Ask once, and yield the sample. No redirect is followed: what is behind a login page is not the sample.
 
     The signature is a header: addresses end up in logs. The delivery is the same whenever the same task asks again.
@@ -92,7 +94,7 @@ def received(master_url: str, signed: str, delivery: str, ca_certs: str = "") ->
     if not (signed.isascii() and signed.isprintable()):
         raise UnwantedError("the signature is none")
     headers = {"Authorization": f"Signature {signed}", "X-Delivery": delivery}
-    with contextlib.closing(connect(master_url, ca_certs)) as connection:
+    with contextlib.closing(connect(master_url, ca_certs, timeout)) as connection:
         try:
             connection.request("GET", urlsplit(master_url).path.rstrip("/") + PLACE, headers=headers)
             response = connection.getresponse()
@@ -110,16 +112,16 @@ def received(master_url: str, signed: str, delivery: str, ca_certs: str = "") ->
         raise AwayError(f"{missing} bytes are missing")
 
 
-def connect(master_url: str, ca_certs: str) -> http.client.HTTPConnection:
+def connect(master_url: str, ca_certs: str, timeout: float) -> http.client.HTTPConnection:
     """Prepare a connection. A master with https shows a certificate for its name that ca_certs, or the system, vouches for."""
     parts = urlsplit(master_url)
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
         context = ssl.create_default_context(cafile=ca_certs or None)
     except OSError as error:
         raise AwayError(f"{ca_certs} is of no use: {error}") from error
-    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=SOCKET_TIMEOUT, context=context)
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout, context=context)
 
 
 def directory() -> Path:

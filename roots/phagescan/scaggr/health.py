@@ -1,0 +1,207 @@
+"""How each part of the master is, by what it does: what `manage.py status` tells. Nothing is started or changed."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import django.db
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from scaggr.broker import BROKER_ERRORS, depths
+from scaggr.canary import database_place, duration
+from scaggr.celery import app
+from scaggr.models import Engine, Heartbeat, Sample, ScanRun, WorkerState
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
+from scaggr.queues import engine_queue
+from scaggr.status import QUEUES
+from scaggr.text import brief
+
+NODE_HEARTBEAT = 2.0
+"""Seconds between two events that Celery's nodes send of themselves."""
+
+GRACE = timedelta(seconds=10)
+"""What a busy host may be late."""
+
+NOT_ASKED = {name: unknown(f"the {name} is broken") for name in ("broker", "database")}
+
+NODES = {name: f"master.{name}" for name in QUEUES}
+"""Who takes from each of the master's queues."""
+
+
+class Master:
+    """A look at the master. What one part shows of another is kept until it is needed."""
+
+    def __init__(self, nodes: Iterable[str], frequency: float) -> None:
+        """Take the nodes that should answer, and how many seconds the camera leaves between two snapshots."""
+        self.nodes = list(nodes)
+        self.frequency = frequency
+        self.answers: dict[str, bool] = {}
+        self.engines: list[Engine] = []
+        self.oldest: datetime | None = None
+
+    def parts(self) -> dict[str, Part]:
+        """Look at every part; without nodes at broker and database only. Broker and database are not waited for in turn."""
+        with ThreadPoolExecutor() as pool:
+            broker = pool.submit(self.at_broker)
+            parts = self.at_database()
+            parts = broker.result() | parts
+        if not self.nodes:
+            return {name: parts[name] for name in ("broker", "database")}
+        parts["queues"] = look(self.queues) if parts["broker"]["ok"] else NOT_ASKED["broker"]
+        self.excuse(parts)
+        return parts
+
+    def excuse(self, parts: dict[str, Part]) -> None:
+        """Leave the blame with a silent node, or with the broker, for what nobody could see without them."""
+        silent = [node for node in self.nodes if not self.answers.get(node)]
+        for name, needed in {
+            "camera": silent if silent == self.nodes else (),
+            "beat": [NODES["periodic"]],
+            "engines": [NODES["results"], *(engine.worker for engine in self.engines)],
+        }.items():
+            if not parts["broker"]["ok"]:
+                excuse(parts, name, "the broker is broken")
+            elif missing := set(needed).intersection(silent):
+                excuse(parts, name, f"{min(missing)} does not answer")
+
+    # what the broker knows
+
+    def at_broker(self) -> dict[str, Part]:
+        """Log in, and ask the nodes."""
+        connection = None
+
+        def broker() -> str:
+            nonlocal connection
+            connection, said = log_in(settings.BROKER_CONF)
+            try:
+                # To nobody: a broker that is short of memory or disk takes no message, and says so to nobody either.
+                app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=TIMEOUT)
+            except BROKER_ERRORS as error:
+                raise PartError(f"{said}, but it takes no message ({brief(error)}): is it short of memory or disk?") from error
+            return said
+
+        found = {"broker": look(broker)}
+        try:
+            if found["broker"]["ok"] and self.nodes:
+                with suppress(*BROKER_ERRORS):
+                    self.ping(connection)
+        finally:
+            if connection:
+                connection.collect()
+        return found | {name: look(self.node, name) if self.answers else NOT_ASKED["broker"] for name in self.nodes}
+
+    def ping(self, connection: Any) -> None:
+        """Ask all nodes at once, and note which of them answer."""
+        self.answers = dict.fromkeys(self.nodes, False)
+        asked = {"destination": self.nodes, "timeout": TIMEOUT, "limit": len(self.nodes), "connection": connection}
+        for reply in app.control.ping(**asked):
+            self.answers |= dict.fromkeys(reply, True)
+
+    def node(self, name: str) -> str:
+        """Say whether a node answered."""
+        if not self.answers[name]:
+            raise PartError(f"does not answer within {TIMEOUT:g} s")
+        return "answers"
+
+    def queues(self) -> str:
+        """Say how many messages wait. A queue that nobody empties is a fault, unless its node's silence explains it."""
+        nodes = {name: [node] for name, node in NODES.items()}
+        for engine in self.engines:
+            nodes.setdefault(engine_queue(engine.name).name, []).append(engine.worker)
+        try:
+            found = depths(nodes, TIMEOUT)
+        except BROKER_ERRORS as error:
+            raise PartError(brief(error)) from error
+        for name, (waiting, consumers) in found.items():
+            if not consumers and all(self.answers.get(node, True) for node in nodes[name]):
+                raise PartError(f"nobody takes from queue {name}, where {waiting} wait", nodes[name][0])
+        said = ", ".join(f"{name} {waiting}" for name, (waiting, _) in found.items())
+        if self.oldest and age(self.oldest) > timedelta(seconds=settings.SCAN_EXPIRES / 2):
+            raise PartError(f"a scan waits for {ago(self.oldest)}; messages: {said}")
+        return f"messages: {said}"
+
+    # what the database knows
+
+    def at_database(self) -> dict[str, Part]:
+        """Ask as the application's role, and look at what the others have written there lately."""
+        probes = {"database": self.database, "camera": self.camera, "beat": self.beat, "engines": self.announced}
+        found = dict.fromkeys(probes, NOT_ASKED["database"])
+        for name, probe in probes.items():
+            found[name] = look(serves, probe)
+            if not found["database"]["ok"]:
+                break
+        django.db.connection.close()
+        return found
+
+    def database(self) -> str:
+        """Ask something, and keep what others are judged by."""
+        begin = time.perf_counter()
+        Sample.objects.exists()
+        took = time.perf_counter() - begin
+        self.engines = list(Engine.objects.all())
+        self.oldest = (
+            ScanRun.objects.filter(finished_at=None).order_by("created_at").values_list("created_at", flat=True).first()
+        )
+        return f"{settings.DATABASES['default']['USER']} asked {database_place()} in {duration(took)}"
+
+    def camera(self) -> str:
+        """Say how old the last snapshot is: of nodes that send events of themselves it takes one after the other."""
+        last = WorkerState.objects.aggregate(last=Max("last_heartbeat"))["last"]
+        if last is None:
+            raise PartError("has taken no snapshot")
+        if age(last) > 3 * timedelta(seconds=self.frequency + NODE_HEARTBEAT):
+            raise PartError(f"last snapshot {ago(last)} old")
+        return f"last snapshot {ago(last)} old"
+
+    def beat(self) -> str:
+        """Say when beat sent its last task, and when its heartbeat was run."""
+        tasks = PeriodicTask.objects.filter(enabled=True, interval__isnull=False).select_related("interval")
+        every = {task.task: task.interval.schedule.run_every for task in tasks}
+        if "scaggr.heartbeat" not in every:
+            raise PartError("the periodic task scaggr.heartbeat is turned off: turn it on in the Admin UI")
+        sent = max((task.last_run_at for task in tasks if task.last_run_at), default=None)
+        if sent is None or age(sent) > 2 * min(every.values()) + GRACE:
+            raise PartError(f"sent its last task {ago(sent)} ago" if sent else "has sent no task", NODES["periodic"])
+        ran = Heartbeat.objects.aggregate(last=Max("ran_at"))["last"]
+        if ran is None or age(ran) > 2 * every["scaggr.heartbeat"] + GRACE:
+            said = f"sends tasks, but scaggr.heartbeat ran {f'{ago(ran)} ago' if ran else 'never'}"
+            raise PartError(said, NODES["periodic"])
+        return f"sent a task {ago(sent)} ago, and one ran {ago(ran)} ago"
+
+    def announced(self) -> str:
+        """Say which engines work, by what their workers announced. Samples of the others wait."""
+        if not self.engines:
+            raise PartError("no worker has announced one: samples wait")
+        faults = [
+            (engine.worker, f"{engine}: {engine.problem or f'silent for {ago(engine.announced_at)}'}")
+            for engine in self.engines
+            if engine.problem or age(engine.announced_at) > Engine.SILENCE
+        ]
+        if faults:
+            raise PartError("; ".join(fault for _, fault in faults), faults[0][0])
+        return ", ".join(map(str, self.engines))
+
+
+def serves(probe: Callable[[], str]) -> str:
+    """Ask the database, and say what is wrong with it."""
+    try:
+        return probe()
+    except django.db.Error as error:
+        user = settings.DATABASES["default"]["USER"]
+        raise PartError(f"{database_place()} does not serve {user} ({brief(error)})") from error
+
+
+def age(moment: datetime) -> timedelta:
+    """Return how long ago something was."""
+    return timezone.now() - moment
+
+
+def ago(moment: datetime) -> str:
+    """Write how long ago something was."""
+    return f"{age(moment).total_seconds():.0f} s"

@@ -1,0 +1,77 @@
+"""python -m worker.status NODE FOLDER: how the scan worker NODE is, as one JSON object; FOLDER is its service's in /run.
+
+It may not ask itself over the broker, as its login has no right to give orders. Its announcement shows as much: its loop
+goes on, the broker has taken what it sent, and each engine has passed its self-test or not.
+"""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from scaggr.conf import ConfError, load
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
+from worker.announce import ANNOUNCED, EVERY
+from worker.fetch import AwayError, UnwantedError, received
+
+LATE = 3 * EVERY
+NOT_KNOWN = unknown("it is the worker that tells of them")
+
+
+def main() -> None:
+    """Look and tell. The exit code is 1 when a part is broken."""
+    node, folder = sys.argv[1:]
+    conf = load("worker")
+    with ThreadPoolExecutor() as pool:
+        fetch = pool.submit(look, fetched, conf["scan"]["master_url"], conf["ca_certs"])
+        parts = {"broker-worker": look(broker, conf["broker"])} | announced(node, Path(folder, ANNOUNCED))
+        parts["fetch"] = fetch.result() | {"of": node}
+    if not parts["broker-worker"]["ok"]:
+        excuse(parts, node, "the broker is broken")
+    print(json.dumps(parts))
+    sys.exit(any(part["ok"] is False for part in parts.values()))
+
+
+def broker(conf: Mapping[str, Any]) -> str:
+    """Log in."""
+    connection, said = log_in(conf)
+    connection.collect()
+    return said
+
+
+def fetched(master_url: str, ca_certs: str) -> str:
+    """Ask the master for a sample without a right to it, which it refuses."""
+    try:
+        with contextlib.closing(received(master_url, "none", "", ca_certs, TIMEOUT)) as answer:
+            next(answer, None)
+    except UnwantedError:
+        return f"{master_url} answers"
+    except AwayError as error:
+        raise PartError(f"{master_url}: {error}") from error
+    raise PartError(f"{master_url} gives samples to whoever asks")
+
+
+def announced(node: str, file: Path) -> dict[str, Part]:
+    """Say of the node and its engines what it last announced."""
+    try:
+        since = time.time() - file.stat().st_mtime
+        engines = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {node: {"ok": False, "said": "has announced nothing to the master"}, "engines": NOT_KNOWN}
+    said = f"announced its engines {since:.0f} s ago"
+    if since > LATE:
+        return {node: {"ok": False, "said": said}, "engines": NOT_KNOWN}
+    faults = [f"{engine['name']}: {engine['problem']}" for engine in engines if engine["problem"]]
+    names = ", ".join(engine["name"] for engine in engines)
+    return {node: {"ok": True, "said": said}, "engines": {"ok": not faults, "said": "; ".join(faults) or names, "of": node}}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ConfError as error:
+        sys.exit(f"worker.status: {error}")

@@ -1,0 +1,219 @@
+"""What `phagescan.status` says of a well host, and of one whose parts are broken one at a time."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from machine import CHECKOUT, Machine, Result, wait_until
+
+NODES = {
+    "celeryd-master": "master.master",
+    "celeryd-result": "master.results",
+    "celeryd-periodic": "master.periodic",
+    "celeryd": "scan",
+}
+CONFIGS = {
+    "celeryd-master": "masterceleryconfig",
+    "celeryd-result": "resultsceleryconfig",
+    "celeryd-periodic": "periodicceleryconfig",
+    "celeryd": "workerceleryconfig",
+}
+PARTS = [
+    *("broker", "broker-worker", "database", "web", "static", *NODES.values()),
+    *("camera", "beat", "queues", "engines", "fetch", "disk"),
+]
+# What nobody sees without the broker, or without the database.
+BY_BROKER = {*NODES.values(), "camera", "beat", "queues", "engines"}
+BY_DATABASE = {"camera", "beat", "engines"}
+
+SAMPLES = "/var/lib/phagescan/samples"
+RULE = "/etc/phagescan/yara.d/broken.yar"
+LOCK = 9_005_100  # scaggr/beat.py
+SQL = "su postgres -c 'psql -qAt phage'"
+CONTROL = "su - avuser -c 'DJANGO_SETTINGS_MODULE=scaggr.settings celery -A scaggr control --destination master.results"
+
+
+@dataclass
+class Break:
+    """How a part is broken and mended, which part is named then, and of which others nothing can be known."""
+
+    breaks: str
+    mends: str
+    named: str
+    unknown: set[str]
+    logged: bool = True
+
+
+def stopped(service: str, named: str, unknown: set[str]) -> Break:
+    """A service that does not run."""
+    return Break(f"service {service} stop", f"service {service} start", named, unknown)
+
+
+def frozen(process: str, named: str, unknown: set[str]) -> Break:
+    """Processes that run and do nothing."""
+    return Break(f"pkill -STOP {process}", f"pkill -CONT {process}", named, unknown)
+
+
+def without_login(user: str, named: str, unknown: set[str]) -> Break:
+    """A user of the broker whose password was changed behind our back."""
+    change = f"rabbitmqctl change_password {user}"
+    return Break(f"echo another-password | {change}", f"{change} </root/password-{user}", named, unknown)
+
+
+def explained(node: str) -> set[str]:
+    """What may be unknown while a node does not answer."""
+    return {"master.periodic": {"beat"}, "master.results": {"engines"}, "scan": {"engines"}}.get(node, set())
+
+
+BREAKS = {
+    "broker stopped": stopped("rabbitmq-server", "broker", BY_BROKER | {"broker-worker"}),
+    "broker frozen": frozen("-x beam.smp", "broker", BY_BROKER | {"broker-worker"}),
+    "broker refuses the master": without_login("phagemasteruser", "broker", BY_BROKER),
+    "broker refuses the worker": without_login("phageworkeruser", "broker-worker", set()),
+    "broker short of memory": Break(
+        "rabbitmqctl -q set_vm_memory_high_watermark 0.00001",
+        "rabbitmqctl -q set_vm_memory_high_watermark 0.6",
+        "broker",
+        BY_BROKER | {"broker-worker"},
+    ),
+    "database stopped": stopped("postgresql", "database", BY_DATABASE),
+    "database frozen": frozen("-u postgres", "database", BY_DATABASE),
+    "database refuses": Break(
+        f"""echo "select rolpassword from pg_authid where rolname = 'citestsuper'" | {SQL} >/root/verifier
+        echo "alter role citestsuper password 'another-password'" | {SQL}""",
+        f"""echo "alter role citestsuper password '$(cat /root/verifier)'" | {SQL}; rm /root/verifier""",
+        "database",
+        BY_DATABASE,
+    ),
+    "nginx stopped": stopped("nginx", "web", {"static", "fetch"}),
+    "nginx frozen": frozen("-x nginx", "web", {"static", "fetch"}),
+    "gunicorn stopped": stopped("gunicorn", "web", {"fetch"}),
+    "gunicorn frozen": frozen("-f bin/gunicorn", "web", {"fetch"}),
+    "static files gone": Break(
+        "mv /var/lib/phagescan/static/scaggr /root/scaggr", "mv /root/scaggr /var/lib/phagescan/static/", "static", set()
+    ),
+    **{f"{service} stopped": stopped(service, node, explained(node)) for service, node in NODES.items()},
+    **{f"{service} frozen": frozen(f"-f config={CONFIGS[service]}", node, explained(node)) for service, node in NODES.items()},
+    "camera stopped": Break("supervisorctl stop celerycam", "supervisorctl start celerycam", "camera", set()),
+    "camera frozen": frozen("-f scaggr.camera", "camera", set()),
+    "beat has no lock": Break(
+        f"""echo "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = {LOCK};
+        select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &""",
+        f"""echo "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)'
+        and pid <> pg_backend_pid()" | {SQL}""",
+        "beat",
+        set(),
+    ),
+    "beat turned off": Break(
+        f"""echo "update django_celery_beat_periodictask set enabled = false where task = 'scaggr.heartbeat'" | {SQL}""",
+        f"""echo "update django_celery_beat_periodictask set enabled = true where task = 'scaggr.heartbeat'" | {SQL}""",
+        "beat",
+        set(),
+    ),
+    "nobody takes results": Break(f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()),
+    "disk full": Break(
+        f"mount -t tmpfs -o size=16m tmpfs {SAMPLES}; dd if=/dev/zero of={SAMPLES}/full bs=1M count=15 2>/dev/null",
+        f"umount {SAMPLES}",
+        "disk",
+        set(),
+        logged=False,
+    ),
+    "engine broken": Break(
+        f"echo 'rule all {{ condition: true }}' >{RULE}; service celeryd restart",
+        f"rm {RULE}; service celeryd restart",
+        "engines",
+        set(),
+    ),
+}
+
+
+def ask(machine: Machine, options: str = "") -> Result:
+    """Run it, as an operator does."""
+    return machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status {options}")
+
+
+def status(machine: Machine) -> tuple[int, dict[str, Any]]:
+    """Its exit code and what it says of each part; the scan worker's node goes by the name `scan`."""
+    result = ask(machine, "--out=json")
+    assert not [name for name, secret in machine.secrets.items() if secret in str(result)]
+    parts = json.loads(result.stdout)["local"]
+    return result.code, {name.partition("@")[0]: part for name, part in parts.items()}
+
+
+def well(machine: Machine) -> bool:
+    """Whether it finds nothing broken."""
+    return status(machine)[0] == 0
+
+
+@pytest.fixture
+def broken(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Break]:
+    """The host with something broken; mended afterwards."""
+    for user, name in (("phagemasteruser", "master"), ("phageworkeruser", "worker")):
+        machine.put({f"/root/password-{user}": f"{machine.secrets[name]}\n".encode()}, mode=0o600)
+    machine.run(request.param.breaks).ok()
+    try:
+        yield request.param
+    finally:
+        machine.run(request.param.mends).ok()
+        machine.run("rm /root/password-*").ok()
+        wait_until(lambda: well(machine), "all is well again", 60)
+
+
+def test_all_is_well(machine: Machine) -> None:
+    """On a converged host each part is ok: a line each, and exit code 0."""
+    wait_until(lambda: well(machine), "all is well", 30)
+    code, parts = status(machine)
+    assert list(parts) == PARTS
+    assert {part["ok"] for part in parts.values()} == {True}
+    assert {part["said"] for part in parts.values()}
+    assert not [name for name, part in parts.items() if part["log"]]
+    lines = ask(machine).ok().stdout.splitlines()
+    assert len(lines) == len(PARTS)
+    assert {line.split()[0] for line in lines} == {"ok"}
+    assert code == 0
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys(), indirect=True)
+def test_broken_part_is_named(machine: Machine, broken: Break) -> None:
+    """What is broken is named with the end of its log, and nothing else is blamed for it."""
+
+    def named() -> tuple[int, dict[str, Any]] | None:
+        code, parts = status(machine)
+        return (code, parts) if [name for name, part in parts.items() if part["ok"] is False] == [broken.named] else None
+
+    code, parts = wait_until(named, f"{broken.named} is named", 30)
+    assert code == 1
+    assert list(parts) == PARTS
+    unknown = {name for name, part in parts.items() if part["ok"] is None}
+    assert unknown <= broken.unknown
+    assert {parts[name]["said"].partition(":")[0] for name in unknown} <= {"not known"}
+    assert {name for name, part in parts.items() if part["log"]} == ({broken.named} if broken.logged else set())
+    assert len(parts[broken.named]["log"]) <= 5
+
+
+@pytest.mark.parametrize("broken", [BREAKS["nginx stopped"]], ids=["nginx stopped"], indirect=True)
+def test_text(machine: Machine, broken: Break) -> None:
+    """The broken part's line says BROKEN, the lines below it are of its log, and there is no traceback."""
+    result = ask(machine)
+    assert result.code == 1
+    lines = result.stdout.splitlines()
+    (number,) = (number for number, line in enumerate(lines) if line.startswith("BROKEN "))
+    assert lines[number].split()[1] == "web"
+    assert lines[number + 1].startswith("          ")
+    assert len([line for line in lines if not line.startswith(" ")]) == len(PARTS)
+    assert "Traceback" not in str(result)
+
+
+def test_it_changes_nothing(machine: Machine) -> None:
+    """Asking leaves no queue and no row behind."""
+
+    def left() -> tuple[str, str]:
+        queues = machine.run("rabbitmqctl -q -p phage list_queues name | grep -v ^celeryev").ok().stdout
+        return "\n".join(sorted(queues.splitlines())), machine.run(f"echo 'select count(*) from scaggr_canary' | {SQL}").stdout
+
+    before = left()
+    ask(machine).ok()
+    wait_until(lambda: left() == before, "what was there before is there, and no more", 30)

@@ -1,0 +1,286 @@
+"""What `phagescan.status` is made of on Salt's side: pages, disks, certificates, logs, and what is blamed for what."""
+
+import copy
+import datetime
+import http.server
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+LOGIN = b'<form><input name="csrfmiddlewaretoken"></form>'
+MASTER = ("broker", "database", "camera", "beat", "queues", "engines", "master.master")
+PILLAR = {
+    "phagescan": {
+        "mode": "production",
+        "root": "/srv/app",
+        "virtualenv": "/srv/venv",
+        "user": "avuser",
+        "log_dir": "/nonexistent",
+        "scan": {"sample_root": "/nonexistent"},
+        "worker": {"user": "avscan", "log_dir": "/nonexistent", "master_url": "http://127.0.0.1"},
+    },
+    "celery": {
+        "log_dir": "/nonexistent",
+        "user": "avuser",
+        "workers": {
+            "celeryd-master": {"role": "master", "config": "masterceleryconfig", "hostname": "master.master"},
+            "celeryd": {"role": "worker", "config": "workerceleryconfig", "hostname": "scan@%h", "user": "avscan"},
+        },
+    },
+    "supervisord": {"programs": {"celerycam": {"command": "celery events --frequency 7", "logfile": "/nonexistent"}}},
+    "nginx": {},
+}
+
+
+@pytest.fixture
+def health(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, which waits less, on a host named unit."""
+    module = load("_utils/health")
+    monkeypatch.setattr(module, "HTTP_TIMEOUT", 0.5)
+    monkeypatch.setattr(module.socket, "gethostname", lambda: "unit")
+    return module
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Makes a site that answers a path with a status and a body."""
+    servers = []
+
+    def make(answers: dict[str, tuple[int, bytes]]) -> dict[str, Any]:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = answers.get(self.path, (404, b""))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return {"listen": servers[-1].server_port, "server_name": "_", "static": {"/static/": "/srv/static/"}}
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def states(parts: dict[str, Any]) -> dict[str, bool | None]:
+    """Whether each part is ok."""
+    return {name: part["ok"] for name, part in parts.items()}
+
+
+ICON = {"/static/scaggr/icon.svg": (200, b"")}
+
+
+@pytest.mark.parametrize(
+    ("answers", "web", "static", "said"),
+    [
+        (ICON | {"/login/": (200, LOGIN)}, True, True, "a page from"),
+        (ICON | {"/login/": (200, b"Welcome to nginx!")}, False, True, "is not the page of Phagescan"),
+        (ICON | {"/login/": (502, b"")}, False, True, "gunicorn does not answer, and nginx says 502"),
+        (ICON | {"/login/": (500, b"")}, False, True, "/login/: status 500"),
+        ({"/login/": (200, LOGIN)}, True, False, "a page from"),
+    ],
+)
+def test_website(
+    health: ModuleType, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
+) -> None:
+    """A page counts when it is ours, and a static file when it is there."""
+    found = health.website(site(answers), "127.0.0.1")
+    assert states(found) == {"web": web, "static": static}
+    assert said in found["web"]["said"]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:{}", "*:{} default_server", "0.0.0.0:{}", "{}"])
+def test_website_is_asked_where_it_listens(health: ModuleType, site: Callable[..., dict[str, Any]], listen: str) -> None:
+    """Every way to say where nginx listens is understood."""
+    made = site(ICON | {"/login/": (200, LOGIN)})
+    made["listen"] = listen.format(made["listen"])
+    assert states(health.website(made, "127.0.0.1")) == {"web": True, "static": True}
+
+
+def test_website_away(health: ModuleType) -> None:
+    """Without nginx there is no page, and of the static files nothing is known."""
+    found = health.website({"listen": 1, "server_name": "_", "static": {}}, "127.0.0.1")
+    assert states(found) == {"web": False, "static": None}
+    assert found["web"]["of"] == "nginx"
+
+
+def test_disk(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system is told once; one that is nearly full, or has no inodes left, is a fault."""
+
+    def left(free: int, size: int, inodes: int = 50) -> Any:
+        numbers = SimpleNamespace(f_bavail=free, f_blocks=size, f_frsize=2**20, f_favail=inodes, f_files=100)
+        monkeypatch.setattr(health.os, "statvfs", lambda _: numbers)
+        return health.disk([str(tmp_path), str(tmp_path), "/nonexistent"])
+
+    assert left(2000, 100_000) == {"ok": True, "said": f"{tmp_path} has 2.0 GiB of 97.7 GiB left", "of": ""}
+    assert left(1000, 100_000)["ok"] is False
+    assert left(16, 100)["ok"] is True
+    assert left(9, 100)["ok"] is False
+    assert "0 of 100 inodes" in left(2000, 100_000, 0)["said"]
+
+
+@pytest.mark.parametrize(("days", "ok"), [(-1, False), (1, False), (13, False), (15, True), (400, True)])
+def test_certificate(health: ModuleType, tmp_path: Path, days: int, ok: bool) -> None:
+    """A certificate that has expired, or is about to, is a fault."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "unit")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=2)).not_valid_after(now + datetime.timedelta(days=days))
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    found = health.validity(str(path))
+    assert found["ok"] is ok
+    assert ("expired" in found["said"]) is (days < 0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_certificate_that_is_none(health: ModuleType, tmp_path: Path, content: bytes | None) -> None:
+    """One that cannot be read is a fault as well."""
+    path = tmp_path / "certificate.pem"
+    if content is not None:
+        path.write_bytes(content)
+    assert health.validity(str(path))["ok"] is False
+
+
+def test_last_lines(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the newest file, short, and without what would move a terminal's cursor."""
+    monkeypatch.setattr(health.os.path, "isdir", lambda _: False)
+    for number, name in enumerate(("old.log", "new.log")):
+        (tmp_path / name).write_text(f"{name} 1\n{name} 2\n{name} \x1b[31m3\n" + "x" * 10_000)
+        os.utime(tmp_path / name, (number, number))
+    lines = health.last_lines("unit", f"{tmp_path}/*.log")
+    assert lines[0] == "x" * 300
+    (tmp_path / "new.log").write_text("1\n2\n3\n\x1b[31m4\n")
+    assert health.last_lines("unit", f"{tmp_path}/*.log") == ["2", "3", " [31m4"]
+    assert health.last_lines("unit", f"{tmp_path}/none") == []
+
+
+def test_frequency(health: ModuleType) -> None:
+    """How often the camera takes a picture stands in its command; else it is Celery's default."""
+    for command, seconds in (("x --frequency 2", "2"), ("x --freq=0.5", "0.5"), ("x -F 9 y", "9"), ("x", "1")):
+        assert health.frequency({"programs": {"celerycam": {"command": command}}}) == seconds
+
+
+def answering(master: dict[str, Any], worker: dict[str, Any], ran: list[tuple[str, ...]] | None = None) -> Callable[..., Any]:
+    """What runs the application's Python: it says these things."""
+
+    def python(site: dict[str, Any], *arguments: str, timeout: float) -> Any:
+        said = worker if "worker.status" in arguments else master
+        if ran is not None:
+            ran.append((site["user"], *arguments))
+        if isinstance(said, Exception):
+            raise said
+        return subprocess.CompletedProcess(arguments, 0, said if isinstance(said, str) else json.dumps(said), "why\n")
+
+    return python
+
+
+def told(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
+    """Parts that are ok, but for some."""
+    return {name: {"ok": broken.get(name.replace("-", "_"), True), "said": name} for name in names}
+
+
+@pytest.fixture
+def look(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Looks at a host with a web page."""
+    monkeypatch.setattr(health, "disk", lambda _: health.part("free", ok=True))
+    monkeypatch.setattr(health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)})
+
+    def make(
+        python: Callable[..., Any], roles: tuple[str, ...] = ("master", "worker"), mode: str = "production"
+    ) -> dict[str, Any]:
+        pillar = copy.deepcopy(PILLAR)
+        pillar["phagescan"]["mode"] = mode
+        pillar["nginx"] = {"sites": {"phagescan": {}}}
+        return health.parts(pillar, list(roles), python, None)
+
+    return make
+
+
+WORKER = ("broker-worker", "scan@unit", "engines", "fetch")
+
+
+def test_parts(look: Callable[..., dict[str, Any]]) -> None:
+    """Each user's Python is asked for what it can know, and the parts come in a sensible order."""
+    ran: list[tuple[str, ...]] = []
+    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER), ran))
+    assert sorted(ran) == [
+        ("avscan", "-m", "worker.status", "scan@unit", "/run/celeryd"),
+        ("avuser", "manage.py", "status", "--frequency", "7", "--", "master.master", "scan@unit"),
+    ]
+    assert list(found) == [
+        *("broker", "broker-worker", "database", "web", "static", "master.master", "scan@unit"),
+        *("camera", "beat", "queues", "engines", "fetch", "disk"),
+    ]
+    assert set(states(found).values()) == {True}
+    assert list(look(answering({}, told(WORKER)), ("worker",))) == ["broker-worker", "scan@unit", "engines", "fetch", "disk"]
+
+
+def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
+    """Of what both have looked at the master's word counts, unless it knows nothing."""
+    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    assert states(look(answering(silent, told(WORKER))))["scan@unit"] is False
+    assert states(look(answering(told((*MASTER, "scan@unit"), engines=None), told(WORKER))))["engines"] is True
+
+
+def test_blame(look: Callable[..., dict[str, Any]]) -> None:
+    """A part that is broken because another is does not count as broken."""
+    found = states(look(answering(told(MASTER, broker=False), told(WORKER, broker_worker=False))))
+    assert (found["broker"], found["broker-worker"]) == (False, None)
+    assert states(look(answering(told(MASTER), told(WORKER, broker_worker=False))))["broker-worker"] is False
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (FileNotFoundError("no python"), "is not installed here"),
+        (subprocess.TimeoutExpired("python", 30), "no answer within 30 s"),
+        (KeyError("avuser"), "is not installed here"),
+        ("Traceback", "why"),
+    ],
+)
+def test_application_that_cannot_look(look: Callable[..., dict[str, Any]], trouble: Any, said: str) -> None:
+    """That is a part by itself; what it would have looked at is not known, and the rest is told."""
+    found = look(answering(trouble, told(WORKER)))
+    assert [name for name, ok in states(found).items() if ok is False] == ["application"]
+    assert said in found["application"]["said"]
+    assert {name for name, ok in states(found).items() if ok is None} == {*MASTER} - {"engines"}
+
+
+def test_development(look: Callable[..., dict[str, Any]]) -> None:
+    """What is not to run is not looked at, and is no fault."""
+    ran: list[tuple[str, ...]] = []
+    broken = told(WORKER, fetch=False, engines=False) | {"scan@unit": {"ok": False, "said": ""}}
+    found = look(answering(told(("broker", "database")), broken, ran), mode="development")
+    assert ("avuser", "manage.py", "status", "--frequency", "7", "--") in ran
+    assert {name for name, ok in states(found).items() if ok} == {"broker", "broker-worker", "database", "static", "disk"}
+    assert set(found) == {*MASTER, *WORKER, "web", "static", "disk"}
+    assert False not in states(found).values()
+
+
+def test_output(load: Callable[..., ModuleType]) -> None:
+    """A line a part, and the log below it."""
+    parts = {"web": {"ok": False, "said": "no page", "log": ["1", "2"]}, "beat": {"ok": None, "said": "not known", "log": []}}
+    assert load("_output/parts").output({"local": parts}).splitlines() == [
+        "BROKEN  web   no page",
+        "          1",
+        "          2",
+        "-       beat  not known",
+    ]
+    assert load("_output/parts").output({"local": "text"}) == "text"
