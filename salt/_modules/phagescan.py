@@ -44,11 +44,7 @@ def faults(thorough: bool = False) -> list[str]:
     found += [f"grain roles: {role} is not a role; roles: {', '.join(ROLES)}" for role in ours if role not in ROLES]
     checkout = [*__opts__["file_roots"]["base"], *__opts__["pillar_roots"]["base"]]
     more = [*__utils__["pillar_faults.faults"](pillar, ours, checkout), *_source(pillar, ours), *_host(pillar, ours)]
-    ports = __utils__["pillar_faults.ports"](pillar)
-    more += __utils__["preflight.faults"](pillar, ours, ports, checkout, thorough)
-    if "master" in ours and __salt__["rabbitmq_upgrade.stuck"]():
-        steps = "; ".join(__salt__["rabbitmq_upgrade.steps"]())
-        more.append(("rabbitmq", f"version 4 does not start on the database of version 3 that is here; go on so: {steps}", ()))
+    more += _preflight(pillar, ours, checkout, thorough)
     # What is only for want of what is told already is not told.
     return found + [f"{key}: {reason}" for key, reason, others in more if not any(_told(name, told) for name in (key, *others))]
 
@@ -119,7 +115,16 @@ def arrival(canary: bool = True) -> str:
     return "\n".join(lines)
 
 
+def _preflight(pillar: dict[str, Any], ours: list[str], checkout: list[str], thorough: bool) -> Iterator[Fault]:
+    """What the host lacks, or has, whatever pillar says."""
+    yield from __utils__["preflight.faults"](pillar, ours, __utils__["pillar_faults.ports"](pillar), checkout, thorough)
+    if "master" in ours and __salt__["rabbitmq_upgrade.stuck"]():
+        steps = "; ".join(__salt__["rabbitmq_upgrade.steps"]())
+        yield "rabbitmq", f"version 4 does not start on the database of version 3 that is here; go on so: {steps}", ()
+
+
 def _notes() -> list[str]:
+    """What does not stop a run, and is to be known."""
     lines = list(__utils__["preflight.notes"]())
     dpkg = __salt__["state.single"]("dpkg.configured", "apt", test=True)
     if isinstance(dpkg, dict) and any(state["changes"] for state in dpkg.values()):

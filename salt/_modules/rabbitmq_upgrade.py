@@ -45,7 +45,7 @@ def missing() -> list[str]:
     """Feature flags that 4 requires and a database here lacks; none without a database."""
     lacking: set[str] = set()
     for path in DATABASES.glob("*@*-feature_flags"):
-        enabled = set(re.findall(r"[\w.]+", path.read_text()))
+        enabled = set(re.findall(r"\w[\w.]*", path.read_text()))
         if enabled:  # or else it is being made
             lacking |= REQUIRED - enabled
     return sorted(lacking)
