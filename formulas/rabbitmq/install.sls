@@ -1,4 +1,4 @@
-#!yaml
+{%- set blocked = salt['rabbitmq_upgrade.blocked']() %}
 include:
   - rabbitmq.config
 
@@ -8,3 +8,19 @@ rabbitmq-package:
     - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - sls: rabbitmq.config   # its first start, in the package's own script, makes the database under the node's name
+
+# No upgrade of the system ends with a broker that does not start; apt-mark hold, the operator's own, would keep fixes away, too.
+rabbitmq-pin:
+{%- if blocked %}
+  file.managed:
+    - name: /etc/apt/preferences.d/salt-rabbitmq.pref
+    - source: salt://rabbitmq/files/salt-rabbitmq.pref
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - pkg: rabbitmq-package
+{%- else %}
+  file.absent:
+    - name: /etc/apt/preferences.d/salt-rabbitmq.pref
+{%- endif %}

@@ -34,10 +34,11 @@ def roles() -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def faults(host: bool = True) -> list[str]:
+def faults(host: bool = True, thorough: bool = False) -> list[str]:
     """What keeps this pillar from being applied to this host, one line each: key, reason, what would be right.
 
-    Without `host` only what is wrong with the pillar itself.
+    Without `host` only what is wrong with the pillar itself. `thorough` asks the archive, too, which a run does only when
+    packages are missing.
     """
     release = __grains__.get("osfinger")
     if __grains__.get("os_family") != "Debian" or release not in RELEASES:
@@ -49,7 +50,8 @@ def faults(host: bool = True) -> list[str]:
     found += [f"grain roles: {role} is not a role; roles: {', '.join(ROLES)}" for role in ours if role not in ROLES]
     checkout = [*__opts__["file_roots"]["base"], *__opts__["pillar_roots"]["base"]]
     more = [*__utils__["pillar_faults.faults"](pillar, ours, checkout)]
-    more += [*_source(pillar, ours), *_host(pillar, ours)] if host else []
+    if host:
+        more += [*_source(pillar, ours), *_host(pillar, ours), *_preflight(pillar, ours, checkout, thorough)]
     # What is only for want of what is told already is not told.
     return found + [f"{key}: {reason}" for key, reason, others in more if not any(_told(name, told) for name in (key, *others))]
 
@@ -119,11 +121,14 @@ def login(tried: list[tuple[str, dict[str, Any]]]) -> list[str]:
 
 
 def doctor() -> str:
-    """Check pillar and host without changing anything; exits non-zero with every fault, a line each."""
-    found = faults()
+    """Check pillar and host without changing anything; exits non-zero with every fault, a line each.
+
+    Notes come after the faults: what does not stop a run, and is to be known.
+    """
+    found, told = faults(thorough=True), [f"Note: {note}" for note in _notes()]
     if found:
-        raise CommandExecutionError("\n".join(found))
-    return "No faults in pillar or host."
+        raise CommandExecutionError("\n".join([*found, *told]))
+    return "\n".join(["No faults in pillar or host.", *told])
 
 
 def canary() -> str:
@@ -168,6 +173,29 @@ def arrival(canary: bool = True) -> str:
     if canary and _get("phagescan:mode") == "production":
         lines.insert(0, __salt__["phagescan.canary"]())
     return "\n".join(lines)
+
+
+def _preflight(pillar: dict[str, Any], ours: list[str], checkout: list[str], thorough: bool) -> Iterator[Fault]:
+    """What the host lacks, or has, whatever pillar says."""
+    yield from __utils__["preflight.faults"](pillar, ours, __utils__["pillar_faults.ports"](pillar), checkout, thorough)
+    if "master" in ours and __salt__["rabbitmq_upgrade.stuck"]():
+        steps = "; ".join(__salt__["rabbitmq_upgrade.steps"]())
+        yield "rabbitmq", f"version 4 does not start on the database of version 3 that is here; go on so: {steps}", ()
+
+
+def _notes() -> list[str]:
+    """What does not stop a run, and is to be known."""
+    lines = list(__utils__["preflight.notes"]())
+    dpkg = __salt__["state.single"]("dpkg.configured", "apt", test=True)
+    if isinstance(dpkg, dict) and any(state["changes"] for state in dpkg.values()):
+        lines.append("dpkg: a run was interrupted; the next highstate completes it")
+    if "master" in roles() and __salt__["rabbitmq_upgrade.version"]() and __salt__["rabbitmq_upgrade.blocked"]():
+        steps = ["service nginx stop  # until the last step no new file is taken", *__salt__["rabbitmq_upgrade.steps"]()]
+        lines.append(
+            f"rabbitmq: {__salt__['rabbitmq_upgrade.version']()} is kept from version 4, which does not start on its database."
+            " Once apt has version 4 (Debian 13), go on so:" + "".join(f"\n  {step}" for step in steps)
+        )
+    return lines
 
 
 def _get(key: str) -> Any:
@@ -295,10 +323,13 @@ def _clusters(pillar: dict[str, Any]) -> Iterator[Fault]:
     ours = f"{__salt__['postgresql_topology.version']()}/main"
     free = next(number for number in range(5432, 65536) if number not in clusters.values())
     if (postgresql.get("port") or 5432) != clusters.get(ours, free):
-        others = ", ".join(f"{cluster} on {number}" for cluster, number in clusters.items() if cluster != ours)
+        others = {number: cluster for cluster, number in clusters.items() if cluster != ours}
+        version, main, _ = others.get(postgresql.get("port") or 5432, "").partition("/main")
+        told = ", ".join(f"{cluster} on {number}" for number, cluster in others.items())
         yield (
             "postgresql:port",
             f"cluster {ours} has port {clusters.get(ours, free)}; set this key to it"
-            + (f" (others here: {others})" if others else ""),
+            + (f", or postgresql:version to {version} to stay with {version}/main" if main else "")
+            + (f" (others here: {told})" if told else ""),
             ("postgresql:version",),
         )

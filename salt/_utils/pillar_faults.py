@@ -1,5 +1,6 @@
 """What is wrong with a pillar that no schema can say: keys that do not agree, and what tools and hosts make of them."""
 
+import functools
 import itertools
 import re
 import socket
@@ -90,15 +91,7 @@ SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> list[Fault]:
     """All of them, for a host of these roles; `pillar` is without what its schemas refuse."""
-
-    def get(key: str, default: Any = None) -> Any:
-        value: Any = pillar
-        for part in key.split(":"):
-            if not isinstance(value, dict) or part not in value:
-                return default
-            value = value[part]
-        return value
-
+    get = functools.partial(_get, pillar)
     checks: list[Iterable[Fault]] = [
         _required(get, roles),
         _references(get, roles),
@@ -108,12 +101,39 @@ def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> lis
         _same(get),
     ]
     if "master" in roles:
-        checks += [_rights(get), _ports(get), _sites(get), _limits(get), _tls_of_master(get)]
+        checks += [_rights(get), _ports(get, pillar), _sites(get), _limits(get), _tls_of_master(get)]
     if "worker" in roles:
         checks.append(_way_to_master(get, roles))
     if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
         checks.append([("phagescan:worker:user", "must be a user of its own, which cannot read what is the master's", ())])
     return [fault for check in [*checks, _passwords(get, roles)] for fault in check]
+
+
+def ports(pillar: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """What a master's services listen on: the key, or whose it is, the address, and the port."""
+    get = functools.partial(_get, pillar)
+    listen, sites = get("rabbitmq:listen", "127.0.0.1"), get("nginx:sites", {})
+    https = [("HTTPS of nginx", _split(site["listen"])[0], 443) for site in sites.values() if _tls(get) and "listen" in site]
+    amqps = [("rabbitmq:tls_port", listen, get("rabbitmq:tls_port", 5671))] if _amqps(get) else []
+    return [
+        ("Erlang's epmd", "127.0.0.1", 4369),
+        ("RabbitMQ's distribution", "127.0.0.1", 25672),
+        *https[:1],
+        ("rabbitmq:port", "127.0.0.1" if amqps else listen, get("rabbitmq:port", 5672)),
+        *amqps,
+        ("postgresql:port", "127.0.0.1", get("postgresql:port", 5432)),
+        ("gunicorn:bind", *_split(get("gunicorn:bind", "127.0.0.1:9000"))),
+        *((f"nginx:sites:{name}:listen", *_split(site["listen"])) for name, site in sites.items() if "listen" in site),
+    ]
+
+
+def _get(pillar: dict[str, Any], key: str, default: Any = None) -> Any:
+    value: Any = pillar
+    for part in key.split(":"):
+        if not isinstance(value, dict) or part not in value:
+            return default
+        value = value[part]
+    return value
 
 
 def _required(get: Get, roles: list[str]) -> Iterator[Fault]:
@@ -248,21 +268,9 @@ def _same(get: Get) -> Iterator[Fault]:
         yield "nginx:sites:phagescan:static:/static/", f"must be {root}/, of phagescan:static_root, not {served}", ()
 
 
-def _ports(get: Get) -> Iterator[Fault]:
+def _ports(get: Get, pillar: dict[str, Any]) -> Iterator[Fault]:
     """Two services on one port, and ports that there are not."""
-    listen, sites = get("rabbitmq:listen", "127.0.0.1"), get("nginx:sites", {})
-    https = [("HTTPS of nginx", _split(site["listen"])[0], 443) for site in sites.values() if _tls(get) and "listen" in site]
-    amqps = [("rabbitmq:tls_port", listen, get("rabbitmq:tls_port", 5671))] if _amqps(get) else []
-    taken = [
-        ("Erlang's epmd", "127.0.0.1", 4369),
-        ("RabbitMQ's distribution", "127.0.0.1", 25672),
-        *https[:1],
-        ("rabbitmq:port", "127.0.0.1" if amqps else listen, get("rabbitmq:port", 5672)),
-        *amqps,
-        ("postgresql:port", "127.0.0.1", get("postgresql:port", 5432)),
-        ("gunicorn:bind", *_split(get("gunicorn:bind", "127.0.0.1:9000"))),
-        *((f"nginx:sites:{name}:listen", *_split(site["listen"])) for name, site in sites.items() if "listen" in site),
-    ]
+    listen, taken = get("rabbitmq:listen", "127.0.0.1"), ports(pillar)
     for key, _address, port in taken:
         if not 0 < port < 65536:
             yield key, f"has no port from 1 to 65535, but {port}", ()
@@ -278,7 +286,7 @@ def _ports(get: Get) -> Iterator[Fault]:
     bind, host = get("gunicorn:bind"), get("phagescan:broker:host")
     if not (bind or "").startswith("127.0.0.1:"):
         yield "gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>", ()
-    if host in LOOPBACK and not amqps and listen not in {"127.0.0.1", *EVERYWHERE}:
+    if host in LOOPBACK and not _amqps(get) and listen not in {"127.0.0.1", *EVERYWHERE}:
         yield (
             "phagescan:broker:host",
             f"the broker does not listen there, but on {listen} (rabbitmq:listen)",

@@ -11,8 +11,9 @@ from testinfra.host import Host
 
 from machine import HOSTS, Highstate, Machine, Result
 from neighbours import move_in
+from refusal import TOUCHED
 
-# What only looks comes first; what breaks and repairs comes late; the reboot is last.
+# What only looks comes first; what breaks and repairs comes late; the reboot and the upgrade are last.
 ORDER = [
     "preview",
     "rabbitmq",
@@ -39,14 +40,22 @@ ORDER = [
     "idempotence",
     "processes",
     "badpillar",
+    "preflight",
     "manual",
     "development",
     "drift",
+    "broker",
     "reboot",
+    "upgrade",
 ]
 
-# Suites of one host.
-ONLY = {"test_coexist": "coexist", "test_remote": "debian12"}
+# Suites of some hosts.
+ONLY = {
+    "test_coexist": "coexist",
+    "test_remote": "debian12",
+    "test_broker": "debian13 debian13-plain",
+    "test_upgrade": "debian12",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +63,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
     parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
     parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
+    parser.addoption("--long", action="store_true", help="run what takes long, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What a test may be marked with."""
+    config.addinivalue_line("markers", "long: takes minutes; runs with --long")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -62,12 +77,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         host, suite = config.getoption("--test-host"), collection_path.stem
         if host == "coexist":
             return suite not in ("test_coexist", "test_idempotence")
-        return True if ONLY.get(suite, host) != host else None
+        return True if host not in ONLY.get(suite, host).split() else None
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the suites in order."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the suites in order, and leave out what takes long unless that is wanted."""
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
 
 
@@ -109,6 +126,14 @@ def machine(bare: Machine, preview: Highstate) -> Machine:
     """The converged host."""
     bare.bootstrap().ok()
     return bare
+
+
+@pytest.fixture
+def drifted(machine: Machine) -> Iterator[None]:
+    """A host on which any run would have something to do."""
+    machine.run(f"mv {TOUCHED} /root/put-away && touch /root/marker").ok()
+    yield
+    machine.run(f"mv /root/put-away {TOUCHED}").ok()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from machine import CHECKOUT, Machine
+from refusal import assert_stopped
 
 
 def user(password: Any) -> dict[str, Any]:
@@ -46,32 +47,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "phagescan:scan:sample_root: must not lie in phagescan:root",
     ),
 }
-TOUCHED = "/etc/logrotate.d/phagescan"
-
-
-@pytest.fixture
-def drifted(machine: Machine) -> Any:
-    """A host on which any run would have something to do."""
-    machine.run(f"mv {TOUCHED} /root/put-away && touch /root/marker").ok()
-    yield
-    machine.run(f"mv /root/put-away {TOUCHED}").ok()
-
-
-def assert_stopped(machine: Machine, arguments: str, key: str, secret: str = "") -> None:
-    """The run fails, says why in one line that shows no secret, and has changed nothing."""
-    stopped = machine.run(f"cd {CHECKOUT} && salt-call --local state.highstate {arguments}")
-    assert stopped.code != 0, str(stopped)
-    lines = [line for line in f"{stopped.stdout}{stopped.stderr}".splitlines() if key in line]
-    assert lines, str(stopped)
-    assert all(len(line) > len(key) + 10 for line in lines[:1])
-    assert "Traceback" not in f"{stopped.stdout}{stopped.stderr}"
-    if secret:
-        assert secret not in f"{stopped.stdout}{stopped.stderr}"
-    assert machine.run(f"test -e {TOUCHED}").code != 0
-    newer = machine.run(
-        "find /etc /opt/phagescan /opt/phagescan-venv /var/lib/phagescan -xdev -newer /root/marker ! -name marker"
-    )
-    assert newer.stdout.replace("/etc\n", "").replace("/etc/logrotate.d\n", "") == ""
 
 
 @pytest.mark.usefixtures("drifted")

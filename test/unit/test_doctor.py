@@ -483,6 +483,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
         )
     )
     module.socket = SimpleNamespace(getaddrinfo=lambda *_arguments: [])
+    module._preflight = lambda *_arguments: []  # what the machine that tests has is not the subject
 
     def tell(pillar: dict[str, Any]) -> list[str]:
         def get(key: str, default: Any, unmask: bool) -> Any:

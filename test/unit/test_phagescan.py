@@ -77,6 +77,8 @@ def phagescan(
             path = tmp_path / f"srv/roots/phagescan/engines/{engine}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+        # What the machine that tests has is not the subject.
+        module._preflight, module._notes = lambda *_arguments: [], list
         module.pathlib = SimpleNamespace(Path=lambda path, *more: tmp_path.joinpath(path.lstrip("/"), *more))
         return module
 

@@ -1,0 +1,138 @@
+"""What a host lacks, or has, stops a run before anything is touched; what does not stop it is a note of the doctor's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from machine import CHECKOUT, Machine, Result, wait_until
+from refusal import TOUCHED, assert_stopped
+
+LISTEN = "import socket, time; server = socket.create_server(('127.0.0.1', {port})); time.sleep(86400)"
+OFFLINE = "/etc/apt/apt.conf.d/zz-offline"
+SOURCE = "/etc/apt/sources.list.d/away.list"
+
+
+def doctor(machine: Machine) -> Result:
+    """What the doctor says."""
+    return machine.run("salt-call --local phagescan.doctor")
+
+
+@pytest.fixture
+def listener(machine: Machine) -> Iterator[Callable[[str, int], str]]:
+    """Puts a program of somebody else on the port of a service, which is stopped, and tells its process."""
+    started = []
+
+    def listen(service: str, port: int) -> str:
+        machine.service(service, "stop").ok()
+        command = f'setsid python3 -c "{LISTEN.format(port=port)}" >/dev/null 2>&1 & echo $!'
+        started.append(machine.run(command).ok().stdout.strip())
+        wait_until(lambda: machine.run(f"ss -Hltn sport = :{port} | grep -q .").code == 0, f"something listens on {port}")
+        return started[-1]
+
+    yield listen
+    machine.run(f"kill {' '.join(started)}").ok()
+
+
+@pytest.mark.usefixtures("drifted")
+@pytest.mark.parametrize(
+    ("service", "port", "key"),
+    [
+        ("rabbitmq-server", 5672, "rabbitmq:port"),
+        ("postgresql", 5432, "postgresql:port"),
+        ("gunicorn", 9000, "gunicorn:bind"),
+        ("nginx", 80, "nginx:sites:phagescan:listen"),
+    ],
+)
+def test_port(machine: Machine, listener: Callable[[str, int], str], service: str, port: int, key: str) -> None:
+    """A port that another has stops the run, which names the port, the program and its process."""
+    pid = listener(service, port)
+    assert_stopped(machine, "", f"{key}: port {port} is taken by python3 (pid {pid}); stop it, or choose another port")
+
+
+def test_services_are_back(machine: Machine) -> None:
+    """Once the port is free a run starts the service."""
+    assert "nginx start" in machine.highstate().ok().text()
+    machine.canary().ok()
+
+
+@pytest.mark.usefixtures("drifted")
+def test_disk(machine: Machine) -> None:
+    """A file system that is full stops the run, with what is needed and what there is."""
+    machine.run("mount -t tmpfs -o size=10m none /tmp").ok()
+    try:
+        assert_stopped(machine, "", "disk: 20 MiB are needed for /tmp, and 10 MiB are free; make room")
+    finally:
+        machine.run("umount /tmp").ok()
+
+
+@pytest.mark.usefixtures("drifted")
+def test_clock(machine: Machine) -> None:
+    """A clock that is days behind the checkout stops the run."""
+    path = f"{CHECKOUT}/pillar/nginx.sls"
+    machine.run(f"touch -d '3 days' {path}").ok()
+    try:
+        assert_stopped(machine, "", f"and {path} is of ")
+    finally:
+        machine.run(f"touch {path}").ok()
+
+
+@contextmanager
+def away(machine: Machine, path: str, content: str) -> Iterator[None]:
+    """Write a file for a while."""
+    machine.put({path: content.encode()})
+    try:
+        yield
+    finally:
+        machine.run(f"rm {path}").ok()
+
+
+def test_offline(machine: Machine) -> None:
+    """Without any archive the doctor has a fault, and a run that has nothing to install has none: it does not ask."""
+    with away(machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'):
+        told = doctor(machine)
+        machine.highstate().clean()
+    assert told.code != 0
+    (line,) = [line for line in told.stderr.splitlines() if "archive: " in line and not line.startswith("Note: ")]
+    assert "does not answer" in line
+    assert "127.0.0.1" in line
+
+
+@pytest.mark.usefixtures("drifted")
+def test_offline_and_bare(machine: Machine) -> None:
+    """Without any archive a run that has something to install stops before it has touched anything."""
+    program = "/usr/bin/supervisord"
+    machine.run(f"mv {program} /root/").ok()
+    try:
+        with away(machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\n'):
+            assert_stopped(machine, "", "archive: http")
+    finally:
+        machine.run(f"mv /root/supervisord {program}").ok()
+
+
+def test_one_source_is_away(machine: Machine) -> None:
+    """One source of several that does not answer is a note."""
+    with away(machine, SOURCE, "deb [trusted=yes] http://127.0.0.1:9/debian nowhere main\n"):
+        told = doctor(machine).ok().stdout
+    assert "No faults in pillar or host." in told
+    assert "Note: archive: http://127.0.0.1:9/debian/dists/nowhere/ does not answer: Could not connect" in told
+
+
+def test_dpkg(machine: Machine) -> None:
+    """A dpkg run that was cut off is a note of the doctor's, and completed by the next run, which says so."""
+    machine.run(
+        "sed -i '/^Package: logrotate$/,/^$/s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status"
+    ).ok()
+    assert machine.run("dpkg --audit").stdout
+    note = "Note: dpkg: a run was interrupted; the next highstate completes it"
+    assert note in doctor(machine).ok().stdout
+    (change,) = machine.highstate().ok().changed
+    assert change.comment == "An interrupted dpkg run was completed."
+    assert not machine.run("dpkg --audit").stdout
+    assert note not in doctor(machine).ok().stdout
+
+
+def test_all_is_well_again(machine: Machine) -> None:
+    """None of this left a trace."""
+    machine.run(f"test -e {TOUCHED}").ok()
+    machine.highstate().clean()
