@@ -1,6 +1,6 @@
 {%- set version = salt['postgresql_topology.version']() %}
 
-# The package makes its cluster when it is installed; without this, in the locale apt happens to run in.
+# How clusters are made here: UTF-8, with checksums, and none by the package itself.
 postgresql-createcluster:
   file.managed:
     - name: /etc/postgresql-common/createcluster.d/salt.conf
@@ -16,3 +16,9 @@ postgresql-package:
     - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - file: postgresql-createcluster
+
+postgresql-main:
+  postgresql_cluster.present:
+    - name: {{ version }}/main
+    - require:
+      - pkg: postgresql-package
