@@ -61,8 +61,9 @@ class Moment:
 
 
 def program(words: str) -> str:
-    """The condition that a program with these words on its command line runs; not the question itself."""
-    return f"cat /proc/[0-9]*/cmdline | tr '\\\\0' ' ' | grep -F -e {shlex.quote(words[0])}''{shlex.quote(words[1:])}"
+    """The condition that a program with these words on its command line runs; not grep itself, nor who asks it to."""
+    pattern = f"[{words[0]}]{words[1:]}"
+    return f"cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -e {shlex.quote(pattern)}"
 
 
 class Run:

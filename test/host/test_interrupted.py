@@ -24,7 +24,7 @@ FRESH = [
     ("kill", Moment("apt installs Python", 0.5, program("dpkg --status-fd"))),
     ("kill", Moment("pip installs Salt", 2, program("-m pip install --quiet"))),
     ("kill", Moment("dpkg unpacks the services", 2, program("--unpack --auto-deconfigure"))),
-    ("power", Moment("dpkg configures the services", 3, program("dpkg --status-fd 11 --configure"))),
+    ("power", Moment("dpkg configures the services", 3, program("--configure"))),
     ("kill", Moment("initdb makes the cluster", 0.3, program("initdb -D"))),
     ("kill", Moment("pip installs the application", 3, program("pip --python"))),
     ("kill", Moment("the tables are made", 0.5, program("manage.py migrate"))),
