@@ -5,8 +5,10 @@ run from starting, and after a power cut a file may name a process that is anoth
 with its process, however that ends; no program that the run starts inherits it.
 """
 
+import contextlib
 import fcntl
 import os
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,8 @@ from salt.exceptions import CommandExecutionError
 
 # ./bootstrap takes the same one while it installs. In a directory that is root's: others could hold it for ever.
 LOCK = "/run/phagescan-salt.lock"
+# Where Salt renders files, for milliseconds each. A run that was killed leaves the last one, secrets and all.
+RENDERED = (pathlib.Path("/tmp"), "__salt.tmp.*")  # noqa: S108
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
 
 
@@ -26,6 +30,7 @@ def execute(
         return
     if not kwargs.get("test", opts.get("test")):
         _lock(data["fun"])
+        _tidy()
     kwargs["concurrent"] = True  # Salt's own check is not needed any more
 
 
@@ -40,3 +45,13 @@ def _lock(fun: str) -> None:
         raise CommandExecutionError(f"{holder or 'another run'} is at work: wait for its end, then run this again") from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{fun}, PID {os.getpid()}, since {time.strftime('%F %T')},\n".encode(), 0)
+
+
+def _tidy() -> None:
+    """Remove what is rendered and nobody's any more; a preview that is under way keeps its own."""
+    folder, names = RENDERED
+    for path in folder.glob(names):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_uid == os.getuid() and status.st_mtime < time.time() - 10:
+                path.unlink()

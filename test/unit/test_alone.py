@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ def alone(load: Callable[..., ModuleType], tmp_path: Path) -> Iterator[ModuleTyp
     """The executor; what it holds is let go afterwards."""
     module = load("_executors/alone")
     module.LOCK = str(tmp_path / "lock")
+    module.RENDERED = (tmp_path, module.RENDERED[1])
     opened: list[int] = []
     real = os.open
 
@@ -65,3 +67,15 @@ def test_programs_do_not_inherit_it(alone: ModuleType) -> None:
     call(alone, "state.highstate")
     (lock,) = [int(name) for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == alone.LOCK]
     assert not os.get_inheritable(lock)
+
+
+def test_rendered_files(alone: ModuleType, tmp_path: Path) -> None:
+    """What a killed run has rendered goes; what may be in use stays, and so does all else."""
+    names = {"__salt.tmp.old": 60, "__salt.tmp.new": 0, "other": 60}
+    for name, age in names.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    call(alone, "state.highstate", test=True)
+    assert (tmp_path / "__salt.tmp.old").exists()
+    call(alone, "state.highstate")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["__salt.tmp.new", "lock", "other"]
