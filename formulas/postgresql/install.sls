@@ -1,10 +1,12 @@
 {%- set version = salt['postgresql_topology.version']() %}
 
-# How clusters are made here: UTF-8, with checksums, and none by the package itself.
+# How clusters are made here: UTF-8, with checksums, and none by the package itself, which may come with others before
+# what it requires (state_aggregate).
 postgresql-createcluster:
   file.managed:
     - name: /etc/postgresql-common/createcluster.d/salt.conf
     - source: salt://postgresql/files/createcluster.conf
+    - order: first
     - makedirs: True
     - user: root
     - group: root
