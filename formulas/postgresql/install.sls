@@ -1,10 +1,12 @@
 {%- set version = salt['postgresql_topology.version']() %}
 
-# The package makes its cluster when it is installed; without this, in the locale apt happens to run in.
+# How clusters are made here: UTF-8, with checksums, and none by the package itself, which may come with others before
+# what it requires (state_aggregate).
 postgresql-createcluster:
   file.managed:
     - name: /etc/postgresql-common/createcluster.d/salt.conf
     - source: salt://postgresql/files/createcluster.conf
+    - order: first
     - makedirs: True
     - user: root
     - group: root
@@ -16,3 +18,9 @@ postgresql-package:
     - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - file: postgresql-createcluster
+
+postgresql-main:
+  postgresql_cluster.present:
+    - name: {{ version }}/main
+    - require:
+      - pkg: postgresql-package

@@ -7,7 +7,7 @@ postgresql-service:
     - name: postgresql
     - pidfile: /run/postgresql/{{ version }}-main.pid
     - require:
-      - pkg: postgresql-package
+      - postgresql_cluster: postgresql-main
 {%- if grains['init'] == 'systemd' %}
 
 # `postgresql` is only a name for all clusters; systemd calls it active while this one is down.

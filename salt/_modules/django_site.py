@@ -110,11 +110,16 @@ def recall(what: str) -> Any:
 
 
 def remember(what: str, value: Any) -> None:
-    """Keep `value` (JSON) for the next run, readable by root only."""
+    """Keep `value` (JSON) for the next run, readable by root only. A run that is killed leaves the old one or the new."""
     path = _memory(what)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(value))
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    with new.open("w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
 
 
 def seal(password: str, stored: str) -> str:

@@ -4,9 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
-import pathlib
 import subprocess
-import tempfile
 import unicodedata
 from typing import Any
 
@@ -127,13 +125,15 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
     def escaped(text: str) -> str:
         return text.replace("\\", "\\\\").replace(":", "\\:")
 
-    with tempfile.TemporaryDirectory(prefix="login-") as folder:
-        path = pathlib.Path(folder, "pgpass")
-        path.touch(mode=0o600)
-        path.write_text(f"127.0.0.1:{port}:*:{escaped(role)}:{escaped(password)}\n")
+    # A file in memory goes with its process, however that ends.
+    with os.fdopen(os.memfd_create("pgpass"), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(f"127.0.0.1:{port}:*:{escaped(role)}:{escaped(password)}\n")
+        file.flush()
         done = subprocess.run(
             [__utils__["psql.program"](), "-XqAtw", "-h", "127.0.0.1", "-p", str(port), "-U", role, "-d", database, "-c", ""],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSFILE": str(path)},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSFILE": f"/proc/self/fd/{file.fileno()}"},
+            pass_fds=[file.fileno()],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -14,7 +14,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +21,7 @@ from salt.exceptions import CommandExecutionError
 
 RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
+DEFINITIONS = pathlib.Path("/run/rabbitmq-definitions.json")  # for the moment that the broker needs to read it
 ERL_CALL = "/usr/bin/erl_call"
 # What rabbitmqctl's commands ask of the node. What is exported comes in base64, as erl_call knows no UTF-8.
 EXPORT = "io:put_chars(base64:encode(rabbit_json:encode(rabbit_definitions:all_definitions()))).\n"
@@ -74,6 +74,8 @@ def read() -> Definitions:
 
     Where erl_call gets no answer rabbitmqctl is asked, which knows more ways to a node and says what is wrong.
     """
+    if not __opts__["test"]:
+        DEFINITIONS.unlink(missing_ok=True)  # of a run that was killed
     with contextlib.suppress(ValueError):
         found = json.loads(base64.b64decode(_call_node(EXPORT, timeout=30), validate=True))
         if isinstance(found, dict) and {"users", "vhosts", "permissions"} <= found.keys():
@@ -98,14 +100,15 @@ def _write(plan: dict[str, Any]) -> None:
 
 def _import(definitions: Definitions) -> None:
     """Where erl_call could not, rabbitmqctl does it, or says what is wrong."""
-    with tempfile.TemporaryDirectory(prefix="definitions-", dir="/var/lib/rabbitmq") as folder:
-        path = pathlib.Path(folder, "definitions.json")
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(definitions))
-        for item in (folder, path):
-            shutil.chown(item, "rabbitmq", "rabbitmq")
-        if _call_node(IMPORT.format(path=path), timeout=300) != b"imported":
-            ctl("import_definitions", str(path))
+    DEFINITIONS.unlink(missing_ok=True)
+    try:
+        DEFINITIONS.touch(mode=0o600)
+        DEFINITIONS.write_text(json.dumps(definitions))
+        shutil.chown(DEFINITIONS, "rabbitmq", "rabbitmq")
+        if _call_node(IMPORT.format(path=DEFINITIONS), timeout=300) != b"imported":
+            ctl("import_definitions", str(DEFINITIONS))
+    finally:
+        DEFINITIONS.unlink()
 
 
 def _call_node(expression: str, timeout: int) -> bytes:

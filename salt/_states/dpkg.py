@@ -12,7 +12,14 @@ DATABASE = "/var/lib/dpkg/status"
 HALF = re.compile(rb"^Status: .* (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$", re.MULTILINE)
 COMPLETE = (
     ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"],
-    ["apt-get", "--yes", "--fix-broken", "--option", "DPkg::Options::=--force-confold", "install"],
+    [
+        "apt-get",
+        "--yes",
+        "--fix-broken",
+        "--option=DPkg::Options::=--force-confold",
+        "--option=DPkg::Lock::Timeout=300",
+        "install",
+    ],
 )
 
 

@@ -26,6 +26,7 @@ def installed(name: str, source: str) -> dict[str, Any]:
     wanted = _read_lock(lock)
     usable = _usable(name)
     there = _read_environment(name) if usable else {}
+    usable = bool(there)  # an empty one may not be whole: it is made anew
     changes = {}
     for package in sorted(wanted.keys() | there.keys()):
         old, new = there.get(package), wanted.get(package)
@@ -95,13 +96,18 @@ def _read_environment(environment: str) -> dict[str, str]:
 
 
 def _whole(site: pathlib.Path, info: pathlib.Path, known: float) -> bool:
-    """Whether every file is as RECORD says; only those touched since `known` are read (a ctime cannot be set back)."""
+    """Whether every file is as RECORD says; only those touched since `known` are read (a ctime cannot be set back).
+
+    The wheel's own RECORD is in place before the scripts in bin are. pip's lists INSTALLER, too, and comes last.
+    """
+    complete = False
     try:
         with open(info / "RECORD") as record:
             for line in record:  # six thousand of them in a run: no pathlib here
                 path, digest, size = line.rsplit(",", 2)
                 if not digest:
                     continue
+                complete = complete or path.endswith(".dist-info/INSTALLER")
                 full = f"{site}/" + path.strip('"')
                 stat = os.stat(full)
                 if stat.st_size != int(size):
@@ -110,7 +116,7 @@ def _whole(site: pathlib.Path, info: pathlib.Path, known: float) -> bool:
                     return False
     except (OSError, ValueError):
         return False
-    return True
+    return complete
 
 
 def _digest(path: str, algorithm: str) -> str:

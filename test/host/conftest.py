@@ -44,6 +44,8 @@ ORDER = [
     "manual",
     "development",
     "drift",
+    "concurrency",
+    "interrupted",
     "broker",
     "reboot",
     "upgrade",
@@ -63,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
     parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
     parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
-    parser.addoption("--long", action="store_true", help="run what takes long, too")
+    parser.addoption("--long", action="store_true", help="the long form of suites that have one, and what is only long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -140,6 +142,12 @@ def drifted(machine: Machine) -> Iterator[None]:
 def host(machine: Machine) -> Host:
     """The converged host, as testinfra sees it."""
     return testinfra.get_host(f"docker://{machine.container_name}")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether suites that have a long form run it."""
+    return request.config.getoption("--long")
 
 
 @pytest.fixture(scope="session")

@@ -137,14 +137,15 @@ class Highstate:
 class Machine:
     """One container that is a host."""
 
-    def __init__(self, name: str, run: str, keep: bool) -> None:
-        """Name the host; nothing is started yet."""
+    def __init__(self, name: str, run: str, keep: bool, beside: str = "", image: str = "") -> None:
+        """Name the host; nothing is started yet. One `beside` another is of the same kind, perhaps from an image of its own."""
         self.name = name
         self.spec = HOSTS[name]
+        self.image = image or f"phagescan-test/{self.spec.image}"
         self.run_label = run
         self.keep = keep
-        self.container_name = f"{PREFIX}-{name}"
-        self.output = OUTPUT / name
+        self.container_name = f"{PREFIX}-{name}{beside}"
+        self.output = OUTPUT / f"{name}{beside}"
         self.output.mkdir(parents=True, exist_ok=True)
         self.client = docker.from_env(timeout=600)
         self.container: Container
@@ -164,7 +165,7 @@ class Machine:
         for container in existing:
             container.remove(force=True, v=True)
         self.container = self.client.containers.run(
-            f"phagescan-test/{self.spec.image}",
+            self.image,
             name=self.container_name,
             hostname=self.name,
             detach=True,
@@ -194,13 +195,20 @@ class Machine:
         self.container.restart(timeout=60)
         self.wait_for_boot()
 
-    def wait_for_boot(self) -> None:
-        """Until its init has started everything."""
+    def power_cut(self) -> None:
+        """Kill everything at once and boot again; what was in the middle of something may fail to start."""
+        self.container.kill()
+        self.container.wait()
+        self.container.start()
+        self.wait_for_boot(whole=False)
+
+    def wait_for_boot(self, whole: bool = True) -> None:
+        """Until its init has started everything, as a `whole` host does."""
         self.container.reload()
         if self.spec.systemd:
             wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.name}: systemd is up")
             state = self.run("systemctl is-system-running --wait").stdout.strip()
-            assert state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
+            assert not whole or state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
         else:
             wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.name} has booted")
 

@@ -351,20 +351,6 @@ def test_removed_works(machine: Machine, second: Highstate) -> None:
     machine.highstate().clean()
 
 
-def test_interrupted_run_is_completed(machine: Machine) -> None:
-    """A run that was killed in the middle is completed by the next."""
-    machine.run("rm -rf /opt/phagescan-venv/lib/python3*/site-packages/django; rm /etc/gunicorn/gunicorn.conf.py").ok()
-    machine.run(
-        "cd /srv/phagescan-master && (salt-call --local state.highstate >/dev/null 2>&1 & echo $! >/run/victim);"
-        " tries=0; until [ -e /etc/gunicorn/gunicorn.conf.py ] || [ $tries -gt 600 ];"
-        " do tries=$((tries + 1)); sleep 0.1; done;"
-        " kill -9 $(cat /run/victim)"
-    )
-    machine.highstate().ok()
-    wait_until(lambda: machine.canary().code == 0, "the canary flies", 4)
-    machine.highstate().clean()
-
-
 def test_extension_is_made_again(machine: Machine) -> None:
     """An extension that was dropped is there again; in phage itself PostgreSQL does not let it go, verdicts need it."""
     assert machine.run(PSQL.format("-d phage -c 'drop extension hstore'")).code != 0

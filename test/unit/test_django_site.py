@@ -52,6 +52,15 @@ def test_remember(minion: Callable[..., SimpleNamespace], tmp_path: Path) -> Non
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
 
 
+def test_remember_is_cut_off(minion: Callable[..., SimpleNamespace]) -> None:
+    """A run that ends while it remembers leaves what was remembered before."""
+    module = minion().salt
+    module["django_site.remember"]("static", {"files": {"a": [1, 2]}})
+    with pytest.raises(TypeError):
+        module["django_site.remember"]("static", {"files": {"b": [1, 2]}, "half": object()})
+    assert module["django_site.recall"]("static") == {"files": {"a": [1, 2]}}
+
+
 def test_recall_of_half_a_file(minion: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
     """What an interrupted run left behind is nothing."""
     (tmp_path / "cache" / "django_site").mkdir(parents=True)

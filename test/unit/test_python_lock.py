@@ -47,6 +47,12 @@ def digest(text: str) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
 
 
+def installer(info: Path) -> str:
+    """What pip writes before RECORD, and the line of it there."""
+    (info / "INSTALLER").write_text("pip\n")
+    return f"{info.name}/INSTALLER,{digest('pip' + chr(10))},4\n"
+
+
 @pytest.fixture
 def site(python_lock: ModuleType, tmp_path: Path) -> Path:
     """The site-packages of a virtualenv in looks, with one distribution in it."""
@@ -58,7 +64,7 @@ def site(python_lock: ModuleType, tmp_path: Path) -> Path:
     (tmp_path / "pyvenv.cfg").touch()
     (site / "alpha.py").write_text("one = 1\n")
     (site / "Al_pha-1.0.dist-info").mkdir()
-    record = f"alpha.py,{digest((site / 'alpha.py').read_text())},8\n"
+    record = f"alpha.py,{digest((site / 'alpha.py').read_text())},8\n" + installer(site / "Al_pha-1.0.dist-info")
     record += '"with,comma.py",,\n../../../bin/alpha,,\nAl_pha-1.0.dist-info/RECORD,,\n'
     (site / "Al_pha-1.0.dist-info" / "RECORD").write_text(record)
     return site
@@ -252,6 +258,9 @@ def environment(python_lock: ModuleType, wheels: Path, tmp_path: Path) -> Path:
         wheel(wheels, name, "1.0")
         with zipfile.ZipFile(wheels / f"{name}-1.0-py3-none-any.whl") as archive:
             archive.extractall(python_lock._site_packages(str(environment)))
+        info = python_lock._site_packages(str(environment)) / f"{name}-1.0.dist-info"
+        with (info / "RECORD").open("a") as record:
+            record.write(installer(info))
     return environment
 
 
@@ -284,7 +293,7 @@ def test_state_installs_what_was_locked(python_lock: ModuleType, wheels: Path, t
     assert (tmp_path / "env" / python_lock.STAMP).exists()
 
 
-@pytest.mark.parametrize("left", ["no record", "renamed", "two"])
+@pytest.mark.parametrize("left", ["no record", "the wheel's record", "renamed", "two"])
 def test_state_after_a_killed_pip(python_lock: ModuleType, environment: Path, wheels: Path, tmp_path: Path, left: str) -> None:
     """pip writes RECORD last, and renames what it replaces to `~...`: both may be found after a kill."""
     lock = tmp_path / "lock.txt"
@@ -294,6 +303,9 @@ def test_state_after_a_killed_pip(python_lock: ModuleType, environment: Path, wh
     match left:
         case "no record":
             (info / "RECORD").unlink()
+        case "the wheel's record":  # until the scripts in bin are there
+            (info / "INSTALLER").unlink()
+            (info / "RECORD").write_text("".join((info / "RECORD").read_text().splitlines(keepends=True)[:-1]))
         case "renamed":
             info.rename(info.with_name("~lpha-1.0.dist-info"))
         case "two":

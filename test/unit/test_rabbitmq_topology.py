@@ -4,7 +4,6 @@ import base64
 import copy
 import json
 import subprocess
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -24,7 +23,7 @@ SHA256 = "rabbit_password_hashing_sha256"
 @pytest.fixture
 def topology(load: Callable[..., ModuleType]) -> ModuleType:
     """The execution module."""
-    return load("_modules/rabbitmq_topology")
+    return load("_modules/rabbitmq_topology", __opts__={"test": False})
 
 
 @pytest.fixture
@@ -251,10 +250,8 @@ def node(topology: ModuleType, tmp_path: Path) -> Callable[..., ModuleType]:
         (tmp_path / "erl_call").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "erl_call").chmod(0o755)
         topology.AS_RABBITMQ = {"cwd": str(tmp_path)}
-        topology.tempfile = SimpleNamespace(
-            TemporaryDirectory=lambda prefix, dir: tempfile.TemporaryDirectory(prefix=prefix, dir=tmp_path / dir.strip("/"))
-        )
-        (tmp_path / "var" / "lib" / "rabbitmq").mkdir(parents=True)
+        topology.DEFINITIONS = tmp_path / "run" / "definitions.json"
+        topology.DEFINITIONS.parent.mkdir()
         topology.given = []
         topology.shutil = SimpleNamespace(chown=lambda path, *owner: topology.given.append((str(path), owner)))
         topology.calls = []
@@ -332,7 +329,7 @@ PLAN = {"import": EXPORTED, "delete": []}
 IMPORTS = """
 cat >asked
 path=$(sed 's/.*read_file("//; s/").*//' asked)
-stat -c %a "$path" "${path%/*}" >modes
+stat -c %a "$path" >mode
 cp "$path" got
 """
 
@@ -345,12 +342,11 @@ def test_write(node: Callable[..., ModuleType], tmp_path: Path) -> None:
     assert "rabbit_definitions:import_raw(Json)" in (tmp_path / "asked").read_text()
     assert "{{" not in (tmp_path / "asked").read_text()
     assert json.loads((tmp_path / "got").read_text()) == EXPORTED
-    assert (tmp_path / "modes").read_text() == "600\n700\n"
-    (folder, first), (path, second) = topology.given
+    assert (tmp_path / "mode").read_text() == "600\n"
+    ((path, owner),) = topology.given
     assert f'read_file("{path}")' in (tmp_path / "asked").read_text()
-    assert first == second == ("rabbitmq", "rabbitmq")
-    assert Path(folder) == Path(path).parent
-    assert list((tmp_path / "var" / "lib" / "rabbitmq").iterdir()) == []
+    assert owner == ("rabbitmq", "rabbitmq")
+    assert not Path(path).exists()
 
 
 @pytest.mark.parametrize(
@@ -361,7 +357,7 @@ def test_write_without_an_answer(node: Callable[..., ModuleType], tmp_path: Path
 
     def ctl(verb: str, path: str) -> None:
         assert json.loads(Path(path).read_text()) == EXPORTED
-        assert (Path(path).stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert Path(path).stat().st_mode & 0o777 == 0o600
         topology.calls.append(verb)
         if len(topology.calls) == 2:
             raise CommandExecutionError("rabbitmqctl import_definitions: Error")
@@ -374,7 +370,17 @@ def test_write_without_an_answer(node: Callable[..., ModuleType], tmp_path: Path
     with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):
         topology.write(PLAN).result()
     assert topology.calls == ["import_definitions"] * 2
-    assert list((tmp_path / "var" / "lib" / "rabbitmq").iterdir()) == []
+    assert not topology.DEFINITIONS.exists()
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_file_of_a_killed_run(node: Callable[..., ModuleType], test: bool) -> None:
+    """What a killed run left for the broker to read goes with the next; a preview leaves it, a run may be writing it."""
+    topology = node(answer(EXPORTED))
+    topology.__opts__ = {"test": test}
+    topology.DEFINITIONS.touch()
+    topology.read()
+    assert topology.DEFINITIONS.exists() is test
 
 
 def test_write_deletes_last(node: Callable[..., ModuleType]) -> None:

@@ -1,0 +1,57 @@
+"""One run at a time: whoever comes second is told who runs.
+
+Salt's own check reads files that runs leave about. Two that start in one instant refuse each other, a preview keeps a
+run from starting, and after a power cut a file may name a process that is another's by now. The kernel's lock goes
+with its process, however that ends; no program that the run starts inherits it.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+# ./bootstrap takes the same one while it installs. In a directory that is root's: others could hold it for ever.
+LOCK = "/run/phagescan-salt.lock"
+# Where Salt renders files, for milliseconds each. A run that was killed leaves the last one, secrets and all.
+RENDERED = (pathlib.Path("/tmp"), "__salt.tmp.*")  # noqa: S108
+RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
+
+
+def execute(
+    opts: dict[str, Any], data: dict[str, Any], func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+) -> None:
+    """Take the lock for what changes the host, and leave the call itself to the next executor; a preview needs none."""
+    if data["fun"] not in RUNS:
+        return
+    if not kwargs.get("test", opts.get("test")):
+        _lock(data["fun"])
+        _tidy()
+    kwargs["concurrent"] = True  # Salt's own check is not needed any more
+
+
+def _lock(fun: str) -> None:
+    """Hold the lock until this process ends, or raise who holds it."""
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 200, 0).decode().strip()
+        os.close(lock)
+        raise CommandExecutionError(f"{holder or 'another run'} is at work: wait for its end, then run this again") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{fun}, PID {os.getpid()}, since {time.strftime('%F %T')},\n".encode(), 0)
+
+
+def _tidy() -> None:
+    """Remove what is rendered and nobody's any more; a preview that is under way keeps its own."""
+    folder, names = RENDERED
+    for path in folder.glob(names):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_uid == os.getuid() and status.st_mtime < time.time() - 10:
+                path.unlink()

@@ -1,0 +1,67 @@
+"""Two runs at once: the second says who runs, and touches nothing."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from interrupting import Moment, Run, program
+from machine import CHECKOUT, Machine
+
+HIGHSTATE = f"cd {CHECKOUT} && salt-call --local state.highstate"
+HELD = "is at work: wait for its end, then run this again"
+
+
+def stopped(machine: Machine, command: str, moment: Moment) -> Run:
+    """A run that stands still in the middle."""
+    run = Run(machine, command)
+    assert run.wait(moment, "look")
+    machine.run(f"kill -STOP {run.pid}").ok()
+    return run
+
+
+def test_second_is_told_who_runs(machine: Machine) -> None:
+    """A highstate or bootstrap during a highstate ends at once with 1, and names the first and its time; others go on."""
+    run = stopped(machine, "salt-call --local state.highstate", Moment("Running state [services-asked]"))
+    try:
+        for command in (HIGHSTATE, f"cd {CHECKOUT} && salt-call --local state.apply nginx", f"{CHECKOUT}/bootstrap"):
+            told = machine.run(command)
+            assert told.code == 1, str(told)
+            assert re.search(rf"state.highstate, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), str(told)
+            assert len(told.stderr.strip().splitlines()) == 1
+        machine.highstate("test=True").ok()
+        machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.doctor").ok()
+        machine.canary().ok()
+    finally:
+        machine.run(f"kill -KILL {run.pid}")
+    machine.highstate().clean()
+
+
+def test_preview_is_in_nobodys_way(machine: Machine) -> None:
+    """A preview that is under way keeps no run from starting."""
+    run = stopped(machine, "salt-call --local state.highstate test=True", Moment("Running state [services-asked]"))
+    try:
+        machine.highstate().ok()
+    finally:
+        machine.run(f"kill -KILL {run.pid}")
+
+
+def test_two_bootstraps(machine: Machine) -> None:
+    """A bootstrap during another one, or a highstate, ends at once and names it."""
+    machine.run("rm /opt/phagescan-salt/installed").ok()
+    run = Run(machine, "./bootstrap")
+    try:
+        assert run.wait(Moment("pip installs Salt", 0, program("-m pip install --quiet")), "look")
+        told = machine.run(f"{CHECKOUT}/bootstrap")
+        assert told.code == 1
+        assert re.search(rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), str(told)
+    finally:
+        run.end()
+    machine.bootstrap().ok()
+
+
+def test_in_one_instant(machine: Machine) -> None:
+    """Of runs that start at the same time one runs, and the others are told."""
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: machine.run(HIGHSTATE), range(4)))
+    refused = [result for result in results if result.code]
+    assert len(refused) < 4
+    assert all(result.code == 1 and HELD in result.stderr for result in refused), "\n".join(map(str, refused))

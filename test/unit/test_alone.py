@@ -1,0 +1,81 @@
+"""One run at a time: who takes the lock, who needs none, and what the second is told."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+
+@pytest.fixture
+def alone(load: Callable[..., ModuleType], tmp_path: Path) -> Iterator[ModuleType]:
+    """The executor; what it holds is let go afterwards."""
+    module = load("_executors/alone")
+    module.LOCK = str(tmp_path / "lock")
+    module.RENDERED = (tmp_path, module.RENDERED[1])
+    opened: list[int] = []
+    real = os.open
+
+    def note(*arguments: Any) -> int:
+        opened.append(real(*arguments))
+        return opened[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.os, "open", note)
+        yield module
+    for lock in opened:
+        try:
+            os.close(lock)
+        except OSError:
+            pass
+
+
+def call(module: ModuleType, fun: str, **kwargs: Any) -> dict[str, Any]:
+    """What the next executor is given."""
+    assert module.execute({"test": False}, {"fun": fun}, print, [], kwargs) is None
+    return kwargs
+
+
+def test_second_is_told(alone: ModuleType) -> None:
+    """The first is named with its number and since when; only root may read, or hold, the lock."""
+    assert call(alone, "state.highstate") == {"concurrent": True}
+    assert os.stat(alone.LOCK).st_mode & 0o777 == 0o600
+    with pytest.raises(CommandExecutionError) as told:
+        call(alone, "state.apply", mods="nginx")
+    who = rf"state\.highstate, PID {os.getpid()}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d, is at work: wait for its end"
+    assert re.match(who, str(told.value))
+
+
+@pytest.mark.parametrize(
+    ("fun", "kwargs"),
+    [("state.highstate", {"test": True}), ("state.show_highstate", {}), ("phagescan.doctor", {}), ("test.ping", {})],
+)
+def test_nobody_waits_to_look(alone: ModuleType, fun: str, kwargs: dict[str, Any]) -> None:
+    """What changes nothing takes no lock; only what Salt would refuse is told not to ask."""
+    call(alone, "state.highstate")
+    given = call(alone, fun, **kwargs)
+    assert given == (kwargs | {"concurrent": True} if "test" in kwargs else kwargs)
+
+
+def test_programs_do_not_inherit_it(alone: ModuleType) -> None:
+    """The lock goes with its process: a service that the run starts does not keep it."""
+    call(alone, "state.highstate")
+    (lock,) = [int(name) for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == alone.LOCK]
+    assert not os.get_inheritable(lock)
+
+
+def test_rendered_files(alone: ModuleType, tmp_path: Path) -> None:
+    """What a killed run has rendered goes; what may be in use stays, and so does all else."""
+    names = {"__salt.tmp.old": 60, "__salt.tmp.new": 0, "other": 60}
+    for name, age in names.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    call(alone, "state.highstate", test=True)
+    assert (tmp_path / "__salt.tmp.old").exists()
+    call(alone, "state.highstate")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["__salt.tmp.new", "lock", "other"]
