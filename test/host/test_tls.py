@@ -25,12 +25,15 @@ HSTS = "max-age=31536000; includeSubDomains; preload"
 @pytest.fixture(scope="module")
 def secure(machine: Machine) -> Iterator[Machine]:
     """The host with a certificate of its own, and a broker that other hosts reach."""
-    foreseen = {change.identifier for change in machine.highstate(f"test=True {SELF_SIGNED}").ok().changed}
-    done = {change.identifier for change in machine.highstate(SELF_SIGNED).ok().changed}
-    assert "application-certificate" in done
-    assert done == foreseen
-    yield machine
-    machine.highstate().ok()
+    try:
+        foreseen = {change.identifier for change in machine.highstate(f"test=True {SELF_SIGNED}").ok().changed}
+        done = {change.identifier for change in machine.highstate(SELF_SIGNED).ok().changed}
+        assert "application-certificate" in done
+        assert done == foreseen
+        yield machine
+    finally:
+        machine.highstate().ok()
+        machine.run("rm -r /etc/phagescan/tls").ok()
 
 
 @pytest.fixture
