@@ -20,7 +20,13 @@ SYSTEMS = {
     "ubuntu2404": {"os": "Ubuntu", "osrelease": "24.04", "osmajorrelease": 24, "oscodename": "noble"},
 }
 INITS = {"systemd": "systemd", "none": "unknown"}
-ROLES = ("master", "worker", "both")
+# What pillar says of each.
+ROLES = {
+    "master": {"phagescan": {"roles": ["master"]}},
+    "worker": {"phagescan": {"roles": ["worker"]}},
+    "both": {},
+    "tls": {"phagescan": {"tls": {"self_signed": True}}, "rabbitmq": {"listen": "0.0.0.0"}},  # noqa: S104
+}
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
 CASES = list(product(SYSTEMS, INITS, ROLES))
 PASSWORDS = {
@@ -54,7 +60,6 @@ def render(folder: Path, system: str, init: str, role: str) -> Any:
     }
     folder.mkdir()
     (folder / "minion").write_text(yaml.safe_dump(config))
-    pillar = {} if role == "both" else {"phagescan": {"roles": [role]}}
     ran = subprocess.run(
         [
             Path(sys.executable).parent / "salt-call",
@@ -62,7 +67,7 @@ def render(folder: Path, system: str, init: str, role: str) -> Any:
             "--local",
             "--out=json",
             "state.show_highstate",
-            f"pillar={json.dumps(pillar)}",
+            f"pillar={json.dumps(ROLES[role])}",
         ],
         cwd=folder,
         capture_output=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -101,6 +102,8 @@ def test_made_once(state: Callable[..., ModuleType], files: tuple[str, str]) -> 
     names = ("scan", "scan.example", "localhost", "127.0.0.1", "192.0.2.7", "2001:db8::7", "2001:db8::8", "web.example")
     for name in (*names, "sub.example", "a.sub.example"):
         assert serve(files, name) == ""
+    made = x509.load_pem_x509_certificate(Path(files[0]).read_bytes())
+    assert made.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
     for name in ("other.example", "192.0.2.8", "a.web.example"):
         assert "mismatch" in serve(files, name) or "not valid for" in serve(files, name)
 
