@@ -112,6 +112,7 @@ BREAKS = {
         f"""echo "update django_celery_beat_periodictask set enabled = true where task = 'scaggr.heartbeat'" | {SQL}""",
         "beat",
         set(),
+        logged=False,
     ),
     "nobody takes results": Break(f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()),
     "disk full": Break(
