@@ -123,7 +123,7 @@ BREAKS = {
         logged=False,
     ),
     "engine broken": Break(
-        f"echo 'rule all {{ condition: true }}' >{RULE}; service celeryd restart",
+        f"echo 'rule everything {{ condition: true }}' >{RULE}; service celeryd restart",
         f"rm {RULE}; service celeryd restart",
         "engines",
         set(),
