@@ -112,6 +112,7 @@ BREAKS = {
         f"""echo "update django_celery_beat_periodictask set enabled = true where task = 'scaggr.heartbeat'" | {SQL}""",
         "beat",
         set(),
+        logged=False,
     ),
     "nobody takes results": Break(f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()),
     "disk full": Break(
@@ -122,7 +123,7 @@ BREAKS = {
         logged=False,
     ),
     "engine broken": Break(
-        f"echo 'rule all {{ condition: true }}' >{RULE}; service celeryd restart",
+        f"echo 'rule everything {{ condition: true }}' >{RULE}; service celeryd restart",
         f"rm {RULE}; service celeryd restart",
         "engines",
         set(),
