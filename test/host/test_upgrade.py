@@ -77,6 +77,6 @@ def test_upgrade(machine: Machine) -> None:
         machine.run(step.replace("apt-get", APT)).ok()
     assert "4.0" in machine.run("rabbitmqctl version").ok().stdout
     machine.canary().ok()
-    machine.run(f"test -e {PIN}").code != 0
+    assert machine.run(f"test -e {PIN}").code != 0
     machine.highstate().clean()
     assert "rabbitmq" not in machine.run("salt-call --local phagescan.doctor").ok().stdout
