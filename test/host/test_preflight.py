@@ -25,9 +25,11 @@ def listener(machine: Machine) -> Iterator[Callable[[str, int], str]]:
 
     def listen(service: str, port: int) -> str:
         machine.service(service, "stop").ok()
+        taken = f"ss -Hltn sport = :{port} | grep -q ."
+        wait_until(lambda: machine.run(taken).code, f"{service} has left {port}")
         command = f'setsid python3 -c "{LISTEN.format(port=port)}" >/dev/null 2>&1 & echo $!'
         started.append(machine.run(command).ok().stdout.strip())
-        wait_until(lambda: machine.run(f"ss -Hltn sport = :{port} | grep -q .").code == 0, f"something listens on {port}")
+        wait_until(lambda: machine.run(taken).code == 0, f"something listens on {port}")
         return started[-1]
 
     yield listen
@@ -105,6 +107,7 @@ def test_offline_and_bare(machine: Machine) -> None:
     machine.run(f"mv {program} /root/").ok()
     try:
         with away(machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\n'):
+            machine.run("touch /root/marker").ok()  # that was us
             assert_stopped(machine, "", "archive: http")
     finally:
         machine.run(f"mv /root/supervisord {program}").ok()
