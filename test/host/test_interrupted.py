@@ -46,7 +46,7 @@ echo neighbour-password | rabbitmqctl add_user neighbour
 rabbitmqctl -q set_permissions -p elsewhere neighbour '.*' '.*' '.*'
 su postgres -c "cd / && psql -XAqt -c \\"create role neighbour login password 'neighbour-password'\\" \
     -c 'create database neighbour owner neighbour'"
-su postgres -c "cd / && psql -XAqt -d neighbour -c 'create table kept as select generate_series(1, 1000) as number'"
+su postgres -c "cd / && psql -XAqt -d neighbour -c 'set role neighbour' -c 'create table kept as select generate_series(1, 1000) as number'"
 /opt/phagescan-venv/bin/python - <<PYTHON
 import kombu
 with kombu.Connection("amqp://neighbour:neighbour-password@127.0.0.1/elsewhere") as connection:
