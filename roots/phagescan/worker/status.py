@@ -43,7 +43,7 @@ def broker(conf: Mapping[str, Any]) -> str:
     return said
 
 
-def fetched(master_url: str, ca_certs: str) -> str:
+def fetched(master_url: str, ca_certs: str = "") -> str:
     """Ask the master for a sample without a right to it, which it refuses."""
     try:
         with contextlib.closing(received(master_url, "none", "", ca_certs, TIMEOUT)) as answer:
