@@ -29,6 +29,7 @@ ORDER = [
     "browser",
     "smoke",
     "secrets",
+    "encrypted",
     "remote",
     "ports",
     "coexist",
@@ -49,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which host this is about."""
     parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
     parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
+    parser.addoption("--long", action="store_true", help="the long form of suites that have one")
     parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
 
 
@@ -111,6 +113,12 @@ def machine(bare: Machine, preview: Highstate) -> Machine:
 def host(machine: Machine) -> Host:
     """The converged host, as testinfra sees it."""
     return testinfra.get_host(f"docker://{machine.container_name}")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether suites that have a long form run it."""
+    return request.config.getoption("--long")
 
 
 @pytest.fixture(scope="session")
