@@ -21,6 +21,8 @@ RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
 ROLES = ("master", "worker")
 CREDENTIALS = "pillar/credentials.sls"
 SELF_SIGNED = "/etc/phagescan/tls"
+# Of a file that holds nothing but ciphertext.
+ENCRYPTED = re.compile(r"#!gpg\|yaml\s+-----BEGIN PGP MESSAGE-----[\w\s+/=]+-----END PGP MESSAGE-----\s*")
 # Where the schema of each namespace stands.
 SCHEMAS = {
     "phagescan": "application",
@@ -251,10 +253,10 @@ def _source(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
 def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     """What is on this host already, is not ours, and would be in the way; and hosts that are not known here."""
     phagescan = pillar.get("phagescan", {})
-    for folder in __opts__["pillar_roots"]["base"]:
-        path = pathlib.Path(folder, "credentials.sls")
-        if path.exists() and path.stat().st_mode & 0o077:
-            yield str(path), f"others than its owner may read it; chmod 600 {path}", ()
+    credentials = [pathlib.Path(folder, "credentials.sls") for folder in __opts__["pillar_roots"]["base"]]
+    for path in [*credentials, pathlib.Path(__opts__["gpg_keydir"])]:
+        if path.exists() and path.stat().st_mode & 0o077 and not (path.is_file() and ENCRYPTED.fullmatch(path.read_text())):
+            yield str(path), f"others than its owner may read it; chmod go= {path}", ()
     yield from _emptied(phagescan)
     yield from _unknown_hosts(phagescan, ours)
     yield from _certificates(phagescan, ours)

@@ -33,6 +33,7 @@ ORDER = [
     "rotation",
     "hardening",
     "secrets",
+    "encrypted",
     "remote",
     "tls",
     "ports",
@@ -64,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which host this is about."""
     parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
     parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
+    parser.addoption("--long", action="store_true", help="the long form of suites that have one")
     parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
     parser.addoption("--long", action="store_true", help="the long form of suites that have one, and what is only long")
 

@@ -170,7 +170,7 @@ class Machine:
             hostname=self.name,
             detach=True,
             labels={"phagescan-test-run": self.run_label},
-            cap_add=["SYS_ADMIN"],
+            cap_add=["SYS_ADMIN", "SYS_PTRACE"],
             security_opt=["seccomp=unconfined"],
             cgroupns="private",
             tmpfs={"/run": "", "/tmp": "exec"},

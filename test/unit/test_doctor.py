@@ -470,6 +470,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     module.__opts__ = {
         "file_roots": {"base": [str(ROOT / name) for name in ("salt", "formulas", "roots")]},
         "pillar_roots": {"base": ["/nowhere"]},
+        "gpg_keydir": "/nowhere",
     }
     module.__utils__ = {
         **{f"schema.{name}": getattr(schema, name) for name in ("faults", "key", "nearest")},

@@ -21,6 +21,7 @@ PASSWORD_KEYS = [
 ]
 REMOVED = object()
 UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest")
+CIPHERTEXT = "-----BEGIN PGP MESSAGE-----\n\nAbC+/12=\n=WF55\n-----END PGP MESSAGE-----\n"
 
 
 def put(pillar: dict[str, Any], key: str, value: Any) -> None:
@@ -66,6 +67,7 @@ def phagescan(
             __opts__={
                 "pillar_roots": {"base": ["/srv/none", "/srv/pillar"]},
                 "file_roots": {"base": ["/srv/roots", "/srv/salt", "/srv/formulas"]},
+                "gpg_keydir": "/etc/salt/gpgkeys",
             },
         )
         for tree in ("salt", "formulas"):
@@ -198,14 +200,38 @@ def test_bind(phagescan: Callable[..., ModuleType]) -> None:
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o644, 0o620, 0o601])
 def test_mode_of_the_passwords(phagescan: Callable[..., ModuleType], tmp_path: Path, bits: int) -> None:
-    """credentials.sls is its owner's alone."""
-    path = tmp_path / "srv" / "pillar" / "credentials.sls"
+    """credentials.sls is its owner's alone, and so is the key to an encrypted one."""
+    path, keys = tmp_path / "srv" / "pillar" / "credentials.sls", tmp_path / "etc" / "salt" / "gpgkeys"
     path.parent.mkdir(parents=True)
     path.touch()
     path.chmod(0o600)
+    keys.mkdir(parents=True)
+    keys.chmod(0o700)
     assert phagescan().faults() == []
     path.chmod(bits)
-    assert phagescan().faults() == [f"{path}: others than its owner may read it; chmod 600 {path}"]
+    keys.chmod(bits)
+    assert phagescan().faults() == [f"{item}: others than its owner may read it; chmod go= {item}" for item in (path, keys)]
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        (f"#!gpg|yaml\n{CIPHERTEXT}", True),
+        (f"#!gpg|yaml\n\n{CIPHERTEXT}\n", True),
+        (f"#!yaml|gpg\nphagescan: {{secret_key: |\n{CIPHERTEXT}}}\n", False),
+        (f"#!gpg|yaml\nphagescan: {{secret_key: plain}}\n{CIPHERTEXT}", False),
+        (f"#!gpg|yaml\n{CIPHERTEXT}# plain\n", False),
+        (f"#!gpg|yaml\n{CIPHERTEXT.replace('AbC+/12=', 'a: b')}", False),
+        (CIPHERTEXT, False),
+    ],
+)
+def test_mode_of_ciphertext(phagescan: Callable[..., ModuleType], tmp_path: Path, text: str, public: bool) -> None:
+    """Others may read what holds nothing but ciphertext."""
+    path = tmp_path / "srv" / "pillar" / "credentials.sls"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    path.chmod(0o644)
+    assert (phagescan().faults() == []) is public
 
 
 def test_unreadable_pillar(phagescan: Callable[..., ModuleType]) -> None:

@@ -1,0 +1,71 @@
+"""Keeps what stands in pillar files out of Salt's log, whatever its level.
+
+Of a file that it cannot render, Salt logs the text around the error and the exception with the values it met; at debug
+also the whole template, and at the lowest level whatever it has rendered. In pillar all of that may be a password, so
+an error is told by its place and kind.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+
+from yaml import MarkedYAMLError
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
+
+# Logged of every template with an error. The error itself is told all the same; who asked for the template does that.
+TEMPLATE = ("Rendering exception occurred", "Exception:", "Out: %s", "TmplStr: %s", "TraceStr: %s")
+
+
+def setup_handlers() -> bool:
+    """Salt asks log handler modules for their handlers by this name; here it is filters, which see a record first."""
+    for name, keeps in (("salt.pillar", _told), ("salt.template", _is_public), ("salt.utils.templates", _is_brief)):
+        logging.getLogger(name).addFilter(keeps)
+    return False
+
+
+def _told(record: logging.LogRecord) -> bool:
+    """Tell of a pillar file that cannot be rendered on one line, without its text, and once."""
+    if record.exc_info and record.exc_info[1]:
+        what = str(record.msg).partition(",")[0]
+        record.msg, record.args, record.exc_info = f"{what}: {_reason(record.exc_info[1])}", (), None
+    return "Please see master log" not in record.getMessage()
+
+
+def _is_public(record: logging.LogRecord) -> bool:
+    """Whether a rendered file is none of pillar."""
+    path = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+    return not any(path.startswith(f"{root}/") for root in __opts__["pillar_roots"]["base"])
+
+
+def _is_brief(record: logging.LogRecord) -> bool:
+    return record.msg not in TEMPLATE
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    if text == "GPG unavailable":
+        return "it is encrypted, and there is no gpg; apt-get install gnupg"
+    if text.startswith("Could not decrypt cipher"):
+        why = re.search(r"decryption failed: ([\w ]+)", text)
+        return f"gpg cannot decrypt it: {why[1] if why else 'no valid message'}; its key belongs into {__opts__['gpg_keydir']}"
+    errors = list(_chain(error))
+    places = (_place(each) for each in errors)
+    place = next((place for place in places if place), "")
+    # What these say is libyaml's own words; others quote what they met.
+    syntax = next((each.problem for each in errors if isinstance(each, ScannerError | ParserError)), None)
+    return f"{place}{syntax or type(errors[-1]).__name__}; the line is not shown, it may hold a password"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those from which it came."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: "
+    line = getattr(error, "line_num", None) or getattr(error, "lineno", None)
+    return f"line {line}: " if line else ""
