@@ -92,6 +92,10 @@ class Run:
         """Kill it and all that it has started."""
         return self.wait(moment, "kill")
 
+    def join(self) -> None:
+        """Wait until it has come to its end by itself."""
+        wait_until(lambda: self.machine.run(f"test -e /proc/{self.pid}").code, "the run has ended", 3000)
+
     def end(self) -> None:
         """Kill it now, if it is still there."""
         self.wait(Moment("now", condition="true"), "kill")
