@@ -67,7 +67,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
     parser.addoption("--long", action="store_true", help="the long form of suites that have one")
     parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
-    parser.addoption("--long", action="store_true", help="the long form of suites that have one, and what is only long")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -30,8 +30,7 @@ FRESH = [
     ("kill", Moment("the tables are made", 0.5, program("manage.py migrate"))),
 ]
 
-# Much to do at once. The passwords in pillar are others each time, too (not the key, by which a scan that waits was signed),
-# and a file is new in the code.
+# Much to do at once. The passwords in pillar are others each time, too, and a file is new in the code.
 DRIFT = (
     "DEBIAN_FRONTEND=noninteractive apt-get -qq remove supervisor nginx",
     "rm -rf /opt/phagescan-venv/lib/python3*/site-packages/django /var/lib/phagescan/static",
@@ -199,7 +198,7 @@ class Converged:
         wait_until(lambda: self.queued() == 2, "the tasks of both engines are queued")
         self.treasures = self.look()
         text = self.machine.read(CREDENTIALS)
-        text = re.sub(r"'([0-9a-f]{24,48})'", lambda match: f"'{secrets.token_hex(len(match[1]) // 2)}'", text)
+        text = re.sub(r"'([0-9a-f]{24,})'", lambda match: f"'{secrets.token_hex(len(match[1]) // 2)}'", text)
         self.machine.put({CREDENTIALS: text.encode()}, mode=0o600)
         self.machine.put({CODE: f'"""{uuid4().hex}"""\n'.encode()})
         for command in DRIFT:
