@@ -10,9 +10,8 @@ import yaml
 
 from leaks import Plant
 from machine import CHECKOUT, CREDENTIALS, Machine
-from test_badpillar import assert_stopped, drifted
+from refusal import assert_stopped
 
-__all__ = ["drifted"]
 KEYS = "/etc/salt/gpgkeys"
 NO_KEY = f"'credentials' failed: gpg cannot decrypt it: No secret key; its key belongs into {KEYS}"
 PURGE = "DEBIAN_FRONTEND=noninteractive apt-get -qq purge --yes --autoremove gnupg"
