@@ -53,7 +53,7 @@ def stopped(service: str, named: str, unknown: set[str]) -> Break:
 
 
 def frozen(process: str, named: str, unknown: set[str]) -> Break:
-    """Processes that run and do nothing."""
+    """Processes that run and do nothing; a pattern that does not match the shell that has it in its command."""
     return Break(f"pkill -STOP {process}", f"pkill -CONT {process}", named, unknown)
 
 
@@ -91,14 +91,16 @@ BREAKS = {
     "nginx stopped": stopped("nginx", "web", {"static", "fetch"}),
     "nginx frozen": frozen("-x nginx", "web", {"static", "fetch"}),
     "gunicorn stopped": stopped("gunicorn", "web", {"fetch"}),
-    "gunicorn frozen": frozen("-f bin/gunicorn", "web", {"fetch"}),
+    "gunicorn frozen": frozen("-f bin/[g]unicorn", "web", {"fetch"}),
     "static files gone": Break(
         "mv /var/lib/phagescan/static/scaggr /root/scaggr", "mv /root/scaggr /var/lib/phagescan/static/", "static", set()
     ),
     **{f"{service} stopped": stopped(service, node, explained(node)) for service, node in NODES.items()},
-    **{f"{service} frozen": frozen(f"-f config={CONFIGS[service]}", node, explained(node)) for service, node in NODES.items()},
+    **{
+        f"{service} frozen": frozen(f"-f [c]onfig={CONFIGS[service]}", node, explained(node)) for service, node in NODES.items()
+    },
     "camera stopped": Break("supervisorctl stop celerycam", "supervisorctl start celerycam", "camera", set()),
-    "camera frozen": frozen("-f scaggr.camera", "camera", set()),
+    "camera frozen": frozen("-f [s]caggr.camera", "camera", set()),
     "beat has no lock": Break(
         f"""echo "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = {LOCK};
         select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &""",
