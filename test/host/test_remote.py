@@ -122,7 +122,7 @@ def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
 
 
 @pytest.fixture(scope="module")
-def secure(machine: Machine, worker: Machine) -> Api:
+def secure(machine: Machine, worker: Machine) -> Iterator[Api]:
     """The same with TLS: the master has a certificate of its own, which the worker is given."""
     machine.highstate(master(machine, tls={"self_signed": True})).ok()
     certificate = machine.read("/etc/phagescan/tls/certificate.pem")
@@ -133,7 +133,8 @@ def secure(machine: Machine, worker: Machine) -> Api:
     api = Api(machine)
     api.url = api.url.replace("http:", "https:")
     api.session.trust_env, api.session.verify = False, str(path)
-    return api
+    yield api
+    machine.run("rm -r /etc/phagescan/tls").ok()
 
 
 def test_verdicts_come_over_tls(machine: Machine, worker: Machine, secure: Api) -> None:
