@@ -117,6 +117,19 @@ def query(machine: Machine, statement: str) -> str:
     return machine.run(f'cd / && psql -XAtd phage -c "{statement}"', user="postgres").ok().stdout.strip()
 
 
+def outcomes(machine: Machine, mark: str) -> str:
+    """What became of the samples whose names begin so, once all are scanned: their verdicts, and how many have these."""
+    runs = f"scaggr_scanrun.name like '{mark}-%'"
+    unfinished = f"select count(*) from scaggr_scanrun where finished_at is null and {runs}"
+    wait_until(lambda: query(machine, unfinished) == "0", "all are scanned", 3000)
+    return query(
+        machine,
+        "select said, count(*) from (select string_agg(engine || ' ' || outcome || error, ', ' order by engine) as said"
+        f" from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id where {runs}"
+        " group by scaggr_scanrun.id) as runs group by said",
+    )
+
+
 def kill(machine: Machine, service: str, pidfile: str) -> None:
     """Kill a service's main process with SIGKILL, and see it come back: by systemd, or as an operator starts it."""
     if machine.spec.systemd:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 from machine import Machine, wait_until
-from scanning import Api, kill, query
+from scanning import Api, kill, outcomes, query
 
 UPLOADS = 1000
 # Service and its pid file, where systemd does not run. Each is killed twice.
@@ -39,12 +39,5 @@ def test_kills(machine: Machine) -> None:
     assert not list(victims)
     assert set(answers) == {202}
 
-    wait_until(lambda: query(machine, UNFINISHED) == "0", "all are scanned", 3000)
-    outcomes = query(
-        machine,
-        "select said, count(*) from (select string_agg(engine || ' ' || outcome, ', ' order by engine) as said"
-        " from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id"
-        f" where scaggr_scanrun.name like '{mark}-%' group by scaggr_scanrun.id) as runs group by said",
-    )
-    assert outcomes == f"fileinfo described, yara clean|{UPLOADS}"
+    assert outcomes(machine, mark) == f"fileinfo described, yara clean|{UPLOADS}"
     assert machine.canary().ok()

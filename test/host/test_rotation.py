@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from machine import CREDENTIALS, Highstate, Machine, wait_until
-from scanning import Api, query
+from scanning import Api, outcomes
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
 from test_smoke import sign_in
@@ -100,15 +100,7 @@ def assert_nothing_lost(machine: Machine, made: Load) -> None:
     assert Counter(made.pages) == {200: len(made.pages)}
     with (machine.output / "rotation.txt").open("a") as log:
         log.write(f"{len(made.uploads)} uploads, {2 * len(made.uploads)} scans, {len(made.pages)} pages\n")
-    open_runs = f"select count(*) from scaggr_scanrun where finished_at is null and name like '{made.mark}-%'"
-    wait_until(lambda: query(machine, open_runs) == "0", "all are scanned", 1500)
-    outcomes = query(
-        machine,
-        "select said, count(*) from (select string_agg(engine || ' ' || outcome || error, ', ' order by engine) as said"
-        " from scaggr_scanrun left join scaggr_verdict on run_id = scaggr_scanrun.id"
-        f" where scaggr_scanrun.name like '{made.mark}-%' group by scaggr_scanrun.id) as runs group by said",
-    )
-    assert outcomes == f"fileinfo described, yara clean|{len(made.uploads)}"
+    assert outcomes(machine, made.mark) == f"fileinfo described, yara clean|{len(made.uploads)}"
 
 
 @pytest.mark.parametrize("name", ["master", "worker", "database", "key"])
