@@ -155,8 +155,7 @@ def status() -> dict[str, dict[str, Any]]:
         parts = {"pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}}
     else:
         pillar = {name: _get(name) for name in SCHEMAS}
-        tls = __salt__["phagescan.tls"]() if "phagescan.tls" in __salt__ else {}
-        parts = __utils__["health.parts"](pillar, roles(), __salt__["django_site.python"], tls.get("certificate"))
+        parts = __utils__["health.parts"](pillar, roles(), __salt__["django_site.python"], tls().get("certificate"))
     if any(part["ok"] is False for part in parts.values()):
         __context__["retcode"] = 1
     return parts
