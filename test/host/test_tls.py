@@ -11,7 +11,7 @@ import amqp
 import pytest
 import requests
 
-from machine import ROOT, Machine
+from machine import ROOT, Machine, wait_until
 from scanning import EICAR, Api
 from test_ports import scan
 from test_smoke import sign_in
@@ -175,6 +175,7 @@ def test_scan(secure: Machine, certificate: str) -> None:
     api = Api(secure)
     api.url, api.session = api.url.replace("http:", "https:"), session(certificate)
     api.session.headers["Authorization"] = Api(secure).session.headers["Authorization"]
+    wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
     answer = api.upload(EICAR + b"tls")
     assert answer.json()["url"].startswith(f"https://{secure.address}/api/samples/")
     assert api.scan(EICAR + b"tls")["yara"]["infected"] is True
@@ -270,5 +271,7 @@ def test_off_again(secure: Machine) -> None:
             socket.create_connection((secure.address, port), 30)
     assert secure.run("ls -A /etc/nginx/tls /etc/rabbitmq/tls | grep pem").stdout == ""
     sign_in(secure, secure.secrets["admin"])[1].raise_for_status()
-    assert Api(secure).scan(EICAR + b"plain again")["yara"]["infected"] is True
+    api = Api(secure)
+    wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
+    assert api.scan(EICAR + b"plain again")["yara"]["infected"] is True
     secure.canary().ok()
