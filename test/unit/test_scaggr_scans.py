@@ -305,6 +305,11 @@ def test_nobody_fetches_without_a_signature(
     assert signed not in caplog.text
 
 
+def test_what_is_no_signature_does_not_reach_the_database(claimed: Claimed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claimed.scans.transaction, "atomic", None)
+    assert claimed.scans.claim("none", "a" * 32) == (403, None)
+
+
 def test_a_new_secret_key_leaves_no_worker_outside(claimed: Claimed, monkeypatch: pytest.MonkeyPatch) -> None:
     signed = claimed.scans.signature(claimed.verdict)
     monkeypatch.setattr(load(monkeypatch, "django.conf").settings, "SECRET_KEY", "another" * 10)

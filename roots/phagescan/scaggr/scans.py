@@ -209,14 +209,15 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
     again for the same delivery of its message is not one more that may have died of the sample.
     """
     verdict_id = as_uuid(signed.partition(":")[0])
+    if verdict_id is None:
+        return refuse_fetch()
     if not DELIVERY.fullmatch(delivery):
         delivery = ""
     with transaction.atomic():
-        run = verdict_id and lock_run(verdicts__id=verdict_id)
+        run = lock_run(verdicts__id=verdict_id)
         verdict = run and run.verdicts.get(id=verdict_id)
         if not verdict or not is_signed(verdict, signed):
-            logger.warning("fetch refused: the signature is of no verdict that is here")
-            return 403, None
+            return refuse_fetch()
         if verdict.outcome != Outcome.PENDING:
             return 204, None
         again = delivery != "" and delivery == verdict.delivery
@@ -233,6 +234,12 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
         if not again:
             run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)
     return 200, file
+
+
+def refuse_fetch() -> tuple[int, None]:
+    """Answer one whose signature is bad."""
+    logger.warning("fetch refused: the signature is of no verdict that is here")
+    return 403, None
 
 
 # What the engines answer.
