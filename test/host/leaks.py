@@ -110,8 +110,9 @@ class Plant:
         for name, number in json.loads(self.fetch(f"{SEEN}.json")).items():
             self.counts[name] += number
         self.counts["runs"] += 1
-        assert self.told(ran.stdout) == []
-        assert self.told(self.seen()) == []
+        for what, text in (("output", ran.stdout), ("processes", self.seen())):
+            lines = self.told(text)
+            assert not lines, f"{what} of {command}: {lines}"
         return ran
 
     def seen(self) -> str:

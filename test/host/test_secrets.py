@@ -61,8 +61,7 @@ def plant(machine: Machine, long: bool) -> Iterator[Plant]:
     """The host with secrets that are known; in the long form a fresh one, which has had them from the beginning."""
     host = machine
     if long:
-        host = Machine(machine.name, machine.run_label, keep=False)
-        host.container_name += "-secrets"
+        host = Machine(machine.name, machine.run_label, keep=False, beside="-secrets")
         host.start()
     try:
         if long:
@@ -104,10 +103,10 @@ def test_knows_base64(before: int) -> None:
     assert any(form in base64.b64encode(f"{'x' * before}{secret}:y".encode()).decode() for form in forms(secret))
 
 
-def test_sees(plant: Plant) -> None:
+def test_sees(converged: Plant) -> None:
     """Arguments and environment of the shortest-lived process are seen, and whatever init starts."""
-    plant.watch("/bin/true argument-in-passing && passing=environment /bin/true && service nginx restart").ok()
-    seen = plant.seen()
+    converged.watch("/bin/true argument-in-passing && passing=environment /bin/true && service nginx restart").ok()
+    seen = converged.seen()
     for line in ("argument-in-passing", "passing=environment", "/usr/sbin/nginx"):
         assert f"{line}\n" in seen
 
