@@ -108,9 +108,12 @@ def test_stored_once(machine: Machine, api: Api) -> None:
 def test_signatures_are_not_logged(machine: Machine, api: Api) -> None:
     """What a worker fetches a sample with stands in no log, neither the master's nor the worker's."""
     api.scan(b"fetched without a trace")
+    # As a worker on another host does, by way of the proxy.
+    planted = {"Authorization": "Signature planted"}
+    assert requests.get(f"http://{machine.address}/fetch/", headers=planted, timeout=30).status_code == 403
     logs = "/var/log/nginx /var/log/phagescan /var/log/phagescan-worker"
     assert machine.run(f"grep -r 'GET /fetch/ ' {logs}").code == 0
-    assert machine.run(f"journalctl --quiet 2>/dev/null | grep -r 'Signature\\|/fetch/[^ ]' - {logs}").stdout == ""
+    assert machine.run(f"journalctl --quiet 2>/dev/null | grep -r 'Signature\\|planted\\|/fetch/[^ ]' - {logs}").stdout == ""
 
 
 @pytest.mark.parametrize("how", ["raw", "zip"])
