@@ -58,6 +58,9 @@ ONLY = {
     "test_remote": "debian12",
     "test_broker": "debian13 debian13-plain",
     "test_upgrade": "debian12",
+    "test_rotation": "debian13 debian13-plain",
+    "test_secrets": "debian13 debian12",
+    "test_tls": "debian13 debian12",
 }
 
 
@@ -72,6 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """What a test may be marked with."""
     config.addinivalue_line("markers", "long: takes minutes; runs with --long")
+    config.addinivalue_line("markers", "once: is no matter of release or init; runs on debian13, and everywhere with --long")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -85,9 +89,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the suites in order, and leave out what takes long unless that is wanted."""
+    """Put the suites in order, and leave out what takes long, or is the same on another host, unless that is wanted."""
     if not config.getoption("--long"):
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        left_out = ["long"] if config.getoption("--test-host") == "debian13" else ["long", "once"]
+        items[:] = [item for item in items if not any(map(item.get_closest_marker, left_out))]
     items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
 
 

@@ -165,6 +165,7 @@ def one_each(machine: Machine) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.once
 def test_fresh_host(machine: Machine, long: bool) -> None:
     """A first run that was cut off, wherever, is completed by the next."""
     one_by_one(machine)
