@@ -275,7 +275,7 @@ class Machine:
         return Result(command, code, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace"))
 
     def read(self, path: str) -> str:
-        """A file's text. The engine loses what a short command says now and then, on a busy machine: no text is asked for again."""
+        """A file's text. On a busy machine the engine loses what a short command says now and then: it is asked again."""
         return next((text for _ in range(3) if (text := self.run(f"cat {path}").ok().stdout)), "")
 
     def bootstrap(self, arguments: str = "") -> Result:
