@@ -121,7 +121,7 @@ def preview(bare: Machine) -> Highstate:
     """What a preview of the bare host says; on a kept host, what it said then."""
     kept = bare.output / "preview.json"
     if bare.fresh:
-        bare.bootstrap("test=True").ok()
+        bare.bootstrap("test=True", kept="bootstrap-preview").ok()
         preview = bare.highstate("test=True")
         kept.write_text(json.dumps(asdict(preview)))
         return preview
@@ -132,7 +132,7 @@ def preview(bare: Machine) -> Highstate:
 @pytest.fixture(scope="session")
 def machine(bare: Machine, preview: Highstate) -> Machine:
     """The converged host."""
-    bare.bootstrap().ok()
+    bare.bootstrap(kept="bootstrap").ok()
     return bare
 
 

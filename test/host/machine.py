@@ -278,11 +278,11 @@ class Machine:
         """A file's text. On a busy machine the engine loses what a short command says now and then: it is asked again."""
         return next((text for _ in range(3) if (text := self.run(f"cat {path}").ok().stdout)), "")
 
-    def bootstrap(self, arguments: str = "") -> Result:
-        """Run ./bootstrap as a new user does, and keep what it said."""
+    def bootstrap(self, arguments: str = "", kept: str = "bootstrap-again") -> Result:
+        """Run ./bootstrap as a new user does, and keep what it said under this name."""
         sudo = "sudo " if self.spec.sudo else ""
         result = self.run(f"cd {CHECKOUT} && {sudo}./bootstrap {arguments}")
-        (self.output / f"bootstrap{'-preview' if 'test=True' in arguments else ''}.txt").write_text(str(result))
+        (self.output / f"{kept}.txt").write_text(str(result))
         return result
 
     def highstate(self, arguments: str = "", directory: str = CHECKOUT) -> Highstate:
