@@ -12,7 +12,8 @@ LOG = "/var/log/salt/phagescan"
 LOGGING = {f"{CHECKOUT}/roots/minion/minion.d/zz-log.conf": b"log_level_logfile: info\n"}
 # Waits until `condition` holds, and `seconds` more; then stops the run and all that descend from it, one generation
 # after the other, so that none gets away, and kills them. What an init script has put into the background is no
-# descendant any more. Prints what it killed; nothing where the run had ended before.
+# descendant any more. Prints what it killed; nothing where the run had ended before. `how` may be `look`, which does
+# nothing to the run, or `stop`, which only stops it.
 KILL = r"""
 pid=$1 condition=$2 seconds=$3 how=$4
 running() { [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"; }
@@ -34,10 +35,10 @@ while [ -n "$new" ]; do
         case " $tree " in *" $child "*) continue ;; esac
         case " $tree " in *" $2 "*) new="$new $child" names="$names $(cat /proc/$child/comm)" ;; esac
     done 2>/dev/null
-    [ -z "$new" ] || [ "$how" = look ] || kill -STOP $new 2>/dev/null
+    [ -z "$new" ] || [ "$how" != kill ] || kill -STOP $new 2>/dev/null
     tree="$tree$new"
 done
-[ "$how" = look ] || kill -KILL $tree 2>/dev/null
+[ "$how" != kill ] || kill -KILL $tree 2>/dev/null
 echo $names
 """
 

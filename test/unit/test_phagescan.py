@@ -432,9 +432,7 @@ def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int
     module.__utils__ = {name: module.__utils__[name] for name in UTILS} | {"health.parts": parts}
     assert module.status() == {"broker": part}
     assert module.__context__.get("retcode") == code
-    real = module.__salt__
-    module.__salt__ = {name: real[name] for name in ("pillar.get", "grains.get", "django_site.python")}
-    module.__salt__["phagescan.tls"] = lambda: {"certificate": "/etc/phagescan/tls/certificate.pem"}
+    module.tls = lambda: {"certificate": "/etc/phagescan/tls/certificate.pem"}
     module.status()
     assert asked == [
         ("avuser", ["master", "worker"], None),
