@@ -37,5 +37,6 @@ extend:
 {%- if state == 'daemon' and grains['init'] == 'systemd' %}
         - file: application-network
         - file: application-samples-writable
+        - file: application-samples   # made again, it is another directory than the one the service sees
 {%- endif %}
 {%- endfor %}

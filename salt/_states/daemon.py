@@ -134,8 +134,11 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
         return result
     if not __opts__["test"] and __utils__["freshness.watches_files_only"](__low__, __lowstate__):
         return result | {"comment": f"{name} has read its files since."}  # or else `running` would have seen it
-    to_be_written = (state["name"] for state in __running__.values() if state["changes"] and "name" in state)
-    verb = "reload" if kwargs.get("reload") and not any(_starts(name, path) for path in to_be_written) else "restart"
+    changed = {state["name"] for state in __running__.values() if state["changes"] and "name" in state}
+    # A directory that is made again is not the one that systemd has given to the service.
+    remade = changed.intersection(chunk["name"] for chunk in __lowstate__ if chunk["fun"] == "directory")
+    reload = kwargs.get("reload") and not remade and not any(_starts(name, path) for path in changed)
+    verb = "reload" if reload else "restart"
     options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together"))
     return _carry_out(result, {verb: "what it reads changed"}, *options)
 
