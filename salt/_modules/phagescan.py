@@ -187,10 +187,9 @@ def _preflight(pillar: dict[str, Any], ours: list[str], checkout: list[str], tho
 def _notes() -> list[str]:
     """What does not stop a run, and is to be known."""
     lines, master = list(__utils__["preflight.notes"]()), "master" in roles()
-    dpkg = __salt__["state.single"]("dpkg.configured", "apt", test=True, concurrent=True)
     # A broker that does not start keeps its package from being configured; that is a fault, and tells how to go on.
-    repairable = not (master and __salt__["rabbitmq_upgrade.stuck"]())
-    if repairable and isinstance(dpkg, dict) and any(state["changes"] for state in dpkg.values()):
+    stuck = master and __salt__["rabbitmq_upgrade.stuck"]()
+    if __utils__["dpkg.interrupted"]() and not stuck:
         lines.append("dpkg: a run was interrupted; the next highstate completes it")
     if master and __salt__["rabbitmq_upgrade.version"]() and __salt__["rabbitmq_upgrade.blocked"]():
         steps = ["service nginx stop  # until the last step no new file is taken", *__salt__["rabbitmq_upgrade.steps"]()]

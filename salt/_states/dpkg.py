@@ -1,15 +1,9 @@
 """States of what dpkg and its packages leave on a host."""
 
 import os
-import pathlib
-import re
 import subprocess
 from typing import Any
 
-UPDATES = "/var/lib/dpkg/updates"
-DATABASE = "/var/lib/dpkg/status"
-# What `dpkg --audit` calls half done (dpkg(1), package states), without a process.
-HALF = re.compile(rb"^Status: .* (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$", re.MULTILINE)
 COMPLETE = (
     ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"],
     [
@@ -26,8 +20,7 @@ COMPLETE = (
 def configured(name: str) -> dict[str, Any]:
     """No package is half installed, as a dpkg run that was killed leaves it; until then apt refuses everything."""
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "All packages are configured."}
-    # Entries that were not yet merged into dpkg's database are named by their number.
-    if not (os.path.isdir(UPDATES) and os.listdir(UPDATES)) and not HALF.search(pathlib.Path(DATABASE).read_bytes()):
+    if not __utils__["dpkg.interrupted"]():
         return result
     result["changes"] = {name: "an interrupted dpkg run to be completed"}
     if __opts__["test"]:

@@ -12,10 +12,11 @@ class Dpkg:
     """The state module on a host whose dpkg and apt-get say what they are told to."""
 
     def __init__(self, load: Callable[..., ModuleType], folder: Path, *, test: bool) -> None:
-        self.state = load("_states/dpkg", __opts__={"test": test})
-        self.state.UPDATES = str(folder / "updates")
+        util = load("_utils/dpkg")
+        self.state = load("_states/dpkg", __opts__={"test": test}, __utils__={"dpkg.interrupted": util.interrupted})
+        util.UPDATES = str(folder / "updates")
         self.database = folder / "status"
-        self.state.DATABASE = str(self.database)
+        util.DATABASE = str(self.database)
         self.database.write_text("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n")
         self.state._run = self.run
         self.did: list[str] = []
