@@ -5,7 +5,6 @@ import json
 import pathlib
 import re
 import socket
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -101,22 +100,13 @@ def logins(path: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def login(tried: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Try logins (kind and table, as `logins` has them) over the network, as the application does.
+def login(tried: list[tuple[str, dict[str, Any]]], user: str) -> list[str]:
+    """Try logins (kind and table, as `logins` has them) over the network, as the application does, and as its `user`.
 
     Returns what the servers said against each: `refused: ...`, another trouble, or "" where it was let in.
     """
-    done = subprocess.run(
-        [f"{_get('phagescan:virtualenv')}/bin/python", "-m", "scaggr.login"],
-        cwd=_get("phagescan:root"),
-        user="nobody",
-        group="nogroup",
-        extra_groups=[],
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        input=json.dumps(tried),
-        capture_output=True,
-        text=True,
-    )
+    site = __utils__["health.site"](_get("phagescan"))
+    done = __salt__["django_site.python"](site, "-m", "scaggr.login", user=user, stdin=json.dumps(tried))
     if done.returncode:
         raise CommandExecutionError(f"python -m scaggr.login: {' '.join(done.stderr.split())[-500:]}")
     return json.loads(done.stdout)

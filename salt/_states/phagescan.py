@@ -18,11 +18,11 @@ def noted(name: str) -> dict[str, Any]:
     return {"name": name, "result": True, "changes": {}, "comment": "They are remembered."}
 
 
-def rotated(name: str) -> dict[str, Any]:
+def rotated(name: str, user: str) -> dict[str, Any]:
     """A password that this run has changed in settings file `name` lets in, and the one before no longer does.
 
-    Nothing is changed by it, so a preview has nothing to say. A server that does not answer proves nothing, and is not
-    this state's to complain of.
+    They are tried as `user`, who may read the file. Nothing is changed by it, so a preview has nothing to say. A server
+    that does not answer proves nothing, and is not this state's to complain of.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "No password was changed."}
     before, after = __context__.pop(NOTED.format(name), {}), __salt__["phagescan.logins"](name)
@@ -37,7 +37,7 @@ def rotated(name: str) -> dict[str, Any]:
         (kind, table) for kind in changed for table in (after[kind], {**after[kind], "password": before[kind]["password"]})
     ]
     try:
-        said = __salt__["phagescan.login"](tried)
+        said = __salt__["phagescan.login"](tried, user)
     except CommandExecutionError as error:
         return result | {"result": False, "comment": str(error)}
     lines, good = [], True

@@ -109,6 +109,7 @@ application-config:
 application-logins-rotated:
   phagescan.rotated:
     - name: /etc/phagescan/master.toml
+    - user: {{ phagescan.user }}
     - require:
       - source_tree: application-code
       - file: application-config

@@ -47,6 +47,7 @@ application-worker-config:
 application-worker-logins-rotated:
   phagescan.rotated:
     - name: /etc/phagescan/worker.toml
+    - user: {{ phagescan.worker.user }}
     - require:
       - source_tree: application-code
       - file: application-worker-config

@@ -20,7 +20,8 @@ def rotate(load: Callable[..., ModuleType]) -> Callable[..., tuple[dict[str, Any
     def run(before: dict[str, Any], after: dict[str, Any], said: list[str], *, test: bool = False) -> Any:
         settings, tried = [before, after], []
 
-        def login(logins: list[Any]) -> list[str]:
+        def login(logins: list[Any], user: str) -> list[str]:
+            assert user == "reader"
             tried.extend(logins)
             return said
 
@@ -31,7 +32,7 @@ def rotate(load: Callable[..., ModuleType]) -> Callable[..., tuple[dict[str, Any
             __opts__={"test": test},
         )
         module.noted(FILE)
-        return module.rotated(FILE), tried
+        return module.rotated(FILE, "reader"), tried
 
     return run
 
