@@ -30,6 +30,7 @@ extend:
         - django_site: application-migrations
         - file: application-celeryd
         - file: application-logs
+        - file: application-samples
       - watch:
         - source_tree: application-code
         - file: application-config
@@ -37,6 +38,5 @@ extend:
 {%- if state == 'daemon' and grains['init'] == 'systemd' %}
         - file: application-network
         - file: application-samples-writable
-        - file: application-samples   # made again, it is another directory than the one the service sees
 {%- endif %}
 {%- endfor %}

@@ -7,6 +7,8 @@ with its process, however that ends; no program that the run starts inherits it.
 
 import contextlib
 import fcntl
+import glob
+import itertools
 import os
 import pathlib
 import time
@@ -17,8 +19,9 @@ from salt.exceptions import CommandExecutionError
 
 # ./bootstrap takes the same one while it installs. In a directory that is root's: others could hold it for ever.
 LOCK = "/run/phagescan-salt.lock"
-# Where Salt renders files, for milliseconds each. A run that was killed leaves the last one, secrets and all.
-RENDERED = (pathlib.Path("/tmp"), "__salt.tmp.*")  # noqa: S108
+# What Salt writes before it is moved to its place, for milliseconds each. A run that was killed leaves the last one:
+# secrets and all, or a rule for logrotate that stands twice.
+LEFT = ("/tmp/__salt.tmp.*", "/etc/phagescan/*.toml????????", "/etc/logrotate.d/phagescan????????")  # noqa: S108
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
 
 
@@ -48,9 +51,8 @@ def _lock(fun: str) -> None:
 
 
 def _tidy() -> None:
-    """Remove what is rendered and nobody's any more; a preview that is under way keeps its own."""
-    folder, names = RENDERED
-    for path in folder.glob(names):
+    """Remove what was left and is nobody's any more; a preview that is under way keeps its own."""
+    for path in map(pathlib.Path, itertools.chain(*map(glob.iglob, LEFT))):
         with contextlib.suppress(FileNotFoundError):
             status = path.lstat()
             if status.st_uid == os.getuid() and status.st_mtime < time.time() - 10:

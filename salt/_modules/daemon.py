@@ -22,6 +22,8 @@ PROPERTIES = (
     "NeedDaemonReload",
     "InactiveExitTimestampMonotonic",
     "NRestarts",
+    "MainPID",
+    "ReadWritePaths",
 )
 
 
@@ -122,8 +124,24 @@ def _systemd(names: list[str], asked: subprocess.Popen[str]) -> dict[str, dict[s
             "failures": int(values.get("NRestarts") or 0),
             "notifies": values.get("Type") in ("notify", "notify-reload"),
             "since": offset + int(values["InactiveExitTimestampMonotonic"] or 0) / 1e6,
+            "shut_out": _shut_out(values.get("MainPID"), values.get("ReadWritePaths", "").split()),
         }
     return found
+
+
+def _shut_out(pid: str | None, paths: list[str]) -> str:
+    """The first of the paths that a unit lets its service write, and that it cannot: made again, it is another directory."""
+    for path in paths:
+        optional, path = path.startswith("-"), path.lstrip("-+")
+        try:
+            if os.statvfs(f"/proc/{pid}/root{path}").f_flag & os.ST_RDONLY:
+                return path
+        except FileNotFoundError:
+            if not optional and os.path.isdir(f"/proc/{pid}"):
+                return path
+        except OSError:  # not ours to see, in a container of few rights
+            continue
+    return ""
 
 
 def _act_lsb(verb: str, name: str, pidfile: str | None) -> None:

@@ -35,6 +35,8 @@ def running(
         verbs["unmask"] = "it was masked"
     if not now["running"]:
         verbs["start"] = "it was stopped"
+    elif now.get("shut_out"):
+        verbs["restart"] = f"it cannot write {now['shut_out']}, which is not what it was"
     elif newest > now["since"]:
         started, starter = __utils__["freshness.newest_watched"](__low__, __lowstate__, partial(_starts, name))
         if started > now["since"]:
@@ -135,9 +137,7 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
     if not __opts__["test"] and __utils__["freshness.watches_files_only"](__low__, __lowstate__):
         return result | {"comment": f"{name} has read its files since."}  # or else `running` would have seen it
     changed = {state["name"] for state in __running__.values() if state["changes"] and "name" in state}
-    # A directory that is made again is not the one that systemd has given to the service.
-    remade = changed.intersection(chunk["name"] for chunk in __lowstate__ if chunk["fun"] == "directory")
-    reload = kwargs.get("reload") and not remade and not any(_starts(name, path) for path in changed)
+    reload = kwargs.get("reload") and not any(_starts(name, path) for path in changed)
     verb = "reload" if reload else "restart"
     options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together"))
     return _carry_out(result, {verb: "what it reads changed"}, *options)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from machine import Highstate, Machine, wait_until
+from scanning import Api
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
 from test_smoke import sign_in
@@ -361,3 +362,14 @@ def test_extension_is_made_again(machine: Machine) -> None:
     machine.run(
         PSQL.format("-d drifting -c 'drop extension hstore'") + " && " + PSQL.format("-c 'drop database drifting'")
     ).ok()
+
+
+def test_folders_made_again(machine: Machine) -> None:
+    """A unit keeps the folders that it was given: a service whose folder is another one since is restarted, later as well."""
+    folders = "/var/log/phagescan /var/log/phagescan-worker /var/lib/phagescan/samples"
+    machine.run(f"for was in {folders}; do cp -a $was $was.new && rm -r $was && mv $was.new $was; done").ok()
+    text = machine.highstate().ok().text()
+    for service in ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd"):
+        assert (f"{service}: restart (it cannot write /var/" in text) == machine.spec.systemd, text
+    assert Api(machine).upload(b"Into the new folder.").status_code == 202
+    machine.highstate().clean()

@@ -17,7 +17,7 @@ def alone(load: Callable[..., ModuleType], tmp_path: Path) -> Iterator[ModuleTyp
     """The executor; what it holds is let go afterwards."""
     module = load("_executors/alone")
     module.LOCK = str(tmp_path / "lock")
-    module.RENDERED = (tmp_path, module.RENDERED[1])
+    module.LEFT = [f"{tmp_path}/{os.path.basename(names)}" for names in module.LEFT]
     opened: list[int] = []
     real = os.open
 
@@ -69,13 +69,15 @@ def test_programs_do_not_inherit_it(alone: ModuleType) -> None:
     assert not os.get_inheritable(lock)
 
 
-def test_rendered_files(alone: ModuleType, tmp_path: Path) -> None:
-    """What a killed run has rendered goes; what may be in use stays, and so does all else."""
-    names = {"__salt.tmp.old": 60, "__salt.tmp.new": 0, "other": 60}
+def test_leftovers(alone: ModuleType, tmp_path: Path) -> None:
+    """What a killed run has rendered, or not moved to its place, goes; what may be in use stays, and so does all else."""
+    gone = ["__salt.tmp.old", "master.tomlx1y2_3z4", "worker.tomlx1y2_3z4", "phagescanx1y2_3z4"]
+    kept = ["other", "master.toml", "worker.toml", "phagescan", "phagescan.dpkg-new"]
+    names = dict.fromkeys(gone + kept, 60) | {"__salt.tmp.new": 0}
     for name, age in names.items():
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     call(alone, "state.highstate", test=True)
-    assert (tmp_path / "__salt.tmp.old").exists()
+    assert all((tmp_path / name).exists() for name in names)
     call(alone, "state.highstate")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["__salt.tmp.new", "lock", "other"]
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "__salt.tmp.new", "lock"}

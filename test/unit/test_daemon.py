@@ -22,6 +22,8 @@ UnitFileState=enabled
 InactiveExitTimestampMonotonic=5000000
 NeedDaemonReload=yes
 NRestarts=3
+MainPID=0
+ReadWritePaths=/run
 
 Id=timer.timer
 LoadState=loaded
@@ -82,7 +84,7 @@ def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
     since = found["web"].pop("since")
     assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
     web = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": True, "failures": 3}
-    assert found["web"] == web | {"notifies": False}
+    assert found["web"] == web | {"notifies": False, "shut_out": ""}
     timer = {"exists": True, "running": False, "enabled": False, "masked": False, "changed": False, "failures": 0}
     assert found["timer.timer"].items() >= timer.items()
     assert found["none"].items() >= {"exists": False, "running": False, "enabled": False, "changed": True}.items()
@@ -115,6 +117,31 @@ def test_systemd_states(
     lines = [f"{key}={value}" if line.startswith(key) else line for line in SHOWN.split("\n\n")[0].splitlines()]
     shows("\n".join(lines))
     assert daemon.status({"web": None})["web"][field] is expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ("", ""),
+        ("{rw}", ""),
+        ("{rw} {ro}", "{ro}"),
+        ("+{ro}", "{ro}"),
+        ("{rw}/gone", "{rw}/gone"),
+        ("-{rw}/gone", ""),
+        ("-{ro} {rw}/gone", "{ro}"),
+    ],
+)
+def test_shut_out(daemon: ModuleType, shows: Callable[..., None], tmp_path: Path, paths: str, expected: str) -> None:
+    """A running service that cannot write, where its unit lets it, is known by the path; a stopped one has none."""
+    names = {"rw": str(tmp_path), "ro": "/sys"}  # a file system for reading only, as a unit's other directories are
+    command = ["unshare", "--mount", "sh", "-c", "mount -o remount,bind,ro /sys; echo; exec sleep 600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as inside:
+        assert inside.stdout.read(1)
+        for pid, path in ((inside.pid, expected), (0, "")):
+            text = SHOWN.split("\n\n")[0].replace("MainPID=0", f"MainPID={pid}")
+            shows(text.replace("ReadWritePaths=/run", f"ReadWritePaths={paths.format(**names)}"))
+            assert daemon.status({"web": None})["web"]["shut_out"] == path.format(**names)
+        inside.kill()
 
 
 def test_systemd_was_asked(daemon: ModuleType, shows: Callable[..., None]) -> None:
@@ -594,6 +621,15 @@ def test_together_in_a_preview(host: Callable[..., Host]) -> None:
     result = web.state.running("web", pidfile="/run/web.pid", together=True)
     assert (result["result"], result["changes"]) == (None, {"web start": "it was stopped"})
     assert (web.state.settled("all")["result"], web.did) == (True, [])
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_shut_out_of_a_directory(host: Callable[..., Host], reload: bool) -> None:
+    """A service that cannot write what it should is restarted, as a reload would leave it so; whatever else changed."""
+    web = host(shut_out="/var/log/web", since=499.0)
+    result = web.state.running("web", pidfile="/run/web.pid", reload=reload)
+    assert result["changes"] == {"web restart": "it cannot write /var/log/web, which is not what it was"}
+    assert web.did == ["restart web"]
 
 
 def test_together_after_a_failing_check(host: Callable[..., Host]) -> None:

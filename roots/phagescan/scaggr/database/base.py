@@ -1,11 +1,12 @@
 """The backend `scaggr.database`. Django looks for this module by this name."""
 
+import contextlib
 import time
 from typing import Any
 
 from django.db.backends.postgresql import base
 
-from scaggr.conf import load
+from scaggr.conf import ConfError, load
 
 PATIENCE = 5.0
 """Seconds from the password's change in the database to that in master.toml: both are of one highstate."""
@@ -26,5 +27,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 if "authentication failed" not in str(error) or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE)
-            login = load("master")["database"]
-            conn_params = {**conn_params, "user": login["user"], "password": login["password"]}
+            with contextlib.suppress(ConfError):  # in the instant in which it is replaced it is not readable
+                login = load("master")["database"]
+                conn_params = {**conn_params, "user": login["user"], "password": login["password"]}
