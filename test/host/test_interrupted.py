@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from interrupting import LOGGING, OUTPUT, Moment, Run, program, spread
+from interrupting import LOGGING, Moment, Run, program, spread
 from machine import CHECKOUT, CREDENTIALS, PREFIX, Machine, wait_until
 from scanning import Api, query
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
+from test_secrets import HOLDERS
 from test_smoke import sign_in
 
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
@@ -36,6 +37,8 @@ DRIFT = (
     "rm -rf /opt/phagescan-venv/lib/python3*/site-packages/django /var/lib/phagescan/static",
     "rm /etc/gunicorn/gunicorn.conf.py /opt/phagescan/masterceleryconfig.py",
     "rabbitmqctl -q clear_permissions -p phage phagemasteruser",
+    # What a run leaves that is killed in the instant in which it replaces this one.
+    f"cd /etc/phagescan && cp {CREDENTIALS} master.tomlx1y2_3z4 && touch -d '1 minute ago' master.tomlx1y2_3z4",
 )
 CODE = f"{CHECKOUT}/roots/phagescan/scaggr/interrupted.py"
 
@@ -77,9 +80,10 @@ ROWS = {
 
 
 def report(machine: Machine, kind: str, moment: Moment, ran: str) -> None:
-    """Note what was cut off when."""
+    """Note what was cut off when; a run that had ended before its moment proves nothing."""
     with (machine.output / "kills.txt").open("a") as file:
         file.write(f"{kind}: {moment}: {ran or 'had ended before'}\n")
+    assert ran, f"{moment}: the run had ended before"
 
 
 def cut_off(machine: Machine, command: str, how: str, moment: Moment) -> str:
@@ -92,6 +96,13 @@ def kinds(kills: int, cuts: int) -> list[str]:
     """Kills, with the power cuts spread among them."""
     every = (kills + cuts) // max(cuts, 1)
     return ["power" if number % every == every // 2 else "kill" for number in range(kills + cuts)]
+
+
+def assert_secrets_in_place(machine: Machine) -> None:
+    """The credentials stand in the files that hold them, and no run has left them elsewhere."""
+    values = f"sed -n \"s/.*'\\([0-9a-f]\\{{24,\\}}\\)'.*/\\1/p\" {CREDENTIALS}"
+    found = machine.run(f"{values} | grep -rlsF -f - /etc /opt /root /run /srv /tmp /var")
+    assert sorted(found.stdout.split()) == sorted(HOLDERS)
 
 
 # A fresh host
@@ -118,6 +129,7 @@ def complete(fresh: Machine) -> None:
     assert not made or fresh.read(CREDENTIALS) == made
     fresh.highstate().clean()
     assert fresh.run("ls /var/lib/postgresql/*.making").code != 0
+    assert_secrets_in_place(fresh)
 
 
 def one_by_one(machine: Machine) -> None:
@@ -128,7 +140,6 @@ def one_by_one(machine: Machine) -> None:
         for how, moment in FRESH:
             ran = cut_off(fresh, "./bootstrap", how, moment)
             report(machine, f"fresh, {how}", moment, ran)
-            assert ran, f"{moment}: the run had ended before\n{fresh.run(f'tail -n 60 {OUTPUT}').stdout}"
         complete(fresh)
     finally:
         fresh.end()
@@ -229,6 +240,7 @@ class Converged:
         there = self.look()
         lost = {what: things - there[what] for what, things in self.treasures.items() if things - there[what]}
         assert not lost
+        assert_secrets_in_place(self.machine)
         for digest in self.digests[-2:]:
             assert len(self.api.finished(digest)["verdicts"]) == 2
         machine = self.machine
