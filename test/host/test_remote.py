@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -119,6 +120,20 @@ def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
     machine.service("rabbitmq-server", "restart").ok()
     machine.service("gunicorn", "restart").ok()
     assert Api(machine).scan(b"after the master was away")["yara"]["infected"] is False
+
+
+def test_new_password(machine: Machine, worker: Machine) -> None:
+    """A new password goes to the master first: the worker goes on scanning, until it has it, too; the old one is of no use."""
+    old, new = machine.secrets["worker"], uuid4().hex
+    for host in (machine, worker):
+        host.put({CREDENTIALS: host.read(CREDENTIALS).replace(old, new).encode()}, mode=0o600)
+    machine.highstate(master(machine)).ok()
+    assert Api(machine).scan(b"with the old password")["yara"]["infected"] is False
+    done = worker.highstate(settings(machine)).ok()
+    proofs = [str(state["comment"]) for key, state in done.states.items() if key.endswith("_|-rotated")]
+    assert any("the new password lets in, the old one is refused" in proof for proof in proofs), proofs
+    assert Api(machine).scan(b"with the new password")["yara"]["infected"] is False
+    worker.highstate(settings(machine)).clean()
 
 
 @pytest.fixture(scope="module")
