@@ -18,9 +18,12 @@ COMPLETE = (
 
 
 def configured(name: str) -> dict[str, Any]:
-    """No package is half installed, as a dpkg run that was killed leaves it; until then apt refuses everything."""
+    """No package is half installed, as a dpkg run that was killed leaves it; until then apt refuses everything.
+
+    Another's run that is at work is waited for, as apt does.
+    """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "All packages are configured."}
-    if not __utils__["dpkg.interrupted"]():
+    if not __utils__["dpkg.unfinished"]():
         return result
     result["changes"] = {name: "an interrupted dpkg run to be completed"}
     if __opts__["test"]:

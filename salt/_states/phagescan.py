@@ -22,7 +22,7 @@ def rotated(name: str, user: str) -> dict[str, Any]:
     """A password that this run has changed in settings file `name` lets in, and the one before no longer does.
 
     They are tried as `user`, who may read the file. Nothing is changed by it, so a preview has nothing to say. A server
-    that does not answer proves nothing, and is not this state's to complain of.
+    that answers neither yes nor no proves nothing, and is not this state's to complain of.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": "No password was changed."}
     before, after = __context__.pop(NOTED.format(name), {}), __salt__["phagescan.logins"](name)
@@ -51,6 +51,8 @@ def rotated(name: str, user: str) -> dict[str, Any]:
             lines.append(f"{login}: the old password still lets in; see who else changes it, then run this again")
         elif new:
             lines.append(f"{login}: not proved, {new}")
+        elif not old.startswith("refused"):
+            lines.append(f"{login}: the new password lets in; not proved that the old one does not, {old}")
         else:
             lines.append(f"{login}: the new password lets in, the old one is {old}")
     return result | {"result": good, "comment": "; ".join(lines)}

@@ -21,6 +21,8 @@ def present(name: str) -> dict[str, Any]:
     making = DATA / f"{name.replace('/', '-')}.making"  # there until the cluster is whole
     # The server writes its options down at each start: one that was ever started is never made anew.
     half = making.exists() and not (DATA / name / "postmaster.opts").exists()
+    if not half and not __opts__["test"]:
+        making.unlink(missing_ok=True)  # a killed run's; what is made here next is not half a cluster
     if (SETTINGS / name / "postgresql.conf").exists() and not half:
         return result
     result["changes"] = {name: "made anew, after an interruption" if half else "made"}

@@ -1,18 +1,38 @@
 """What dpkg's database tells of a run that was cut off, without a process."""
 
+import fcntl
 import os
 import pathlib
 import re
 
 UPDATES = "/var/lib/dpkg/updates"
 DATABASE = "/var/lib/dpkg/status"
+# apt holds the first as long as it works, dpkg both.
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
 # What `dpkg --audit` calls half done (dpkg(1), package states).
 HALF = re.compile(rb"^Status: .* (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$", re.MULTILINE)
 
 
 def interrupted() -> bool:
-    """Whether a dpkg run is to be completed; until then apt refuses everything."""
+    """Whether a dpkg run was cut off and is to be completed: nobody is at work who will."""
+    return unfinished() and all(map(_free, LOCKS))
+
+
+def unfinished() -> bool:
+    """Whether a dpkg run is to be completed, be it by who is at work; until then apt refuses everything."""
     # Entries that were not yet merged into dpkg's database are named by their number.
     if os.path.isdir(UPDATES) and os.listdir(UPDATES):
         return True
     return HALF.search(pathlib.Path(DATABASE).read_bytes()) is not None
+
+
+def _free(path: str) -> bool:
+    """Whether nobody holds a lock."""
+    try:
+        with open(path, "r+b") as file:  # which gives it back at once, and makes none where there is none
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -31,6 +31,8 @@ COMMAND_TIMEOUT = 30.0
 LEAST = 2**30
 # The highstate makes a certificate of its own anew earlier than that.
 LEAST_DAYS = 14
+# Formula rabbitmq's, where there is AMQPS: not on a broker that was here first.
+AMQPS = "/etc/rabbitmq/conf.d/60-tls.conf"
 # What runs in development mode, too.
 DEVELOPMENT = {"application", "worker", "broker", "broker-worker", "database", "static", "disk", "certificate"}
 JOURNAL_LINES, FILE_LINES, LINE_LENGTH = 2, 3, 300
@@ -43,7 +45,7 @@ def parts(pillar: dict[str, Any], roles: list[str], python: Callable[..., Any], 
     scanner = next((node for node, worker in ours.items() if worker.get("role") == "worker"), "")
     of_worker = ("broker-worker", scanner, "engines", "fetch")
     of_master = ("broker", "database", *ours, "camera", "beat", "queues", "engines")
-    found = {"disk": disk(folders(phagescan, roles))}
+    found, shown = {"disk": disk(folders(phagescan, roles))}, {}
     with ThreadPoolExecutor() as pool:
         asked = []
         if scanner:
@@ -52,12 +54,16 @@ def parts(pillar: dict[str, Any], roles: list[str], python: Callable[..., Any], 
         if "master" in roles:
             every = ["--frequency", frequency(pillar["supervisord"]), "--", *(ours if production else ())]
             asked.append(pool.submit(answer, "application", of_master, python, site(phagescan), "manage.py", "status", *every))
-            found |= website(pillar["nginx"]["sites"]["phagescan"], urlsplit(phagescan["worker"]["master_url"]).hostname)
+            page = pillar["nginx"]["sites"]["phagescan"]
+            if certificate:
+                shown = {other: (place[1], pool.submit(presented, *place)) for other, place in secured(page).items()}
+            found |= website(page, urlsplit(phagescan["worker"]["master_url"]).hostname)
         for future in asked:
             # What both have looked at is as the master says, if it knows.
             found |= {name: new for name, new in future.result().items() if new["ok"] is not None or name not in found}
     if certificate:
-        found["certificate"] = validity(certificate)
+        served = {other: (port, peer.result()) for other, (port, peer) in shown.items()}
+        found["certificate"] = validity(certificate, served, found)
     excuse(found, "broker-worker", "broker")
     excuse(found, "fetch", "web")
     if not production:
@@ -139,16 +145,13 @@ def answer(
 
 def website(site: dict[str, Any], host: str) -> dict[str, Part]:
     """A static file by nginx, and a page that goes through it to the application."""
-    listen = str(site["listen"]).split()[0]
-    address, _, port = listen.rpartition(":")
-    address = address.strip("[]").replace("*", "")
-    address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+    address, port = near(site["listen"])
     host = next((name for name in site["server_name"].split() if re.fullmatch(r"[A-Za-z0-9.-]+", name)), host)
     place = f"{address}:{port}"
 
     try:
         path = next(iter(site["static"]), "/static/") + "scaggr/icon.svg"
-        status, _ = get(address, int(port), host, path)
+        status, _ = get(address, port, host, path)
         static = (
             part(f"nginx serves {path}", ok=True) if status == 200 else part(f"{path}: status {status}", ok=False, of="nginx")
         )
@@ -157,7 +160,7 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         return {"web": part(why, ok=False, of="nginx"), "static": part("not known: nginx does not answer")}
 
     try:
-        status, body = get(address, int(port), host, "/login/")
+        status, body = get(address, port, host, "/login/")
         if status in (502, 503, 504):
             why = f"gunicorn does not answer, and nginx says {status}"
         elif status != 200:
@@ -172,13 +175,17 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
     return {"web": web, "static": static}
 
 
+def near(listen: Any) -> tuple[str, int]:
+    """Where this host reaches what listens there."""
+    address, _, port = str(listen).split()[0].rpartition(":")
+    address = address.strip("[]").replace("*", "")
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), int(port)  # noqa: S104
+
+
 def get(address: str, port: int, host: str, path: str, secure: bool = False) -> tuple[int, bytes]:
     """Status and body of a page, by way of the redirect to HTTPS where there is one."""
     if secure:
-        context = ssl.create_default_context()
-        # It is asked for by address; the certificate is a part by itself.
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(address, port, timeout=HTTP_TIMEOUT, context=context)
+        connection = http.client.HTTPSConnection(address, port, timeout=HTTP_TIMEOUT, context=unverified())
     else:
         connection = http.client.HTTPConnection(address, port, timeout=HTTP_TIMEOUT)
     with contextlib.closing(connection):
@@ -188,6 +195,13 @@ def get(address: str, port: int, host: str, path: str, secure: bool = False) -> 
         if there.scheme == "https" and not secure:
             return get(address, there.port or 443, host, path, secure=True)
         return response.status, response.read(2**20)
+
+
+def unverified() -> ssl.SSLContext:
+    """TLS with whom a certificate says nothing of: it is asked by address, and its certificate is a part by itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def folders(phagescan: dict[str, Any], roles: list[str]) -> list[str]:
@@ -224,16 +238,57 @@ def amount(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
-def validity(path: str) -> Part:
-    """How long a certificate is still valid."""
+def secured(site: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Where a certificate is shown, by the part that explains why nobody answers there."""
+    found = {"web": (near(site["listen"])[0], 443)}
+    with contextlib.suppress(FileNotFoundError):
+        listen = re.search(r"^listeners\.ssl\.1 = (.+)", pathlib.Path(AMQPS).read_text(), re.MULTILINE)
+        found |= {"broker": near(listen[1])} if listen else {}
+    return found
+
+
+def presented(address: str, port: int) -> x509.Certificate | None:
+    """The certificate that is shown there, whatever it is worth; none where nobody answers in TLS."""
     try:
-        until = x509.load_pem_x509_certificate(pathlib.Path(path).read_bytes()).not_valid_after_utc
+        with (
+            socket.create_connection((address, port), HTTP_TIMEOUT) as connection,
+            unverified().wrap_socket(connection) as secure,
+        ):
+            return x509.load_der_x509_certificate(secure.getpeercert(binary_form=True))
+    except (OSError, ValueError):
+        return None
+
+
+def validity(path: str, shown: dict[str, tuple[int, x509.Certificate | None]], found: dict[str, Part]) -> Part:
+    """How long a certificate is still valid, and whether it is the one that is shown: services read a file only once."""
+    try:
+        leaf = x509.load_pem_x509_certificate(pathlib.Path(path).read_bytes())
     except (OSError, ValueError) as error:
         return part(f"{path} cannot be read ({error})", ok=False)
-    days = (until - datetime.datetime.now(datetime.UTC)).days
+    said, ok = dates(leaf)
+    faults, unknown = [] if ok else [f"{path} {said}"], ""
+    for other, (port, certificate) in shown.items():
+        if certificate is None and not found[other]["ok"]:
+            unknown = f"not known: port {port} does not answer, see {other}"
+        elif certificate != leaf:
+            what = f"another certificate than {path}, one that {dates(certificate)[0]}" if certificate else "no certificate"
+            wait = ", and wait two minutes" if other == "broker" else ""
+            faults.append(f"port {port} serves {what}: run salt-call --local state.highstate{wait}")
+    if faults:
+        return part("; ".join(faults), ok=False)
+    return part(unknown) if unknown else part(f"{path} {said}", ok=True)
+
+
+def dates(certificate: x509.Certificate) -> tuple[str, bool]:
+    """How long it is still valid, and whether that is well."""
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    now = datetime.datetime.now(datetime.UTC)
+    days = (until - now).days
     if days < 0:
-        return part(f"{path} has expired on {until:%Y-%m-%d}", ok=False)
-    return part(f"{path} is valid until {until:%Y-%m-%d}, {days} days", ok=days >= LEAST_DAYS)
+        return f"has expired on {until:%Y-%m-%d}", False
+    if since > now:
+        return f"is valid from {since:%Y-%m-%d} only", False
+    return f"is valid until {until:%Y-%m-%d}, {days} days", days >= LEAST_DAYS
 
 
 def logs(pillar: dict[str, Any], ours: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:

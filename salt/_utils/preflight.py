@@ -25,6 +25,8 @@ Fault = tuple[str, str, tuple[str, ...]]
 ROOT = pathlib.Path("/")
 PROC = pathlib.Path("/proc")
 CGROUP = pathlib.Path("/sys/fs/cgroup")
+# What the kernel gives back before a limit is felt.
+CACHE = ("inactive_file", "active_file", "slab_reclaimable")
 MEBI = 1 << 20
 DAY = 86400
 # MiB that must be free: while a directory is filled for the first time (measured, and a quarter more), and later. RabbitMQ
@@ -101,7 +103,8 @@ def _memory(roles: list[str], fresh: bool) -> Iterator[Fault]:
     free = (int(told["MemAvailable"]) + int(told["SwapFree"])) // 1024
     with contextlib.suppress(OSError, ValueError):  # there is no limit
         limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, (limit - used) // MEBI)
+        told = dict(re.findall(r"^(\w+) (\d+)$", (CGROUP / "memory.stat").read_text(), re.MULTILINE))
+        free = min(free, (limit - used + sum(int(told[name]) for name in CACHE if name in told)) // MEBI)
     needed = max((MEMORY[role][0 if fresh else 1] for role in roles if role in MEMORY), default=0)
     if free < needed:
         yield "memory", f"{needed} MiB are needed, and {free} MiB are free; add memory or swap", ()

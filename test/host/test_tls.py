@@ -11,10 +11,11 @@ import amqp
 import pytest
 import requests
 
-from machine import ROOT, Machine, wait_until
+from machine import CREDENTIALS, ROOT, Machine, wait_until
 from scanning import EICAR, Api
 from test_ports import scan
 from test_smoke import sign_in
+from test_status import PARTS, status, well
 
 LISTEN = "rabbitmq: {listen: 0.0.0.0}"
 SELF_SIGNED = f"pillar='{{phagescan: {{tls: {{self_signed: true}}}}, {LISTEN}}}'"
@@ -48,6 +49,26 @@ def trusted(machine: Machine, pem: str) -> str:
     path = machine.output / "certificate.pem"
     path.write_text(pem)
     return str(path)
+
+
+def made(machine: Machine) -> tuple[bytes, bytes]:
+    """Another certificate for the host, and its key, as the highstate makes them."""
+    spec = importlib.util.spec_from_file_location("certificates", ROOT / "salt" / "_utils" / "certificates.py")
+    certificates = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(certificates)
+    return certificates.make([machine.address])
+
+
+@pytest.fixture
+def in_files(secure: Machine) -> Iterator[None]:
+    """The same in pillar's files, for what takes no pillar on its command line."""
+    secure.run(f"cp {CREDENTIALS} {CREDENTIALS}.kept").ok()
+    try:
+        added = r"s/^phagescan:$/&\n  tls: {self_signed: true}/; s/^rabbitmq:$/&\n  listen: 0.0.0.0/"
+        secure.run(f"sed -i '{added}' {CREDENTIALS}").ok()
+        yield
+    finally:
+        secure.run(f"mv {CREDENTIALS}.kept {CREDENTIALS}").ok()
 
 
 def session(certificate: str) -> requests.Session:
@@ -186,6 +207,31 @@ def test_canary(secure: Machine) -> None:
     secure.canary().ok()
 
 
+@pytest.mark.usefixtures("in_files")
+def test_status(secure: Machine) -> None:
+    """All is well while both ports show the file's certificate; one that was renewed and is not served yet is named."""
+    wait_until(lambda: well(secure), "all is well", 60)
+    code, parts = status(secure)
+    assert (code, list(parts)) == (0, [*PARTS, "certificate"])
+    assert parts["certificate"]["ok"] is True
+    path = "/etc/phagescan/tls/certificate.pem"
+    assert parts["certificate"]["said"].startswith(f"{path} is valid until ")
+    certificate, key = made(secure)
+    secure.run("rm -rf /root/tls-kept && cp -a /etc/phagescan/tls /root/tls-kept").ok()
+    try:
+        secure.put({path: certificate})
+        secure.put({"/etc/phagescan/tls/key.pem": key}, mode=0o600)
+        code, parts = status(secure)
+    finally:
+        secure.run("rm -r /etc/phagescan/tls && mv /root/tls-kept /etc/phagescan/tls").ok()
+    assert code == 1
+    assert [name for name, part in parts.items() if part["ok"] is False] == ["certificate"]
+    for port in (443, 5671):
+        said = f"port {port} serves another certificate than {path}, one that is valid until "
+        assert said in parts["certificate"]["said"]
+    wait_until(lambda: well(secure), "all is well again", 30)
+
+
 def test_deployment_check(secure: Machine) -> None:
     """Django finds nothing to improve."""
     checked = secure.run("su - avuser -c 'python manage.py check --deploy --fail-level WARNING'").ok()
@@ -236,10 +282,7 @@ def test_renewal(secure: Machine, certificate: str) -> None:
 
 def test_files_of_the_operator(secure: Machine) -> None:
     """They are what is shown, however old, and only root can read the key; one that does not fit is refused."""
-    spec = importlib.util.spec_from_file_location("certificates", ROOT / "salt" / "_utils" / "certificates.py")
-    certificates = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(certificates)
-    (certificate, key), (_, other) = (certificates.make([secure.address]) for _ in range(2))
+    (certificate, key), (_, other) = made(secure), made(secure)
     secure.put({"/root/tls/chain.pem": certificate})
     secure.put({"/root/tls/key.pem": other}, mode=0o600)
     before, process = served(secure, 443), beam(secure)

@@ -1,6 +1,7 @@
 """What dpkg and its packages leave: an interrupted run, a link that nobody wants."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +13,9 @@ class Dpkg:
     """The state module on a host whose dpkg and apt-get say what they are told to."""
 
     def __init__(self, load: Callable[..., ModuleType], folder: Path, *, test: bool) -> None:
-        util = load("_utils/dpkg")
-        self.state = load("_states/dpkg", __opts__={"test": test}, __utils__={"dpkg.interrupted": util.interrupted})
+        self.util = util = load("_utils/dpkg")
+        self.state = load("_states/dpkg", __opts__={"test": test}, __utils__={"dpkg.unfinished": util.unfinished})
+        util.LOCKS = (str(folder / "lock-frontend"), str(folder / "lock"))
         util.UPDATES = str(folder / "updates")
         self.database = folder / "status"
         util.DATABASE = str(self.database)
@@ -62,6 +64,27 @@ def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test
     assert result["result"] is (None if test else True)
     assert result["changes"]
     assert host.did == ([] if test else ["dpkg --configure", "apt-get --yes"])
+
+
+HOLD = "import fcntl, sys; file = open(sys.argv[1], 'wb'); fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); input()"
+
+
+@pytest.mark.parametrize("lock", ["lock-frontend", "lock"])
+def test_at_work(dpkg: Callable[..., Dpkg], tmp_path: Path, lock: str) -> None:
+    """What apt or dpkg is at work on was not interrupted; the state leaves it to apt to wait for its end."""
+    host = dpkg()
+    host.leave("unpacked")
+    assert host.util.interrupted()
+    assert not (tmp_path / lock).exists()
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / lock], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        assert not host.util.interrupted()
+        assert host.state.configured("apt")["changes"]
+        other.communicate("\n")
+    assert host.did == ["dpkg --configure", "apt-get --yes"]
+    assert host.util.interrupted()
+    # Who asked keeps no lock.
+    subprocess.run([sys.executable, "-c", HOLD, tmp_path / lock], input="\n", text=True, timeout=30, check=True)
 
 
 def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:

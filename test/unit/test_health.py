@@ -5,6 +5,8 @@ import datetime
 import http.server
 import json
 import os
+import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -135,18 +137,105 @@ def test_disk(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "0 of 100 inodes" in left(2000, 100_000, 0)["said"]
 
 
-@pytest.mark.parametrize(("days", "ok"), [(-1, False), (1, False), (13, False), (15, True), (400, True)])
-def test_certificate(health: ModuleType, tmp_path: Path, days: int, ok: bool) -> None:
-    """A certificate that has expired, or is about to, is a fault."""
+def certificate(path: Path, days: int, since: int = -2) -> str:
+    """A file with a certificate of these days from now, and its key, as services are given it."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "unit")])
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(days=2)).not_valid_after(now + datetime.timedelta(days=days))
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    found = health.validity(str(path))
+    builder = builder.not_valid_before(now + datetime.timedelta(days=since)).not_valid_after(
+        now + datetime.timedelta(days=days)
+    )
+    path.write_bytes(
+        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(path)
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """Answers that nobody reads of."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., int]]:
+    """Serves a file's certificate on a port, with the pages of a handler."""
+    servers = []
+
+    def make(path: str, handler: type[Quiet] = Quiet) -> int:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        servers[-1].socket = context.wrap_socket(servers[-1].socket, server_side=True)
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1].server_port
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def judged(health: ModuleType, path: str, ports: dict[str, int], web: bool = True, broker: bool = True) -> dict[str, Any]:
+    """What is told of a certificate, while something is on these ports; and nginx and the broker are well, or not."""
+    shown = {other: (port, health.presented("127.0.0.1", port)) for other, port in ports.items()}
+    return health.validity(path, shown, {"web": {"ok": web}, "broker": {"ok": broker}})
+
+
+@pytest.mark.parametrize(
+    ("since", "days", "ok", "said"),
+    [
+        (-2, -1, False, "has expired on"),
+        (1, 100, False, "is valid from"),
+        (-2, 1, False, "is valid until"),
+        (-2, 13, False, "is valid until"),
+        (-2, 15, True, "is valid until"),
+        (-2, 400, True, "is valid until"),
+    ],
+)
+def test_certificate(
+    health: ModuleType, tmp_path: Path, serve: Callable[..., int], since: int, days: int, ok: bool, said: str
+) -> None:
+    """One that is served and has expired, or is about to, or is not valid yet, is a fault."""
+    path = certificate(tmp_path / "certificate.pem", days, since)
+    port = serve(path)
+    found = judged(health, path, {"web": port, "broker": port})
     assert found["ok"] is ok
-    assert ("expired" in found["said"]) is (days < 0)
+    assert found["said"].startswith(f"{path} {said}")
+
+
+@pytest.mark.parametrize(("days", "said"), [(-1, "has expired on"), (100, "is valid until")])
+def test_certificate_that_is_not_the_files(
+    health: ModuleType, tmp_path: Path, serve: Callable[..., int], days: int, said: str
+) -> None:
+    """A file that was renewed is not served yet: whatever it holds, the port that shows another certificate is named."""
+    path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", days)
+    web, broker = serve(path), serve(old)
+    found = judged(health, path, {"web": web, "broker": broker})
+    assert found["ok"] is False
+    assert found["said"].startswith(f"port {broker} serves another certificate than {path}, one that {said}")
+    assert "run salt-call --local state.highstate" in found["said"]
+    assert str(web) not in found["said"].split()
+    assert judged(health, path, {"web": web})["ok"] is True
+    assert judged(health, path, {"web": broker})["ok"] is False
+
+
+def test_certificate_that_nobody_shows(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
+    """What is served cannot be known while nginx or the broker is broken, unless the other port has a fault of its own."""
+    path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
+    port, other = serve(path), serve(old)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and says nothing
+        silent = server.getsockname()[1]
+        found = judged(health, path, {"web": silent, "broker": port}, web=False)
+        assert (found["ok"], found["said"]) == (None, f"not known: port {silent} does not answer, see web")
+        assert judged(health, path, {"web": port, "broker": silent}, broker=False)["ok"] is None
+        assert judged(health, path, {"web": silent, "broker": other}, web=False)["ok"] is False
+        found = judged(health, path, {"web": port, "broker": silent})
+    assert found["ok"] is False
+    assert found["said"].startswith(f"port {silent} serves no certificate: run salt-call")
+    assert judged(health, path, {"web": silent}, web=False)["ok"] is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -155,7 +244,47 @@ def test_certificate_that_is_none(health: ModuleType, tmp_path: Path, content: b
     path = tmp_path / "certificate.pem"
     if content is not None:
         path.write_bytes(content)
-    assert health.validity(str(path))["ok"] is False
+    assert judged(health, str(path), {})["ok"] is False
+
+
+def test_secured(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS is where the site is, AMQPS where the formula has the broker listen, if it does."""
+    monkeypatch.setattr(health, "AMQPS", str(tmp_path / "60-tls.conf"))
+    assert health.secured({"listen": "80 default_server"}) == {"web": ("127.0.0.1", 443)}
+    (tmp_path / "60-tls.conf").write_text("# Managed\nlisteners.ssl.1 = 0.0.0.0:5671\nssl_options.verify = verify_none\n")
+    assert health.secured({"listen": "[::]:80"}) == {"web": ("::1", 443), "broker": ("127.0.0.1", 5671)}
+    (tmp_path / "60-tls.conf").write_text("listeners.ssl.1 = :::5671\n")
+    assert health.secured({"listen": "192.0.2.7:80"}) == {"web": ("192.0.2.7", 443), "broker": ("::1", 5671)}
+
+
+def test_website_redirects(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
+    """A page is fetched where a redirect to HTTPS leads, on the same address and with the same Host, and no further."""
+    hosts = []
+
+    class Secure(Quiet):
+        def do_GET(self) -> None:
+            hosts.append(self.headers["Host"])
+            self.send_response(302 if self.path == "/loop" else 200)
+            self.send_header("Location", "https://127.0.0.1:1/")
+            self.end_headers()
+            self.wfile.write(LOGIN)
+
+    port = serve(certificate(tmp_path / "expired.pem", -1), Secure)
+
+    class Plain(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(301)
+            self.send_header("Location", f"https://scan.example:{port}{self.path}")
+            self.end_headers()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        site = {"listen": plain.server_port, "server_name": "scan.example", "static": {}}
+        assert states(health.website(site, "127.0.0.1")) == {"web": True, "static": True}
+        assert health.get("127.0.0.1", plain.server_port, "scan.example", "/loop")[0] == 302
+        plain.shutdown()
+    assert set(hosts) == {"scan.example"}
+    assert health.get("127.0.0.1", port, "scan.example", "/login/", secure=True) == (200, LOGIN)
 
 
 def test_last_lines(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,12 +332,15 @@ def look(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., d
     monkeypatch.setattr(health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)})
 
     def make(
-        python: Callable[..., Any], roles: tuple[str, ...] = ("master", "worker"), mode: str = "production"
+        python: Callable[..., Any],
+        roles: tuple[str, ...] = ("master", "worker"),
+        mode: str = "production",
+        certificate: str | None = None,
     ) -> dict[str, Any]:
         pillar = copy.deepcopy(PILLAR)
         pillar["phagescan"]["mode"] = mode
-        pillar["nginx"] = {"sites": {"phagescan": {}}}
-        return health.parts(pillar, list(roles), python, None)
+        pillar["nginx"] = {"sites": {"phagescan": {"listen": 80}}}
+        return health.parts(pillar, list(roles), python, certificate)
 
     return make
 
@@ -237,6 +369,27 @@ def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
     silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
     assert states(look(answering(silent, told(WORKER))))["scan@unit"] is False
     assert states(look(answering(told((*MASTER, "scan@unit"), engines=None), told(WORKER))))["engines"] is True
+
+
+def test_certificate_among_the_parts(
+    look: Callable[..., dict[str, Any]],
+    health: ModuleType,
+    tmp_path: Path,
+    serve: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is judged by what the ports of nginx and the broker show; a worker serves none."""
+    path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
+    places = {"web": ("127.0.0.1", serve(path)), "broker": ("127.0.0.1", serve(path))}
+    monkeypatch.setattr(health, "secured", lambda _: places)
+    python = answering(told((*MASTER, "scan@unit")), told(WORKER))
+    assert states(look(python, certificate=path))["certificate"] is True
+    places["broker"] = ("127.0.0.1", serve(old))
+    assert states(look(python, certificate=path))["certificate"] is False
+    assert states(look(python, ("worker",), certificate=path))["certificate"] is True
+    places["broker"] = ("127.0.0.1", 1)
+    broken = answering(told((*MASTER, "scan@unit"), broker=False), told(WORKER))
+    assert states(look(broken, certificate=path))["certificate"] is None
 
 
 def test_blame(look: Callable[..., dict[str, Any]]) -> None:

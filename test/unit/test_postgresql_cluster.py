@@ -67,6 +67,11 @@ def test_data_stays(cluster: ModuleType, tmp_path: Path) -> None:
     (cluster.SETTINGS / "17" / "main" / "postgresql.conf").touch()
     (cluster.DATA / "17-main.making").touch()
     (data / "postmaster.opts").touch()
+    for test in (True, False):
+        cluster.__opts__["test"] = test
+        assert cluster.present("17/main")["changes"] == {}
+        assert (cluster.DATA / "17-main.making").exists() is test
+    (data / "postmaster.opts").unlink()
     assert cluster.present("17/main")["changes"] == {}
     assert (data / "PG_VERSION").exists()
     assert not (tmp_path / "made").exists()

@@ -51,12 +51,17 @@ def test_only_what_changed_is_tried(rotate: Callable[..., Any]) -> None:
         ([REFUSED, REFUSED], False, "the new password is refused"),
         ([REFUSED, ""], False, "the new password is refused"),
         (["timed out", "timed out"], True, "not proved, timed out"),
+        (["timed out", REFUSED], True, "not proved, timed out"),
+        (["timed out", ""], False, "the old password still lets in"),
+        (["", "TimeoutError"], True, "not proved that the old one does not, TimeoutError"),
+        (["", "FATAL: sorry, too many clients already"], True, "not proved that the old one does not, FATAL: sorry"),
     ],
 )
 def test_what_the_server_says(rotate: Callable[..., Any], said: list[str], result: bool, words: str) -> None:
     told, _ = rotate(OLD, NEW, said)
     assert told["result"] is result
     assert words in told["comment"]
+    assert "the old one is" not in told["comment"]
     assert "old-broker" not in told["comment"]
     assert "new-broker" not in told["comment"]
 

@@ -14,6 +14,8 @@ from amqp.exceptions import AccessRefused
 
 PROJECT = Path(__file__).parents[2] / "roots" / "phagescan"
 REFUSED = 'connection failed: FATAL: password authentication failed for user "user"'
+GERMAN = "connection failed: FATAL: Passwort-Authentifizierung für Benutzer »user« fehlgeschlagen"
+TOO_MANY = "connection failed: FATAL: sorry, too many clients already"
 
 
 def load(monkeypatch: pytest.MonkeyPatch, name: str) -> ModuleType:
@@ -101,6 +103,8 @@ DATABASE = {"host": "127.0.0.1", "port": 5432, "name": "phage", "user": "user", 
         ("database", None, ""),
         ("database", psycopg.OperationalError(REFUSED), f"refused: {REFUSED}"),
         ("database", psycopg.OperationalError("no\nanswer"), "no answer"),
+        ("database", psycopg.OperationalError(TOO_MANY), TOO_MANY),
+        ("database", psycopg.OperationalError(GERMAN), GERMAN),
     ],
 )
 def test_what_a_server_says_to_a_login(

@@ -38,6 +38,7 @@ def said(kind: str, login: Mapping[str, Any]) -> str:
         return f"refused: {error.reply_text}"
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
         text = " ".join(str(error).split()) or type(error).__name__
+        # psycopg has no SQLSTATE of a connection that failed. What a server says in another language is no refusal.
         return f"refused: {text}" if "authentication failed" in text else text
     return ""
 
