@@ -131,13 +131,13 @@ def _systemd(names: list[str], asked: subprocess.Popen[str]) -> dict[str, dict[s
 
 def _shut_out(pid: str | None, paths: list[str]) -> str:
     """The first of the paths that a unit lets its service write, and that it cannot: made again, it is another directory."""
-    for path in paths:
-        optional, path = path.startswith("-"), path.lstrip("-+")
+    for given in paths:
+        path = given.lstrip("-+")
         try:
             if os.statvfs(f"/proc/{pid}/root{path}").f_flag & os.ST_RDONLY:
                 return path
         except FileNotFoundError:
-            if not optional and os.path.isdir(f"/proc/{pid}"):
+            if not given.startswith("-") and os.path.isdir(f"/proc/{pid}"):
                 return path
         except OSError:  # not ours to see, in a container of few rights
             continue

@@ -4,17 +4,17 @@ import os
 import subprocess
 from typing import Any
 
-COMPLETE = (
-    ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"],
-    [
-        "apt-get",
-        "--yes",
-        "--fix-broken",
-        "--option=DPkg::Options::=--force-confold",
-        "--option=DPkg::Lock::Timeout=300",
-        "install",
-    ],
-)
+CONFIGURE = ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]
+REINSTALL = ["dpkg-query", "--show", "--showformat", "${db:Status-Want} ${db:Status-Eflag} ${binary:Package}\n"]
+FIX = [
+    "apt-get",
+    "--yes",
+    "--fix-broken",
+    "--reinstall",
+    "--option=DPkg::Options::=--force-confold",
+    "--option=DPkg::Lock::Timeout=300",
+    "install",
+]
 
 
 def configured(name: str) -> dict[str, Any]:
@@ -28,7 +28,10 @@ def configured(name: str) -> dict[str, Any]:
     result["changes"] = {name: "an interrupted dpkg run to be completed"}
     if __opts__["test"]:
         return result | {"result": None, "comment": "An interrupted dpkg run would be completed."}
-    *_, last = [_run(command) for command in COMPLETE]  # apt repairs what dpkg alone cannot
+    _run(CONFIGURE)
+    # apt repairs what dpkg alone cannot; what was being unpacked it unpacks again only where it is told to.
+    flags = (line.split() for line in _run(REINSTALL).stdout.splitlines())
+    last = _run([*FIX, *(package for want, flag, package in flags if (want, flag) == ("install", "reinstreq"))])
     if last.returncode:
         reason = " ".join((last.stderr or last.stdout).split())[-500:]
         return result | {

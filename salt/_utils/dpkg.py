@@ -10,7 +10,8 @@ DATABASE = "/var/lib/dpkg/status"
 # apt holds the first as long as it works, dpkg both.
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
 # What `dpkg --audit` calls half done (dpkg(1), package states).
-HALF = re.compile(rb"^Status: .* (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$", re.MULTILINE)
+STATES = rb"half-installed|unpacked|half-configured|triggers-awaited|triggers-pending"
+HALF = re.compile(rb"^Status: (\S+ reinstreq \S+|.* (%s))$" % STATES, re.MULTILINE)
 
 
 def interrupted() -> bool:

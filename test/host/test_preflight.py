@@ -121,16 +121,19 @@ def test_one_source_is_away(machine: Machine) -> None:
     assert "Note: archive: http://127.0.0.1:9/debian/dists/nowhere/ does not answer: Could not connect" in told
 
 
-def test_dpkg(machine: Machine) -> None:
+@pytest.mark.parametrize("state", ["ok half-configured", "reinstreq half-installed", "reinstreq unpacked"])
+@pytest.mark.parametrize("run", ["highstate", "bootstrap"])
+def test_dpkg(machine: Machine, run: str, state: str) -> None:
     """A dpkg run that was cut off is a note of the doctor's, and completed by the next run, which says so."""
-    machine.run(
-        "sed -i '/^Package: logrotate$/,/^$/s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status"
-    ).ok()
+    machine.run(f"sed -i '/^Package: logrotate$/,/^$/s/^Status: .*/Status: install {state}/' /var/lib/dpkg/status").ok()
     assert machine.run("dpkg --audit").stdout
     note = "Note: dpkg: a run was interrupted; the next highstate completes it"
     assert note in doctor(machine).ok().stdout
-    (change,) = machine.highstate().ok().changed
-    assert change.comment == "An interrupted dpkg run was completed."
+    if run == "highstate":
+        (change,) = machine.highstate().ok().changed
+        assert change.comment == "An interrupted dpkg run was completed."
+    else:
+        assert "bootstrap: completing an interrupted dpkg run" in machine.bootstrap().ok().stdout
     assert not machine.run("dpkg --audit").stdout
     assert note not in doctor(machine).ok().stdout
 

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+DONE = ["dpkg --configure", "dpkg-query --show", "apt-get --yes c:amd64"]
+
 
 class Dpkg:
     """The state module on a host whose dpkg and apt-get say what they are told to."""
@@ -22,7 +24,7 @@ class Dpkg:
         self.database.write_text("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n")
         self.state._run = self.run
         self.did: list[str] = []
-        self.code = {"dpkg": 0, "apt-get": 0}
+        self.code = {"dpkg": 0, "dpkg-query": 0, "apt-get": 0}
 
     def leave(self, state: str) -> None:
         """A package in this state, among others."""
@@ -30,8 +32,10 @@ class Dpkg:
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         """Notes the command."""
-        self.did.append(" ".join(command[:2]))
-        return subprocess.CompletedProcess(command, self.code[command[0]], "", "E: no\n  luck")
+        names = command[command.index("install") + 1 :] if "install" in command else []
+        self.did.append(" ".join([*command[:2], *names]))
+        flags = "install ok a\ninstall reinstreq c:amd64\ndeinstall reinstreq d\n" if command[0] == "dpkg-query" else ""
+        return subprocess.CompletedProcess(command, self.code[command[0]], flags, "E: no\n  luck")
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def test_configured(dpkg: Callable[..., Dpkg], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize(
-    "trace", ["unpacked", "half-installed", "half-configured", "triggers-awaited", "triggers-pending", "update"]
+    "trace", ["unpacked", "half-installed", "half-configured", "triggers-awaited", "triggers-pending", "installed", "update"]
 )
 def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test: bool) -> None:
     """Either trace of a killed run has it completed; a preview says so."""
@@ -63,7 +67,7 @@ def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test
     result = host.state.configured("apt")
     assert result["result"] is (None if test else True)
     assert result["changes"]
-    assert host.did == ([] if test else ["dpkg --configure", "apt-get --yes"])
+    assert host.did == ([] if test else DONE)
 
 
 HOLD = "import fcntl, sys; file = open(sys.argv[1], 'wb'); fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); input()"
@@ -81,7 +85,7 @@ def test_at_work(dpkg: Callable[..., Dpkg], tmp_path: Path, lock: str) -> None:
         assert not host.util.interrupted()
         assert host.state.configured("apt")["changes"]
         other.communicate("\n")
-    assert host.did == ["dpkg --configure", "apt-get --yes"]
+    assert host.did == DONE
     assert host.util.interrupted()
     # Who asked keeps no lock.
     subprocess.run([sys.executable, "-c", HOLD, tmp_path / lock], input="\n", text=True, timeout=30, check=True)
@@ -91,9 +95,9 @@ def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:
     """What dpkg alone cannot complete is apt's; when that fails, it is the reason."""
     host = dpkg()
     host.leave("half-installed")
-    host.code = {"dpkg": 1, "apt-get": 0}
+    host.code |= {"dpkg": 1}
     assert host.state.configured("apt")["result"]
-    host.code = {"dpkg": 0, "apt-get": 100}
+    host.code |= {"dpkg": 0, "apt-get": 100}
     result = host.state.configured("apt")
     assert (result["result"], result["changes"]) == (False, {})
     assert result["comment"].endswith("failed (100): E: no luck")
