@@ -282,8 +282,6 @@ def _emptied(phagescan: dict[str, Any]) -> Iterator[Fault]:
 
 def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     hosts = {"phagescan:broker:host": phagescan.get("broker", {}).get("host")}
-    if "master" in ours:
-        hosts["phagescan:database:host"] = phagescan.get("database", {}).get("host")
     if "worker" in ours:
         hosts["phagescan:worker:master_url"] = urlsplit(phagescan.get("worker", {}).get("master_url", "")).hostname
     for key, host in hosts.items():

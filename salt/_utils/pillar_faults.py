@@ -1,6 +1,7 @@
 """What is wrong with a pillar that no schema can say: keys that do not agree, and what tools and hosts make of them."""
 
 import functools
+import ipaddress
 import itertools
 import re
 import socket
@@ -28,7 +29,8 @@ REQUIRED = {
     ),
     "worker": ("worker:user", "worker:log_dir", "worker:concurrency", "engines"),
 }
-# Keys that must say the same: the formulas are told, and do not know of each other.
+# Keys that must say the same: the formulas are told, and do not know of each other. Groups are the users' own, for which
+# alone the files of settings are.
 SAME = (
     ("gunicorn:user", "phagescan:user"),
     ("gunicorn:chdir", "phagescan:root"),
@@ -101,7 +103,7 @@ def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> lis
         _same(get),
     ]
     if "master" in roles:
-        checks += [_rights(get), _ports(get, pillar), _sites(get), _limits(get), _tls_of_master(get)]
+        checks += [_rights(get), _ports(get, pillar), _database(get), _sites(get), _limits(get), _tls_of_master(get)]
     if "worker" in roles:
         checks.append(_way_to_master(get, roles))
     if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
@@ -286,12 +288,26 @@ def _ports(get: Get, pillar: dict[str, Any]) -> Iterator[Fault]:
     bind, host = get("gunicorn:bind"), get("phagescan:broker:host")
     if not (bind or "").startswith("127.0.0.1:"):
         yield "gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>", ()
-    if host in LOOPBACK and not _amqps(get) and listen not in {"127.0.0.1", *EVERYWHERE}:
+    if host and not _amqps(get) and listen not in EVERYWHERE and _meant(host) not in (None, _meant(listen)):
         yield (
             "phagescan:broker:host",
             f"the broker does not listen there, but on {listen} (rabbitmq:listen)",
             ("rabbitmq:listen",),
         )
+
+
+def _meant(host: str) -> Any:
+    """The address that a host has; None for a name, which may have any."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host in LOOPBACK else host)
+    except ValueError:
+        return None
+
+
+def _database(get: Get) -> Iterator[Fault]:
+    """A database elsewhere, while roles and tables are made here."""
+    if (host := get("phagescan:database:host", "127.0.0.1")) not in (*LOOPBACK, "::1"):
+        yield "phagescan:database:host", f"must be 127.0.0.1, where a master's database is made, not {host}", ()
 
 
 def _split(listen: Any) -> tuple[str, int]:

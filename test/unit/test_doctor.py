@@ -21,6 +21,7 @@ SECRET = "unit-secret-0123456789"
 M, W = "rabbitmq:users:phagemasteruser", "rabbitmq:users:phageworkeruser"
 SITE, CAM, NODE = "nginx:sites:phagescan", "supervisord:programs:celerycam", "celery:workers:celeryd"
 URL, TLS = "phagescan:worker:master_url", "phagescan:tls"
+BROKER, ZONE = "phagescan:broker:host", "phagescan:time_zone"
 FILES = {"certificate": "/nowhere/certificate.pem", "key": "/nowhere/key.pem"}
 OPEN = {"phagescan:tls": {"self_signed": True}, "rabbitmq:listen": "0.0.0.0"}
 ALL = [".*", ".*", ".*"]
@@ -284,6 +285,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (f"{SITE}:listen", "127.0.0.1:5432", "port 5432 is that of postgresql:port; choose another"),
     (f"{SITE}:listen", "[::]:5672", "port 5672 is that of rabbitmq:port; choose another"),
     ("rabbitmq:listen", "192.0.2.1", "phagescan:broker:host: the broker does not listen there, but on 192.0.2.1"),
+    (BROKER, "192.0.2.1", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    (BROKER, "127.0.0.2", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    (BROKER, "::1", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    ("phagescan:database:host", "192.0.2.1", "must be 127.0.0.1, where a master's database is made, not 192.0.2.1"),
+    ("phagescan:database:host", "db.example.org", "must be 127.0.0.1, where a master's database is made, not db.example.org"),
     (URL, "http://127.0.0.1:9001", "nothing listens there; make it http://127.0.0.1:9000, of gunicorn:bind"),
     (URL, "http://master:70000", "has no port from 1 to 65535, but 70000"),
     # TLS.

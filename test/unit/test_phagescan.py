@@ -168,7 +168,7 @@ def same() -> tuple[tuple[str, str], ...]:
 @pytest.mark.parametrize(("key", "other"), same())
 def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> None:
     """What two formulas are told must agree, and setting both is no fault."""
-    value = "unit" if key.endswith("user") else "/srv/unit"
+    value = "unit" if other.endswith("user") else "/srv/unit"
     (fault,) = phagescan({key: value}).faults()
     assert fault.startswith(f"{key}: must be the same as {other}, ")
     assert fault.endswith(f", not {value}")
@@ -546,10 +546,6 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
             "phagescan:worker:user: must be a user of its own",
         ),
         ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
-        (
-            {"phagescan:database:host": "no.such.host.invalid"},
-            "phagescan:database:host: no.such.host.invalid is not known here",
-        ),
         (
             {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
             "rabbitmq:least_privilege: master and workers share phagemasteruser",
