@@ -6,6 +6,7 @@ import pathlib
 import re
 import socket
 import tomllib
+import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -241,7 +242,7 @@ def _source(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
 
 
 def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
-    """What is on this host already, is not ours, and would be in the way; and hosts that are not known here."""
+    """What is on this host already, is not ours, and would be in the way; and hosts and zones that are not known here."""
     phagescan = pillar.get("phagescan", {})
     credentials = [pathlib.Path(folder, "credentials.sls") for folder in __opts__["pillar_roots"]["base"]]
     for path in [*credentials, pathlib.Path(__opts__["gpg_keydir"])]:
@@ -251,6 +252,7 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     yield from _unknown_hosts(phagescan, ours)
     yield from _certificates(phagescan, ours)
     if "master" in ours:
+        yield from _unknown_zone(phagescan)
         yield from _clusters(pillar)
     elif pathlib.Path("/etc/phagescan/master.toml").exists():
         yield (
@@ -289,6 +291,18 @@ def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault
             socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is told of elsewhere
         except (OSError, UnicodeError) as error:
             yield key, f"{host} is not known here: {getattr(error, 'strerror', None) or error}", ()
+
+
+def _unknown_zone(phagescan: dict[str, Any]) -> Iterator[Fault]:
+    """A time zone that Django would refuse, as it looks where this Python does."""
+    zone = phagescan.get("time_zone", "UTC")
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (OSError, LookupError, ValueError):  # a directory, nothing, or another file
+        known = zoneinfo.available_timezones()
+        if "Europe/Berlin" in known:  # a host without zones may get them yet
+            near = __utils__["schema.nearest"](zone, sorted(known)) or "; see /usr/share/zoneinfo"
+            yield "phagescan:time_zone", f"{zone} is not known here{near}", ()
 
 
 def _certificates(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:

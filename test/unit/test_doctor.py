@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import json
 import string
+import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -537,6 +538,18 @@ def test_good(doctor: Callable[..., list[str]], good: dict[str, Any]) -> None:
         ("postgresql:version", 17),
         ("unknown", {"namespace": "of others"}),
         ("phagescan:scan:sample_root", "/srv/samples/all"),
+        (ZONE, "Europe/Berlin"),
+        (ZONE, "America/Argentina/Buenos_Aires"),
+        (ZONE, "Etc/GMT+1"),
+        ("phagescan:database:host", "localhost"),
+        ("phagescan:database:host", "::1"),
+        (BROKER, "localhost"),
+        (BROKER, "scan-master"),
+        ("celery:workers:celeryd-result:group", "avuser"),
+        ("celery:workers:theirs", {"config": "shop.celery", "hostname": "shop", "chdir": "/srv/shop", "group": "shop"}),
+        ("celery:workers:celeryd-result:config", "scaggr"),
+        ("gunicorn:application", "scaggr.wsgi:application"),
+        ("supervisord:programs:theirs", dict.fromkeys(PROGRAM, "/x") | {"user": "x", "environment": {}}),
     ],
 )
 def test_right(doctor: Callable[..., list[str]], good: dict[str, Any], key: str, value: Any) -> None:
