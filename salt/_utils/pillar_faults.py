@@ -33,14 +33,17 @@ REQUIRED = {
 # alone the files of settings are.
 SAME = (
     ("gunicorn:user", "phagescan:user"),
+    ("gunicorn:group", "phagescan:user"),
     ("gunicorn:chdir", "phagescan:root"),
     ("gunicorn:virtualenv", "phagescan:virtualenv"),
     ("gunicorn:log_dir", "phagescan:log_dir"),
     ("celery:user", "phagescan:user"),
+    ("celery:group", "phagescan:user"),
     ("celery:chdir", "phagescan:root"),
     ("celery:virtualenv", "phagescan:virtualenv"),
     ("celery:log_dir", "phagescan:log_dir"),
     ("celery:workers:celeryd:user", "phagescan:worker:user"),
+    ("celery:workers:celeryd:group", "phagescan:worker:user"),
     ("celery:workers:celeryd:log_dir", "phagescan:worker:log_dir"),
     ("nginx:sites:phagescan:proxy", "gunicorn:bind"),
 )
@@ -143,6 +146,8 @@ def _required(get: Get, roles: list[str]) -> Iterator[Fault]:
         for key in REQUIRED.get(role, ()):
             if get(f"phagescan:{key}") is None:
                 yield f"phagescan:{key}", "is missing; see phagescan.sls in pillar/", ()
+    if "master" in roles and get("supervisord:programs:celerycam") is None:
+        yield "supervisord:programs:celerycam", "is missing; see supervisord.sls in pillar/", ()
 
 
 def _references(get: Get, roles: list[str]) -> Iterator[Fault]:
@@ -255,6 +260,10 @@ def _same(get: Get) -> Iterator[Fault]:
     for key, other in SAME:
         if get(other) not in (None, get(key)):
             yield key, f"must be the same as {other}, {get(other)}, not {get(key)}", (other,)
+    for (name, worker), word in itertools.product(get("celery:workers", {}).items(), ("user", "group")):
+        if worker.get("role") == "master" and worker.get(word, "") not in ("", user := get("phagescan:user")):
+            key = f"celery:workers:{name}:{word}"
+            yield key, f"must be the same as phagescan:user, {user}, not {worker[word]}; leave it out", ("phagescan:user",)
     camera, virtualenv = get("supervisord:programs:celerycam", {}), get("phagescan:virtualenv")
     for word, other in (("user", "user"), ("directory", "root")):
         if camera and camera.get(word) != get(f"phagescan:{other}", camera.get(word)):

@@ -161,7 +161,13 @@ def same() -> tuple[tuple[str, str], ...]:
     return tuple(
         (f"{formula}:{key}", f"phagescan:{other}")
         for formula in ("gunicorn", "celery")
-        for key, other in (("user", "user"), ("chdir", "root"), ("virtualenv", "virtualenv"), ("log_dir", "log_dir"))
+        for key, other in (
+            ("user", "user"),
+            ("group", "user"),
+            ("chdir", "root"),
+            ("virtualenv", "virtualenv"),
+            ("log_dir", "log_dir"),
+        )
     )
 
 
@@ -542,7 +548,7 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
         ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a whole number from 1 to 102400, not 0"),
         ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a whole number from 1 to 1024, not -1"),
         (
-            {"phagescan:worker:user": "avuser", "celery:workers:celeryd:user": "avuser"},
+            dict.fromkeys(("phagescan:worker:user", *(f"celery:workers:celeryd:{key}" for key in ("user", "group"))), "avuser"),
             "phagescan:worker:user: must be a user of its own",
         ),
         ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
