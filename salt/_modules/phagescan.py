@@ -230,15 +230,28 @@ def _told(key: str, told: set[str]) -> bool:
 
 
 def _source(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
-    """Code and engines that there are not."""
-    source, engines = (pillar["phagescan"].get(key) for key in ("source", "engines")) if "phagescan" in pillar else ("", ())
-    folders = [pathlib.Path(root, source.removeprefix("salt://")) for root in __opts__["file_roots"]["base"] if source]
-    if source and not any(folder.is_dir() for folder in folders):
+    """Code, engines and modules that there are not."""
+    phagescan = pillar.get("phagescan", {})
+    if not (source := phagescan.get("source")):
+        return
+    folders = [pathlib.Path(root, source.removeprefix("salt://")) for root in __opts__["file_roots"]["base"]]
+    if not any(folder.is_dir() for folder in folders):
         yield "phagescan:source", f"there is no {source} in this checkout", ()
         return
-    for name in engines or () if source and "worker" in ours else ():
-        if not any((folder / "engines" / f"{name}.py").is_file() for folder in folders):
-            yield f"phagescan:engines:{name}", f"there is no engines/{name}.py in {source}", ()
+    modules = {}
+    if "worker" in ours:
+        modules |= {f"phagescan:engines:{name}": f"engines.{name}" for name in phagescan.get("engines") or ()}
+    if "master" in ours:
+        application = pillar.get("gunicorn", {}).get("application", "app.wsgi")
+        modules["gunicorn:application"] = application.partition(":")[0]
+    for name, worker in pillar.get("celery", {}).get("workers", {}).items():
+        elsewhere = "chdir" in worker and worker["chdir"] != phagescan.get("root")
+        if worker.get("role", "") in ("", *ours) and "config" in worker and not elsewhere:
+            modules[f"celery:workers:{name}:config"] = worker["config"]
+    for key, module in modules.items():
+        path = module.replace(".", "/")
+        if not any((folder / f"{path}{end}").is_file() for folder in folders for end in (".py", "/__init__.py")):
+            yield key, f"there is no {path}.py in {source}", ()
 
 
 def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:

@@ -75,8 +75,9 @@ def phagescan(
             link.parent.mkdir(exist_ok=True)
             link.unlink(missing_ok=True)
             link.symlink_to(PILLAR.parent / tree)
-        for engine in ("yara", "fileinfo"):
-            path = tmp_path / f"srv/roots/phagescan/engines/{engine}.py"
+        configs = (worker["config"] for worker in shipped["celery"]["workers"].values())
+        for name in ("engines/yara", "engines/fileinfo", "scaggr/wsgi", *configs):
+            path = tmp_path / f"srv/roots/phagescan/{name}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         # What the machine that tests has is not the subject.
