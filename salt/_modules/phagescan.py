@@ -267,6 +267,7 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     if "master" in ours:
         yield from _unknown_zone(phagescan)
         yield from _clusters(pillar)
+        yield from _broker(pillar)
     elif pathlib.Path("/etc/phagescan/master.toml").exists():
         yield (
             "phagescan:roles",
@@ -349,4 +350,16 @@ def _clusters(pillar: dict[str, Any]) -> Iterator[Fault]:
             + (f", or postgresql:version to {version} to stay with {version}/main" if main else "")
             + (f" (others here: {told})" if told else ""),
             ("postgresql:version",),
+        )
+
+
+def _broker(pillar: dict[str, Any]) -> Iterator[Fault]:
+    """Whether the broker will speak AMQPS: one that was here first keeps its listeners."""
+    wanted = pillar.get("rabbitmq", {}).get("node", "rabbit@localhost")
+    if __utils__["pillar_faults.amqps"](pillar) and (node := __salt__["rabbitmq_topology.node"](wanted)) != wanted:
+        yield (
+            "rabbitmq:listen",
+            f"the broker that is here, {node}, is not {wanted} (rabbitmq:node) and keeps its own listeners: AMQPS is not made,"
+            " and AMQP may be open to others; see to both in its configuration, and make this key 127.0.0.1",
+            ("rabbitmq:node",),
         )

@@ -132,6 +132,11 @@ def ports(pillar: dict[str, Any]) -> list[tuple[str, str, int]]:
     ]
 
 
+def amqps(pillar: dict[str, Any]) -> bool:
+    """Whether a master's broker is to speak AMQPS."""
+    return _amqps(functools.partial(_get, pillar))
+
+
 def _get(pillar: dict[str, Any], key: str, default: Any = None) -> Any:
     value: Any = pillar
     for part in key.split(":"):

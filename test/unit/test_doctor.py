@@ -513,7 +513,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     }
     module.__utils__ = {
         **{f"schema.{name}": getattr(schema, name) for name in ("faults", "key", "nearest")},
-        "pillar_faults.faults": pillar_faults.faults,
+        **{f"pillar_faults.{name}": getattr(pillar_faults, name) for name in ("faults", "amqps")},
         "certificates.faults": certificates.faults,
         "certificates.faults_of_authority": lambda path: [f"{path}: is not there"] if path.startswith("/nowhere") else [],
     }
@@ -525,7 +525,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     module.socket = SimpleNamespace(getaddrinfo=lambda *_arguments: [])
     module._preflight = lambda *_arguments: []  # what the machine that tests has is not the subject
 
-    def tell(pillar: dict[str, Any]) -> list[str]:
+    def tell(pillar: dict[str, Any], node: str = "") -> list[str]:
         def get(key: str, default: Any, unmask: bool) -> Any:
             value: Any = pillar
             for part in key.split(":"):
@@ -539,6 +539,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
             "pillar.get": get,
             "grains.get": lambda _key: None,
             "postgresql_topology.version": lambda: "17",
+            "rabbitmq_topology.node": lambda default: node or default,
         }
         lines = module.faults()
         TRIED.update(lines)
@@ -587,6 +588,69 @@ def test_good(doctor: Callable[..., list[str]], good: dict[str, Any]) -> None:
 def test_right(doctor: Callable[..., list[str]], good: dict[str, Any], key: str, value: Any) -> None:
     """What is unusual and right is no fault."""
     assert doctor(put(good, key, value)) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({BROKER: host, "rabbitmq:listen": "0.0.0.0"} for host in ("127.0.0.1", "192.0.2.1", "scan-master")),  # noqa: S104
+        *({BROKER: host, "rabbitmq:listen": "192.0.2.1"} for host in ("192.0.2.1", "scan-master")),
+        {BROKER: "2001:db8:0::1", "rabbitmq:listen": "2001:db8::1"},
+        # A mere worker's broker and application are elsewhere, and it has no database and no page.
+        {
+            "phagescan:roles": "worker",
+            BROKER: "192.0.2.1",
+            "phagescan:database": REMOVED,
+            "supervisord": REMOVED,
+            "gunicorn:application": "other.wsgi",
+            ZONE: "Europe/Berlni",
+            "celery:workers:celeryd-master:config": "other",
+            URL: "http://192.0.2.1",
+        },
+        {"phagescan:roles": "master", f"{NODE}:config": "other"},
+    ],
+)
+def test_right_together(doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any]) -> None:
+    """What is right beside other keys, or for another role, is no fault."""
+    for key, value in changed.items():
+        good = put(good, key, value)
+    assert doctor(good) == []
+
+
+def test_host_without_zones(doctor: Callable[..., list[str]], good: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no zone is known, none is a fault."""
+
+    def unknown(zone: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(zone)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", unknown)
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    assert doctor(put(good, ZONE, "Europe/Berlin")) == doctor(put(good, ZONE, "Europe/Berlni")) == []
+    monkeypatch.setattr(zoneinfo, "available_timezones", lambda: {"UTC", "Europe/Berlin"})
+    assert doctor(put(good, ZONE, "Asia/Tokio")) == [f"{ZONE}: Asia/Tokio is not known here; see /usr/share/zoneinfo"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "node", "told"),
+    [
+        ({}, "rabbit@old", True),
+        ({"rabbitmq:node": REMOVED}, "rabbit@old", True),
+        ({}, "", False),
+        ({}, "rabbit@localhost", False),
+        ({"rabbitmq:node": "rabbit@old"}, "rabbit@old", False),
+        ({"rabbitmq:listen": "127.0.0.1"}, "rabbit@old", False),
+        ({TLS: REMOVED}, "rabbit@old", False),
+        ({"phagescan:roles": "worker", URL: "https://master"}, "rabbit@old", False),
+    ],
+)
+def test_broker_that_was_here_first(
+    doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], node: str, told: bool
+) -> None:
+    """It keeps its listeners, and so is refused where they are to be AMQPS."""
+    for key, value in (OPEN | changed).items():
+        good = put(good, key, value)
+    lines = doctor(good, node)
+    assert [line.split(", is not")[0] for line in lines] == [f"rabbitmq:listen: the broker that is here, {node}"] * told
 
 
 @pytest.mark.parametrize(("key", "value", "line"), MISTAKES)
