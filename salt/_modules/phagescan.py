@@ -6,6 +6,7 @@ import pathlib
 import re
 import socket
 import tomllib
+import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -229,19 +230,32 @@ def _told(key: str, told: set[str]) -> bool:
 
 
 def _source(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
-    """Code and engines that there are not."""
-    source, engines = (pillar["phagescan"].get(key) for key in ("source", "engines")) if "phagescan" in pillar else ("", ())
-    folders = [pathlib.Path(root, source.removeprefix("salt://")) for root in __opts__["file_roots"]["base"] if source]
-    if source and not any(folder.is_dir() for folder in folders):
+    """Code, engines and modules that there are not."""
+    phagescan = pillar.get("phagescan", {})
+    if not (source := phagescan.get("source")):
+        return
+    folders = [pathlib.Path(root, source.removeprefix("salt://")) for root in __opts__["file_roots"]["base"]]
+    if not any(folder.is_dir() for folder in folders):
         yield "phagescan:source", f"there is no {source} in this checkout", ()
         return
-    for name in engines or () if source and "worker" in ours else ():
-        if not any((folder / "engines" / f"{name}.py").is_file() for folder in folders):
-            yield f"phagescan:engines:{name}", f"there is no engines/{name}.py in {source}", ()
+    modules = {}
+    if "worker" in ours:
+        modules |= {f"phagescan:engines:{name}": f"engines.{name}" for name in phagescan.get("engines") or ()}
+    if "master" in ours:
+        application = pillar.get("gunicorn", {}).get("application", "app.wsgi")
+        modules["gunicorn:application"] = application.partition(":")[0]
+    for name, worker in pillar.get("celery", {}).get("workers", {}).items():
+        elsewhere = "chdir" in worker and worker["chdir"] != phagescan.get("root")
+        if worker.get("role", "") in ("", *ours) and "config" in worker and not elsewhere:
+            modules[f"celery:workers:{name}:config"] = worker["config"]
+    for key, module in modules.items():
+        path = module.replace(".", "/")
+        if not any((folder / f"{path}{end}").is_file() for folder in folders for end in (".py", "/__init__.py")):
+            yield key, f"there is no {path}.py in {source}", ()
 
 
 def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
-    """What is on this host already, is not ours, and would be in the way; and hosts that are not known here."""
+    """What is on this host already, is not ours, and would be in the way; and hosts and zones that are not known here."""
     phagescan = pillar.get("phagescan", {})
     credentials = [pathlib.Path(folder, "credentials.sls") for folder in __opts__["pillar_roots"]["base"]]
     for path in [*credentials, pathlib.Path(__opts__["gpg_keydir"])]:
@@ -251,7 +265,9 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     yield from _unknown_hosts(phagescan, ours)
     yield from _certificates(phagescan, ours)
     if "master" in ours:
+        yield from _unknown_zone(phagescan)
         yield from _clusters(pillar)
+        yield from _broker(pillar)
     elif pathlib.Path("/etc/phagescan/master.toml").exists():
         yield (
             "phagescan:roles",
@@ -282,8 +298,6 @@ def _emptied(phagescan: dict[str, Any]) -> Iterator[Fault]:
 
 def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     hosts = {"phagescan:broker:host": phagescan.get("broker", {}).get("host")}
-    if "master" in ours:
-        hosts["phagescan:database:host"] = phagescan.get("database", {}).get("host")
     if "worker" in ours:
         hosts["phagescan:worker:master_url"] = urlsplit(phagescan.get("worker", {}).get("master_url", "")).hostname
     for key, host in hosts.items():
@@ -291,6 +305,18 @@ def _unknown_hosts(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault
             socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is told of elsewhere
         except (OSError, UnicodeError) as error:
             yield key, f"{host} is not known here: {getattr(error, 'strerror', None) or error}", ()
+
+
+def _unknown_zone(phagescan: dict[str, Any]) -> Iterator[Fault]:
+    """A time zone that Django would refuse, as it looks where this Python does."""
+    zone = phagescan.get("time_zone", "UTC")
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (OSError, LookupError, ValueError):  # a directory, nothing, or another file
+        known = zoneinfo.available_timezones()
+        if "Europe/Berlin" in known:  # a host without zones may get them yet
+            near = __utils__["schema.nearest"](zone, sorted(known)) or "; see /usr/share/zoneinfo"
+            yield "phagescan:time_zone", f"{zone} is not known here{near}", ()
 
 
 def _certificates(phagescan: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
@@ -324,4 +350,16 @@ def _clusters(pillar: dict[str, Any]) -> Iterator[Fault]:
             + (f", or postgresql:version to {version} to stay with {version}/main" if main else "")
             + (f" (others here: {told})" if told else ""),
             ("postgresql:version",),
+        )
+
+
+def _broker(pillar: dict[str, Any]) -> Iterator[Fault]:
+    """Whether the broker will speak AMQPS: one that was here first keeps its listeners."""
+    wanted = pillar.get("rabbitmq", {}).get("node", "rabbit@localhost")
+    if __utils__["pillar_faults.amqps"](pillar) and (node := __salt__["rabbitmq_topology.node"](wanted)) != wanted:
+        yield (
+            "rabbitmq:listen",
+            f"the broker that is here, {node}, is not {wanted} (rabbitmq:node) and keeps its own listeners: AMQPS is not made,"
+            " and AMQP may be open to others; see to both in its configuration, and make this key 127.0.0.1",
+            ("rabbitmq:node",),
         )

@@ -120,9 +120,14 @@ def worker_site(phagescan: dict[str, Any], worker: dict[str, Any]) -> dict[str, 
     return site(phagescan) | {"user": worker["user"], "environment": {"CELERY_CONFIG_MODULE": worker["config"]}}
 
 
-def frequency(supervisord: dict[str, Any]) -> str:
+def camera(supervisord: dict[str, Any] | None) -> dict[str, Any]:
+    """The camera's program, which a mere worker's pillar need not have."""
+    return (supervisord or {}).get("programs", {}).get("celerycam", {})
+
+
+def frequency(supervisord: dict[str, Any] | None) -> str:
     """Seconds between two snapshots of the camera, as its command says."""
-    command = supervisord["programs"].get("celerycam", {}).get("command", "")
+    command = camera(supervisord).get("command", "")
     given = re.search(r"(?:--freq(?:uency)?[= ]|-F *)([0-9.]+)", command)
     return given[1] if given else "1"  # Celery's own default
 
@@ -294,7 +299,6 @@ def dates(certificate: x509.Certificate) -> tuple[str, bool]:
 def logs(pillar: dict[str, Any], ours: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:
     """Unit and log file of each part that has one."""
     broker = ("rabbitmq-server", "/var/log/rabbitmq/rabbit@*.log")
-    camera = pillar["supervisord"]["programs"].get("celerycam", {}) if pillar["supervisord"] else {}
     found = {node: (worker["service"], f"{worker['log_dir']}/{worker['service']}.log") for node, worker in ours.items()}
     return found | {
         "broker": broker,
@@ -302,7 +306,7 @@ def logs(pillar: dict[str, Any], ours: dict[str, dict[str, Any]]) -> dict[str, t
         "database": ("postgresql*", "/var/log/postgresql/postgresql-*.log"),
         "nginx": ("nginx", "/var/log/nginx/error.log"),
         "gunicorn": ("gunicorn", f"{pillar['phagescan'].get('log_dir')}/gunicorn-error.log"),
-        "camera": ("supervisor", camera.get("logfile", "")),
+        "camera": ("supervisor", camera(pillar["supervisord"]).get("logfile", "")),
     }
 
 

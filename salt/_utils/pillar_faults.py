@@ -1,6 +1,7 @@
 """What is wrong with a pillar that no schema can say: keys that do not agree, and what tools and hosts make of them."""
 
 import functools
+import ipaddress
 import itertools
 import re
 import socket
@@ -28,17 +29,21 @@ REQUIRED = {
     ),
     "worker": ("worker:user", "worker:log_dir", "worker:concurrency", "engines"),
 }
-# Keys that must say the same: the formulas are told, and do not know of each other.
+# Keys that must say the same: the formulas are told, and do not know of each other. Groups are the users' own, for which
+# alone the files of settings are.
 SAME = (
     ("gunicorn:user", "phagescan:user"),
+    ("gunicorn:group", "phagescan:user"),
     ("gunicorn:chdir", "phagescan:root"),
     ("gunicorn:virtualenv", "phagescan:virtualenv"),
     ("gunicorn:log_dir", "phagescan:log_dir"),
     ("celery:user", "phagescan:user"),
+    ("celery:group", "phagescan:user"),
     ("celery:chdir", "phagescan:root"),
     ("celery:virtualenv", "phagescan:virtualenv"),
     ("celery:log_dir", "phagescan:log_dir"),
     ("celery:workers:celeryd:user", "phagescan:worker:user"),
+    ("celery:workers:celeryd:group", "phagescan:worker:user"),
     ("celery:workers:celeryd:log_dir", "phagescan:worker:log_dir"),
     ("nginx:sites:phagescan:proxy", "gunicorn:bind"),
 )
@@ -101,7 +106,7 @@ def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> lis
         _same(get),
     ]
     if "master" in roles:
-        checks += [_rights(get), _ports(get, pillar), _sites(get), _limits(get), _tls_of_master(get)]
+        checks += [_rights(get), _ports(get, pillar), _database(get), _sites(get), _limits(get), _tls_of_master(get)]
     if "worker" in roles:
         checks.append(_way_to_master(get, roles))
     if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
@@ -127,6 +132,11 @@ def ports(pillar: dict[str, Any]) -> list[tuple[str, str, int]]:
     ]
 
 
+def amqps(pillar: dict[str, Any]) -> bool:
+    """Whether a master's broker is to speak AMQPS."""
+    return _amqps(functools.partial(_get, pillar))
+
+
 def _get(pillar: dict[str, Any], key: str, default: Any = None) -> Any:
     value: Any = pillar
     for part in key.split(":"):
@@ -141,6 +151,8 @@ def _required(get: Get, roles: list[str]) -> Iterator[Fault]:
         for key in REQUIRED.get(role, ()):
             if get(f"phagescan:{key}") is None:
                 yield f"phagescan:{key}", "is missing; see phagescan.sls in pillar/", ()
+    if "master" in roles and get("supervisord:programs:celerycam") is None:
+        yield "supervisord:programs:celerycam", "is missing; see supervisord.sls in pillar/", ()
 
 
 def _references(get: Get, roles: list[str]) -> Iterator[Fault]:
@@ -253,6 +265,10 @@ def _same(get: Get) -> Iterator[Fault]:
     for key, other in SAME:
         if get(other) not in (None, get(key)):
             yield key, f"must be the same as {other}, {get(other)}, not {get(key)}", (other,)
+    for (name, worker), word in itertools.product(get("celery:workers", {}).items(), ("user", "group")):
+        if worker.get("role") == "master" and worker.get(word, "") not in ("", user := get("phagescan:user")):
+            key = f"celery:workers:{name}:{word}"
+            yield key, f"must be the same as phagescan:user, {user}, not {worker[word]}; leave it out", ("phagescan:user",)
     camera, virtualenv = get("supervisord:programs:celerycam", {}), get("phagescan:virtualenv")
     for word, other in (("user", "user"), ("directory", "root")):
         if camera and camera.get(word) != get(f"phagescan:{other}", camera.get(word)):
@@ -286,12 +302,26 @@ def _ports(get: Get, pillar: dict[str, Any]) -> Iterator[Fault]:
     bind, host = get("gunicorn:bind"), get("phagescan:broker:host")
     if not (bind or "").startswith("127.0.0.1:"):
         yield "gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>", ()
-    if host in LOOPBACK and not _amqps(get) and listen not in {"127.0.0.1", *EVERYWHERE}:
+    if host and not _amqps(get) and listen not in EVERYWHERE and _meant(host) not in (None, _meant(listen)):
         yield (
             "phagescan:broker:host",
             f"the broker does not listen there, but on {listen} (rabbitmq:listen)",
             ("rabbitmq:listen",),
         )
+
+
+def _meant(host: str) -> Any:
+    """The address that a host has; None for a name, which may have any."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host in LOOPBACK else host)
+    except ValueError:
+        return None
+
+
+def _database(get: Get) -> Iterator[Fault]:
+    """A database elsewhere, while roles and tables are made here."""
+    if (host := get("phagescan:database:host", "127.0.0.1")) not in (*LOOPBACK, "::1"):
+        yield "phagescan:database:host", f"must be 127.0.0.1, where a master's database is made, not {host}", ()
 
 
 def _split(listen: Any) -> tuple[str, int]:

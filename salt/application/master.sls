@@ -75,7 +75,11 @@ application-network:
 # Two of them write samples: one receives them, one removes what was received by halves.
 application-samples-writable:
   file.managed:
-    - names: [{{ units }}gunicorn.service.d/samples.conf, {{ units }}celeryd-periodic.service.d/samples.conf]
+    - names:
+      - {{ units }}gunicorn.service.d/samples.conf
+{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.config == 'periodicceleryconfig' %}
+      - {{ units }}{{ name }}.service.d/samples.conf
+{%- endfor %}
     - contents: |
         # Managed by Salt.
         [Service]

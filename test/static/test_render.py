@@ -27,8 +27,12 @@ ROLES = {
     "both": {},
     "tls": {"phagescan": {"tls": {"self_signed": True}}, "rabbitmq": {"listen": "0.0.0.0"}},  # noqa: S104
 }
+# A worker of another name, which removes samples.
+SWEEPER = {"role": "master", "config": "periodicceleryconfig", "hostname": "master.sweeper"}
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
 CASES = list(product(SYSTEMS, INITS, ROLES))
+ROLES["sweeper"] = {"celery": {"workers": {"sweeper": SWEEPER}}}
+CASES.append(SWEEPING := ("debian13", "systemd", "sweeper"))
 PASSWORDS = {
     "rabbitmq": {"users": {name: {"password": f"render-{name}-0123456789"} for name in ("phagemasteruser", "phageworkeruser")}},
     "postgresql": {"roles": {"citestsuper": {"password": "render-citestsuper-0123456789"}}},
@@ -166,3 +170,12 @@ def test_role_decides(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...
     assert ("rabbitmq-server" in text) == ("master.toml.jinja" in text) == (case[2] != "worker")
     assert ("running" in states["celery-celeryd-service"]["daemon"]) == ("worker.toml.jinja" in text) == (case[2] != "master")
     assert ("running" in states["celery-celeryd-master-service"]["daemon"]) == (case[2] != "worker")
+
+
+def test_samples_are_writable(rendered: dict[tuple[str, ...], Any]) -> None:
+    """To what receives and removes them, by whatever name, and to no other service."""
+    for case, more in ((("debian13", "systemd", "both"), []), (SWEEPING, ["sweeper"])):
+        arguments = rendered[case]["application-samples-writable"]["file"]
+        names = next(argument["names"] for argument in arguments if "names" in argument)
+        services = ["gunicorn", "celeryd-periodic", *more]
+        assert sorted(names) == sorted(f"/etc/systemd/system/{service}.service.d/samples.conf" for service in services)

@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import json
 import string
+import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -21,6 +22,7 @@ SECRET = "unit-secret-0123456789"
 M, W = "rabbitmq:users:phagemasteruser", "rabbitmq:users:phageworkeruser"
 SITE, CAM, NODE = "nginx:sites:phagescan", "supervisord:programs:celerycam", "celery:workers:celeryd"
 URL, TLS = "phagescan:worker:master_url", "phagescan:tls"
+BROKER, ZONE = "phagescan:broker:host", "phagescan:time_zone"
 FILES = {"certificate": "/nowhere/certificate.pem", "key": "/nowhere/key.pem"}
 OPEN = {"phagescan:tls": {"self_signed": True}, "rabbitmq:listen": "0.0.0.0"}
 ALL = [".*", ".*", ".*"]
@@ -94,7 +96,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("postgresql:databases:replication", {"owner": "citestsuper"}, "cannot be its name: pg_hba.conf means something else"),
     ("postgresql:databases:a b", {"owner": "citestsuper"}, "is not a name of up to 63 letters"),
     ("nginx:sites:../x", {}, "is not a name that begins with a letter"),
-    ("celery:workers:nginx", {"config": "x", "hostname": "x"}, "cannot be its name: it is the name of another service"),
+    ("celery:workers:nginx", {"config": "scaggr", "hostname": "x"}, "cannot be its name: it is the name of another service"),
     ("celery:workers:a/b", {"config": "x", "hostname": "x"}, "is not a name that begins with a letter"),
     ("celery:workers:a.b", {"config": "x", "hostname": "x"}, "is not a name that begins with a letter"),
     # Kinds.
@@ -227,6 +229,15 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("phagescan:allowed_hosts", REMOVED, "is missing; see phagescan.sls in pillar/"),
     ("phagescan:time_zone", REMOVED, "is missing; see phagescan.sls in pillar/"),
     ("phagescan:engines", REMOVED, "is missing; see phagescan.sls in pillar/"),
+    (CAM, REMOVED, "is missing; see supervisord.sls in pillar/"),
+    ("supervisord", REMOVED, f"{CAM}: is missing; see supervisord.sls in pillar/"),
+    ("supervisord:programs", REMOVED, f"{CAM}: is missing; see supervisord.sls in pillar/"),
+    ("supervisord:programs", {}, f"{CAM}: is missing; see supervisord.sls in pillar/"),
+    # Zones that there are not.
+    (ZONE, "Europe/Berlni", "Europe/Berlni is not known here; did you mean Europe/Berlin?"),
+    (ZONE, "europe/berlin", "europe/berlin is not known here; did you mean Europe/Berlin?"),
+    (ZONE, "Europe", "Europe is not known here"),
+    (ZONE, "Phobos", "Phobos is not known here; see /usr/share/zoneinfo"),
     # Keys that do not agree.
     (f"{M}:permissions:none", ALL, f"{M}:permissions: vhost none is not in rabbitmq:vhosts"),
     (f"{W}:least:none", ALL, f"{W}:least: vhost none is not in rabbitmq:vhosts"),
@@ -250,6 +261,19 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("postgresql:databases:phage:owner", "nobody", "nobody is not in postgresql:roles"),
     ("phagescan:source", "salt://phagescn", "there is no salt://phagescn in this checkout"),
     ("phagescan:engines:sorcery", {}, "there is no engines/sorcery.py in salt://phagescan"),
+    ("gunicorn:application", "scaggr.wsgy", "there is no scaggr/wsgy.py in salt://phagescan"),
+    ("gunicorn:application", "sagger.wsgi:application", "there is no sagger/wsgi.py in salt://phagescan"),
+    ("gunicorn:application", REMOVED, "there is no app/wsgi.py in salt://phagescan"),
+    ("celery:workers:celeryd-master:config", "masterceleryconf", "there is no masterceleryconf.py in salt://phagescan"),
+    (f"{NODE}:config", "worker.config", "there is no worker/config.py in salt://phagescan"),
+    ("celery:workers:more", {"config": "nothing", "hostname": "x"}, "celery:workers:more:config: there is no nothing.py"),
+    ("gunicorn:group", "www-data", "must be the same as phagescan:user, avuser, not www-data"),
+    ("gunicorn:group", REMOVED, "must be the same as phagescan:user, avuser, not None"),
+    ("celery:group", "adm", "must be the same as phagescan:user, avuser, not adm"),
+    (f"{NODE}:group", "avuser", "must be the same as phagescan:worker:user, avscan, not avuser"),
+    (f"{NODE}:group", REMOVED, "must be the same as phagescan:worker:user, avscan, not None"),
+    ("celery:workers:celeryd-result:group", "adm", "must be the same as phagescan:user, avuser, not adm; leave it out"),
+    ("celery:workers:celeryd-result:user", "avscan", "must be the same as phagescan:user, avuser, not avscan; leave it out"),
     (f"{NODE}:role", "wroker", "wroker is not a role; roles: master, worker"),
     (f"{NODE}:hostname", "master.master", "is that of celery:workers:celeryd-master, too; give each node a name"),
     ("celery:roles", REMOVED, "must be phagescan.roles, which knows the roles of celery:workers"),
@@ -284,6 +308,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (f"{SITE}:listen", "127.0.0.1:5432", "port 5432 is that of postgresql:port; choose another"),
     (f"{SITE}:listen", "[::]:5672", "port 5672 is that of rabbitmq:port; choose another"),
     ("rabbitmq:listen", "192.0.2.1", "phagescan:broker:host: the broker does not listen there, but on 192.0.2.1"),
+    (BROKER, "192.0.2.1", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    (BROKER, "127.0.0.2", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    (BROKER, "::1", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
+    ("phagescan:database:host", "192.0.2.1", "must be 127.0.0.1, where a master's database is made, not 192.0.2.1"),
+    ("phagescan:database:host", "db.example.org", "must be 127.0.0.1, where a master's database is made, not db.example.org"),
     (URL, "http://127.0.0.1:9001", "nothing listens there; make it http://127.0.0.1:9000, of gunicorn:bind"),
     (URL, "http://master:70000", "has no port from 1 to 65535, but 70000"),
     # TLS.
@@ -326,8 +355,18 @@ SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
     ({"rabbitmq:users": {404: {}}}, {"rabbitmq:users:404", "phagescan:broker:master", "phagescan:broker:worker"}),
     ({"supervisord:programs:x:y": {}}, {"supervisord:programs:x:y", *(f"supervisord:programs:x:{key}" for key in PROGRAM)}),
     ({"supervisord:programs:all": {}}, {"supervisord:programs:all", *(f"supervisord:programs:all:{key}" for key in PROGRAM)}),
-    ({"phagescan:worker:user": "root"}, {"phagescan:worker:user", f"{NODE}:user"}),
-    ({"phagescan:user": "root"}, {"phagescan:user", "gunicorn:user", "celery:user", f"{CAM}:user"}),
+    ({"phagescan:worker:user": "root"}, {"phagescan:worker:user", f"{NODE}:user", f"{NODE}:group"}),
+    (
+        {"phagescan:user": "root"},
+        {
+            "phagescan:user",
+            *(f"{formula}:{key}" for formula in ("gunicorn", "celery") for key in ("user", "group")),
+            f"{CAM}:user",
+        },
+    ),
+    ({"supervisord:programs": {"celerycma": {}}}, {CAM, *(f"supervisord:programs:celerycma:{key}" for key in PROGRAM)}),
+    ({BROKER: "192.0.2.1", "rabbitmq:listen": "192.0.2.2"}, {BROKER}),
+    ({BROKER: "192.0.2.1", "rabbitmq:listen": "nowhere"}, {"rabbitmq:listen"}),
     ({f"{CAM}:user": "root"}, {f"{CAM}:user"}),
     ({"phagescan:static_root": "/srv"}, {"phagescan:static_root", f"{SITE}:static:/static/"}),
     ({"phagescan:static_root": "/opt/phagescan/static"}, {"phagescan:static_root", f"{SITE}:static:/static/"}),
@@ -474,7 +513,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     }
     module.__utils__ = {
         **{f"schema.{name}": getattr(schema, name) for name in ("faults", "key", "nearest")},
-        "pillar_faults.faults": pillar_faults.faults,
+        **{f"pillar_faults.{name}": getattr(pillar_faults, name) for name in ("faults", "amqps")},
         "certificates.faults": certificates.faults,
         "certificates.faults_of_authority": lambda path: [f"{path}: is not there"] if path.startswith("/nowhere") else [],
     }
@@ -486,7 +525,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
     module.socket = SimpleNamespace(getaddrinfo=lambda *_arguments: [])
     module._preflight = lambda *_arguments: []  # what the machine that tests has is not the subject
 
-    def tell(pillar: dict[str, Any]) -> list[str]:
+    def tell(pillar: dict[str, Any], node: str = "") -> list[str]:
         def get(key: str, default: Any, unmask: bool) -> Any:
             value: Any = pillar
             for part in key.split(":"):
@@ -500,6 +539,7 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
             "pillar.get": get,
             "grains.get": lambda _key: None,
             "postgresql_topology.version": lambda: "17",
+            "rabbitmq_topology.node": lambda default: node or default,
         }
         lines = module.faults()
         TRIED.update(lines)
@@ -531,11 +571,86 @@ def test_good(doctor: Callable[..., list[str]], good: dict[str, Any]) -> None:
         ("postgresql:version", 17),
         ("unknown", {"namespace": "of others"}),
         ("phagescan:scan:sample_root", "/srv/samples/all"),
+        (ZONE, "Europe/Berlin"),
+        (ZONE, "America/Argentina/Buenos_Aires"),
+        (ZONE, "Etc/GMT+1"),
+        ("phagescan:database:host", "localhost"),
+        ("phagescan:database:host", "::1"),
+        (BROKER, "localhost"),
+        (BROKER, "scan-master"),
+        ("celery:workers:celeryd-result:group", "avuser"),
+        ("celery:workers:theirs", {"config": "shop.celery", "hostname": "shop", "chdir": "/srv/shop", "group": "shop"}),
+        ("celery:workers:celeryd-result:config", "scaggr"),
+        ("gunicorn:application", "scaggr.wsgi:application"),
+        ("supervisord:programs:theirs", dict.fromkeys(PROGRAM, "/x") | {"user": "x", "environment": {}}),
     ],
 )
 def test_right(doctor: Callable[..., list[str]], good: dict[str, Any], key: str, value: Any) -> None:
     """What is unusual and right is no fault."""
     assert doctor(put(good, key, value)) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({BROKER: host, "rabbitmq:listen": "0.0.0.0"} for host in ("127.0.0.1", "192.0.2.1", "scan-master")),  # noqa: S104
+        *({BROKER: host, "rabbitmq:listen": "192.0.2.1"} for host in ("192.0.2.1", "scan-master")),
+        {BROKER: "2001:db8:0::1", "rabbitmq:listen": "2001:db8::1"},
+        # A mere worker's broker and application are elsewhere, and it has no database and no page.
+        {
+            "phagescan:roles": "worker",
+            BROKER: "192.0.2.1",
+            "phagescan:database": REMOVED,
+            "supervisord": REMOVED,
+            "gunicorn:application": "other.wsgi",
+            ZONE: "Europe/Berlni",
+            "celery:workers:celeryd-master:config": "other",
+            URL: "http://192.0.2.1",
+        },
+        {"phagescan:roles": "master", f"{NODE}:config": "other"},
+    ],
+)
+def test_right_together(doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any]) -> None:
+    """What is right beside other keys, or for another role, is no fault."""
+    for key, value in changed.items():
+        good = put(good, key, value)
+    assert doctor(good) == []
+
+
+def test_host_without_zones(doctor: Callable[..., list[str]], good: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no zone is known, none is a fault."""
+
+    def unknown(zone: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(zone)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", unknown)
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    assert doctor(put(good, ZONE, "Europe/Berlin")) == doctor(put(good, ZONE, "Europe/Berlni")) == []
+    monkeypatch.setattr(zoneinfo, "available_timezones", lambda: {"UTC", "Europe/Berlin"})
+    assert doctor(put(good, ZONE, "Asia/Tokio")) == [f"{ZONE}: Asia/Tokio is not known here; see /usr/share/zoneinfo"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "node", "told"),
+    [
+        ({}, "rabbit@old", True),
+        ({"rabbitmq:node": REMOVED}, "rabbit@old", True),
+        ({}, "", False),
+        ({}, "rabbit@localhost", False),
+        ({"rabbitmq:node": "rabbit@old"}, "rabbit@old", False),
+        ({"rabbitmq:listen": "127.0.0.1"}, "rabbit@old", False),
+        ({TLS: REMOVED}, "rabbit@old", False),
+        ({"phagescan:roles": "worker", URL: "https://master"}, "rabbit@old", False),
+    ],
+)
+def test_broker_that_was_here_first(
+    doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], node: str, told: bool
+) -> None:
+    """It keeps its listeners, and so is refused where they are to be AMQPS."""
+    for key, value in (OPEN | changed).items():
+        good = put(good, key, value)
+    lines = doctor(good, node)
+    assert [line.split(", is not")[0] for line in lines] == [f"rabbitmq:listen: the broker that is here, {node}"] * told
 
 
 @pytest.mark.parametrize(("key", "value", "line"), MISTAKES)

@@ -304,6 +304,9 @@ def test_frequency(health: ModuleType) -> None:
     """How often the camera takes a picture stands in its command; else it is Celery's default."""
     for command, seconds in (("x --frequency 2", "2"), ("x --freq=0.5", "0.5"), ("x -F 9 y", "9"), ("x", "1")):
         assert health.frequency({"programs": {"celerycam": {"command": command}}}) == seconds
+    for nothing in (None, {}, {"programs": {}}, {"mode_key": "phagescan:mode"}):
+        assert health.frequency(nothing) == "1"
+        assert health.logs({"supervisord": nothing, "phagescan": {}}, {})["camera"] == ("supervisor", "")
 
 
 def answering(master: dict[str, Any], worker: dict[str, Any], ran: list[tuple[str, ...]] | None = None) -> Callable[..., Any]:

@@ -75,8 +75,9 @@ def phagescan(
             link.parent.mkdir(exist_ok=True)
             link.unlink(missing_ok=True)
             link.symlink_to(PILLAR.parent / tree)
-        for engine in ("yara", "fileinfo"):
-            path = tmp_path / f"srv/roots/phagescan/engines/{engine}.py"
+        configs = (worker["config"] for worker in shipped["celery"]["workers"].values())
+        for name in ("engines/yara", "engines/fileinfo", "scaggr/wsgi", *configs):
+            path = tmp_path / f"srv/roots/phagescan/{name}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         # What the machine that tests has is not the subject.
@@ -161,14 +162,20 @@ def same() -> tuple[tuple[str, str], ...]:
     return tuple(
         (f"{formula}:{key}", f"phagescan:{other}")
         for formula in ("gunicorn", "celery")
-        for key, other in (("user", "user"), ("chdir", "root"), ("virtualenv", "virtualenv"), ("log_dir", "log_dir"))
+        for key, other in (
+            ("user", "user"),
+            ("group", "user"),
+            ("chdir", "root"),
+            ("virtualenv", "virtualenv"),
+            ("log_dir", "log_dir"),
+        )
     )
 
 
 @pytest.mark.parametrize(("key", "other"), same())
 def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> None:
     """What two formulas are told must agree, and setting both is no fault."""
-    value = "unit" if key.endswith("user") else "/srv/unit"
+    value = "unit" if other.endswith("user") else "/srv/unit"
     (fault,) = phagescan({key: value}).faults()
     assert fault.startswith(f"{key}: must be the same as {other}, ")
     assert fault.endswith(f", not {value}")
@@ -542,14 +549,10 @@ def test_peers(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
         ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a whole number from 1 to 102400, not 0"),
         ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a whole number from 1 to 1024, not -1"),
         (
-            {"phagescan:worker:user": "avuser", "celery:workers:celeryd:user": "avuser"},
+            dict.fromkeys(("phagescan:worker:user", *(f"celery:workers:celeryd:{key}" for key in ("user", "group"))), "avuser"),
             "phagescan:worker:user: must be a user of its own",
         ),
         ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
-        (
-            {"phagescan:database:host": "no.such.host.invalid"},
-            "phagescan:database:host: no.such.host.invalid is not known here",
-        ),
         (
             {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
             "rabbitmq:least_privilege: master and workers share phagemasteruser",
