@@ -196,19 +196,22 @@ class Machine:
         self.wait_for_boot()
 
     def power_cut(self) -> None:
-        """Kill everything at once and boot again; what was in the middle of something may fail to start."""
+        """Kill everything at once and boot again; what was in the middle of something may fail to start, again and again."""
         self.container.kill()
         self.container.wait()
         self.container.start()
         self.wait_for_boot(whole=False)
 
     def wait_for_boot(self, whole: bool = True) -> None:
-        """Until its init has started everything, as a `whole` host does."""
+        """Until its init has started everything, as a `whole` host does; or so much that one could log in."""
         self.container.reload()
         if self.spec.systemd:
             wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.name}: systemd is up")
+            if not whole:
+                wait_until(lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.name} has booted")
+                return
             state = self.run("systemctl is-system-running --wait").stdout.strip()
-            assert not whole or state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
+            assert state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
         else:
             wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.name} has booted")
 
