@@ -146,7 +146,8 @@ def status() -> dict[str, dict[str, Any]]:
         parts = {"pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}}
     else:
         pillar = {name: _get(name) for name in SCHEMAS}
-        parts = __utils__["health.parts"](pillar, roles(), __salt__["django_site.python"], tls().get("certificate"))
+        asked = (__salt__[name] for name in ("django_site.python", "daemon.status"))
+        parts = __utils__["health.parts"](pillar, roles(), *asked, tls().get("certificate"))
     if any(part["ok"] is False for part in parts.values()):
         __context__["retcode"] = 1
     return parts

@@ -38,8 +38,14 @@ DEVELOPMENT = {"application", "worker", "broker", "broker-worker", "database", "
 JOURNAL_LINES, FILE_LINES, LINE_LENGTH = 2, 3, 300
 
 
-def parts(pillar: dict[str, Any], roles: list[str], python: Callable[..., Any], certificate: str | None) -> dict[str, Part]:
-    """Look at everything at once. `python` runs the Python of a `site`."""
+def parts(
+    pillar: dict[str, Any],
+    roles: list[str],
+    python: Callable[..., Any],
+    services: Callable[..., dict[str, dict[str, Any]]],
+    certificate: str | None,
+) -> dict[str, Part]:
+    """Look at everything at once. `python` runs the Python of a `site`, `services` says what systemd knows of some."""
     phagescan, ours = pillar["phagescan"], nodes(pillar["celery"], roles)
     production = phagescan["mode"] == "production"
     scanner = next((node for node, worker in ours.items() if worker.get("role") == "worker"), "")
@@ -66,6 +72,7 @@ def parts(pillar: dict[str, Any], roles: list[str], python: Callable[..., Any], 
         found["certificate"] = validity(certificate, served, found)
     excuse(found, "broker-worker", "broker")
     excuse(found, "fetch", "web")
+    found |= shut_out(found, {"web": "gunicorn", **{node: worker["service"] for node, worker in ours.items()}}, services)
     if not production:
         idle = {*found, *ours, *(of_master if "master" in roles else ())} - DEVELOPMENT
         found |= dict.fromkeys(idle, part("not looked at: phagescan:mode is development"))
@@ -84,6 +91,17 @@ def excuse(found: dict[str, Part], name: str, other: str) -> None:
     """Take the blame from a part that needs another, which is broken."""
     if name in found and other in found and found[name]["ok"] is False and found[other]["ok"] is False:
         found[name] = part(f"not known: {other} is broken")
+
+
+def shut_out(found: dict[str, Part], units: dict[str, str], services: Callable[..., Any]) -> dict[str, Part]:
+    """Of the parts that seem well, those whose service cannot write what its unit lets it: see daemon.status."""
+    units = {name: unit for name, unit in units.items() if name in found and found[name]["ok"]}
+    if not units or not os.path.isdir("/run/systemd/system"):
+        return {}
+    paths = {unit: known.get("shut_out") for unit, known in services(dict.fromkeys(units.values())).items()}
+    why = "{} cannot write {}, which was made again: run salt-call --local state.highstate"
+    lost = {name: why.format(unit, paths[unit]) for name, unit in units.items() if paths[unit]}
+    return {name: part(said, ok=False, of="gunicorn" if name == "web" else "") for name, said in lost.items()}
 
 
 def finished(name: str, found: Part, places: dict[str, tuple[str, str]]) -> Part:

@@ -9,6 +9,7 @@ from scanning import Api
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
 from test_smoke import sign_in
+from test_status import NODES, status
 
 PSQL = 'su postgres -c "cd / && psql -XAqt {}"'
 SITE = "$(echo /opt/phagescan-venv/lib/python3*/site-packages)"
@@ -368,6 +369,8 @@ def test_folders_made_again(machine: Machine) -> None:
     """A unit keeps the folders that it was given: a service whose folder is another one since is restarted, later as well."""
     folders = "/var/log/phagescan /var/log/phagescan-worker /var/lib/phagescan/samples"
     machine.run(f"for was in {folders}; do cp -a $was $was.new && rm -r $was && mv $was.new $was; done").ok()
+    broken = {name for name, part in status(machine)[1].items() if part["ok"] is False}
+    assert broken == ({"web", *NODES.values()} if machine.spec.systemd else set())
     text = machine.highstate().ok().text()
     for service in ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd"):
         assert (f"{service}: restart (it cannot write /var/" in text) == machine.spec.systemd, text

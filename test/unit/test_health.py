@@ -331,6 +331,8 @@ def told(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
 @pytest.fixture
 def look(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Looks at a host with a web page."""
+    monkeypatch.setattr(health.os.path, "isdir", lambda _: True)
+    monkeypatch.setattr(health, "last_lines", lambda *_: [])
     monkeypatch.setattr(health, "disk", lambda _: health.part("free", ok=True))
     monkeypatch.setattr(health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)})
 
@@ -339,11 +341,15 @@ def look(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., d
         roles: tuple[str, ...] = ("master", "worker"),
         mode: str = "production",
         certificate: str | None = None,
+        **paths: str,
     ) -> dict[str, Any]:
+        def services(names: dict[str, None]) -> dict[str, dict[str, Any]]:
+            return {name: {"running": True, "shut_out": paths.get(name, "")} for name in names}
+
         pillar = copy.deepcopy(PILLAR)
         pillar["phagescan"]["mode"] = mode
         pillar["nginx"] = {"sites": {"phagescan": {"listen": 80}}}
-        return health.parts(pillar, list(roles), python, certificate)
+        return health.parts(pillar, list(roles), python, services, certificate)
 
     return make
 
@@ -393,6 +399,15 @@ def test_certificate_among_the_parts(
     places["broker"] = ("127.0.0.1", 1)
     broken = answering(told((*MASTER, "scan@unit"), broker=False), told(WORKER))
     assert states(look(broken, certificate=path))["certificate"] is None
+
+
+def test_shut_out(look: Callable[..., dict[str, Any]]) -> None:
+    """A service that answers and cannot write where it should is broken; one that is broken already is told as it is."""
+    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn="/samples", celeryd="/logs")
+    assert {name for name, ok in states(found).items() if not ok} == {"web", "scan@unit"}
+    assert found["web"]["said"] == "gunicorn cannot write /samples, which was made again: run salt-call --local state.highstate"
+    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    assert look(answering(silent, told(WORKER)), celeryd="/logs")["scan@unit"]["said"] == "does not answer"
 
 
 def test_blame(look: Callable[..., dict[str, Any]]) -> None:

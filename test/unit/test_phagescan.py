@@ -431,7 +431,7 @@ def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int
     part = {"ok": ok, "said": "told", "log": []}
     asked: list[Any] = []
 
-    def parts(pillar: dict[str, Any], roles: list[str], _python: Any, certificate: str | None) -> dict[str, Any]:
+    def parts(pillar: dict[str, Any], roles: list[str], _python: Any, _services: Any, certificate: str | None) -> Any:
         asked.append((pillar["phagescan"]["user"], roles, certificate))
         return {"broker": part}
 
