@@ -237,6 +237,7 @@ class Converged:
 
     def check(self) -> None:
         """Nothing is lost, every scan ends, and the new passwords are the ones that count."""
+        self.api.url = f"http://{self.machine.address}/api"  # a container may have another address after a power cut
         there = self.look()
         lost = {what: things - there[what] for what, things in self.treasures.items() if things - there[what]}
         assert not lost
