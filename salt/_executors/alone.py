@@ -21,7 +21,8 @@ from salt.exceptions import CommandExecutionError
 LOCK = "/run/phagescan-salt.lock"
 # What Salt writes before it is moved to its place, for milliseconds each. A run that was killed leaves the last one:
 # secrets and all, or a rule for logrotate that stands twice.
-LEFT = ("/tmp/__salt.tmp.*", "/etc/phagescan/*.toml????????", "/etc/logrotate.d/phagescan????????")  # noqa: S108
+RANDOM = "[a-z0-9_]" * 8  # as tempfile makes it, and as no administrator's copy ends
+LEFT = ("/tmp/__salt.tmp.*", f"/etc/phagescan/*.toml{RANDOM}", f"/etc/logrotate.d/phagescan{RANDOM}")  # noqa: S108
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
 
 

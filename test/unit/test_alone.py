@@ -72,7 +72,15 @@ def test_programs_do_not_inherit_it(alone: ModuleType) -> None:
 def test_leftovers(alone: ModuleType, tmp_path: Path) -> None:
     """What a killed run has rendered, or not moved to its place, goes; what may be in use stays, and so does all else."""
     gone = ["__salt.tmp.old", "master.tomlx1y2_3z4", "worker.tomlx1y2_3z4", "phagescanx1y2_3z4"]
-    kept = ["other", "master.toml", "worker.toml", "phagescan", "phagescan.dpkg-new"]
+    kept = [
+        "other",
+        "master.toml",
+        "worker.toml",
+        "phagescan",
+        "phagescan.dpkg-new",
+        "phagescan-private",
+        "master.toml.bak1234",
+    ]
     names = dict.fromkeys(gone + kept, 60) | {"__salt.tmp.new": 0}
     for name, age in names.items():
         (tmp_path / name).touch()
