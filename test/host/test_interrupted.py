@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from interrupting import LOGGING, Moment, Run, program, spread
+from interrupting import LOGGING, OUTPUT, Moment, Run, program, spread
 from machine import CHECKOUT, CREDENTIALS, PREFIX, Machine, wait_until
 from scanning import Api, query
 from test_postgresql import login as database_login
@@ -144,7 +144,7 @@ def one_by_one(machine: Machine) -> None:
         for how, moment in FRESH:
             ran = cut_off(fresh, "./bootstrap", how, moment)
             report(machine, f"fresh, {how}", moment, ran)
-            assert ran, f"{moment}: the run had ended before"
+            assert ran, f"{moment}: the run had ended before\n{fresh.run(f'tail -n 60 {OUTPUT}').stdout}"
         complete(fresh)
     finally:
         fresh.end()

@@ -1,6 +1,7 @@
 """Roles on hosts of their own: a master that does not scan, and a worker that has nothing of the master."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import requests
 
 from machine import CHECKOUT, CREDENTIALS, Machine, wait_until
 from scanning import EICAR, TEXT, Api
+from test_smoke import sign_in
 
 ENGINES = {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
 CA = "/etc/ssl/phagescan-master.pem"
@@ -174,3 +176,24 @@ def test_strange_certificate_is_refused(machine: Machine, worker: Machine, secur
     worker.highstate(settings(machine, tls=True, ca_certs=CA)).ok()
     wait_until(lambda: live(secure) == ENGINES, "the worker's engines are live again", 600)
     assert secure.scan(TEXT + b"remote, over TLS")["yara"]["infected"] is False
+
+
+def test_worker_that_is_gone(machine: Machine, worker: Machine, secure: Api) -> None:
+    """The engines of a worker that went for good are missed, until they are deleted in the Admin UI."""
+    nodes = " ".join(f"master.{name}" for name in ("master", "results", "periodic"))
+
+    def missed() -> str:
+        found = json.loads(machine.run(f"su - avuser -c 'python manage.py status {nodes}'").stdout)
+        return found["engines"]["said"]
+
+    worker.service("celeryd", "stop").ok()
+    wait_until(lambda: "on scan@worker: silent for" in missed(), "it is missed", 60)
+    session = requests.Session()
+    session.trust_env, session.verify = False, secure.session.verify
+    sign_in(machine, machine.secrets["admin"], "/admin/", client=session)
+    url = f"https://{machine.address}/admin/scaggr/engine/"
+    page = session.get(url, timeout=60).text
+    form = {"action": "delete_selected", "post": "yes", "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+    rows = re.findall(r'name="_selected_action" value="(\d+)"', page)
+    session.post(url, {**form, "_selected_action": rows}, headers={"Referer": url}, timeout=60).raise_for_status()
+    assert missed() == "no worker has announced one: samples wait"

@@ -141,11 +141,15 @@ class VerdictAdmin(RecordAdmin):
 
 @admin.register(Engine)
 class EngineAdmin(RecordAdmin):
-    """Engines, as their workers announce them."""
+    """Engines, as their workers announce them. Those of a worker that is gone for good are deleted here."""
 
     list_display: ClassVar = ["name", "worker", "kind", "live", "version", "announced_at", "problem"]
     list_filter: ClassVar = ["live", "kind", "name", "worker"]
     search_fields: ClassVar = ["name", "worker", "version", "problem"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever has the right may forget an engine; one that still works is announced again."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(ApiToken)
