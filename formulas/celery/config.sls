@@ -1,7 +1,8 @@
 {%- from 'celery/map.jinja' import celery with context %}
 {%- from 'celery/files/options.jinja' import options %}
+{%- import_yaml 'hardening.yaml' as hardening %}
 {%- for name, worker in celery.workers.items() %}
-{%- set context = {'name': name, 'worker': worker, 'options': options(name, worker)} %}
+{%- set context = {'name': name, 'worker': worker, 'options': options(name, worker), 'hardening': hardening} %}
 {%- if grains['init'] == 'systemd' %}
 
 celery-{{ name }}-unit:

@@ -1,4 +1,5 @@
 {%- from 'gunicorn/map.jinja' import gunicorn with context %}
+{%- import_yaml 'hardening.yaml' as hardening %}
 
 gunicorn-config:
   file.managed:
@@ -17,7 +18,7 @@ gunicorn-unit:
     - name: /etc/systemd/system/gunicorn.service
     - source: salt://gunicorn/files/gunicorn.service.jinja
     - template: jinja
-    - context: {gunicorn: {{ gunicorn | tojson }}}
+    - context: {gunicorn: {{ gunicorn | tojson }}, hardening: {{ hardening | tojson }}}
     - user: root
     - group: root
     - mode: '0644'

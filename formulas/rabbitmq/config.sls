@@ -1,5 +1,4 @@
-{%- from 'rabbitmq/map.jinja' import rabbitmq, tls with context %}
-{%- from 'rabbitmq/node.jinja' import node, ours with context %}
+{%- from 'rabbitmq/map.jinja' import node, ours, rabbitmq, tls with context %}
 
 rabbitmq-directory:
   file.directory:

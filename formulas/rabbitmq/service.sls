@@ -1,5 +1,4 @@
-{%- from 'rabbitmq/map.jinja' import tls with context %}
-{%- from 'rabbitmq/node.jinja' import ours with context %}
+{%- from 'rabbitmq/map.jinja' import ours, tls with context %}
 include:
   - rabbitmq.install
   - rabbitmq.config

@@ -1,5 +1,4 @@
-{%- from 'rabbitmq/map.jinja' import rabbitmq, tls with context %}
-{%- from 'rabbitmq/node.jinja' import ours with context %}
+{%- from 'rabbitmq/map.jinja' import ours, rabbitmq, tls with context %}
 {%- set pem, config = '/etc/rabbitmq/tls/server.pem', '/etc/rabbitmq/conf.d/60-tls.conf' %}
 include:
   - rabbitmq.install
