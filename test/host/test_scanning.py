@@ -112,7 +112,7 @@ def test_signatures_are_not_logged(machine: Machine, api: Api) -> None:
     planted = {"Authorization": "Signature planted"}
     assert requests.get(f"http://{machine.address}/fetch/", headers=planted, timeout=30).status_code == 403
     logs = "/var/log/nginx /var/log/phagescan /var/log/phagescan-worker"
-    assert machine.run(f"grep -r 'GET /fetch/ ' {logs}").code == 0
+    wait_until(lambda: machine.run(f"grep -r 'GET /fetch/ ' {logs}").code == 0, "nginx has logged it, after it answered")
     assert machine.run(f"journalctl --quiet 2>/dev/null | grep -r 'Signature\\|planted\\|/fetch/[^ ]' - {logs}").stdout == ""
 
 
