@@ -16,16 +16,27 @@ as_root() {
     fi
 }
 
-# need COMMAND PACKAGE...: installs the packages when the command is missing.
-need() {
-    command=$1
+# missing COMMAND PACKAGE...: prints the packages when the command is not there.
+missing() {
+    PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null && return
     shift
-    PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null && return
-    command -v apt-get >/dev/null || die "$command is missing, and there is no apt-get to install $*"
-    say "installing $*"
+    echo "$@"
+}
+
+# install PACKAGE...
+install() {
+    command -v apt-get >/dev/null || die "there is no apt-get to install $*"
+    say "installing" "$@"
     as_root apt-get -qq update || say "apt-get update failed for a source; going on with what answers"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$@" \
         >/dev/null || die "apt-get could not install $*"
+}
+
+# need COMMAND PACKAGE...: installs the packages when the command is missing.
+need() {
+    packages=$(missing "$@")
+    # shellcheck disable=SC2086  # a list of packages
+    [ -z "$packages" ] || install $packages
 }
 
 # A virtualenv in $venv of what the files $locks list.

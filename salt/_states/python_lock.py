@@ -142,7 +142,8 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
     if remove := [package for package in remove if package in _read_environment(environment)]:
         commands.append([*pip, "uninstall", "--yes", *remove])
     if install:
-        commands.append([*pip, "install", "--no-cache-dir", "--no-deps", "--require-hashes", "--requirement", lock])
+        cache = [] if "PIP_CACHE_DIR" in os.environ else ["--no-cache-dir"]
+        commands.append([*pip, "install", *cache, "--no-deps", "--require-hashes", "--requirement", lock])
     for command in commands:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022)
         if done.returncode:

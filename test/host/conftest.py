@@ -1,139 +1,136 @@
-"""One test host a pytest: made bare, converged as a new user would, then asked by every suite in this order."""
+"""Test hosts: each kind is converged once, and each group of suites has a clone of it to itself."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import dataclass
 
+import docker
 import pytest
 import testinfra
+from docker.errors import DockerException
 from testinfra.host import Host
 
-from machine import HOSTS, Highstate, Machine, Result
-from neighbours import move_in
-from refusal import TOUCHED
+from support.converged import Converged, FirstRun
+from support.machine import Machine
+from support.refusal import TOUCHED
 
-# What only looks comes first; what breaks and repairs comes late; the reboot and the upgrade are last.
-ORDER = [
-    "preview",
-    "rabbitmq",
-    "postgresql",
-    "nginx",
-    "gunicorn",
-    "celery",
-    "worker",
-    "supervisord",
-    "phagescan",
-    "status",
-    "scanning",
-    "clamav",
-    "kills",
-    "browser",
-    "smoke",
-    "rotation",
-    "hardening",
-    "secrets",
-    "encrypted",
-    "remote",
-    "tls",
-    "ports",
-    "coexist",
-    "idempotence",
-    "processes",
-    "badpillar",
-    "preflight",
-    "manual",
-    "development",
-    "drift",
-    "concurrency",
-    "interrupted",
-    "broker",
-    "reboot",
-    "upgrade",
-]
-
-# Suites of some hosts.
-ONLY = {
-    "test_coexist": "coexist",
-    "test_remote": "debian12",
-    "test_broker": "debian13 debian13-plain",
-    "test_upgrade": "debian12",
-    "test_rotation": "debian13 debian13-plain",
-    "test_secrets": "debian13 debian12",
-    "test_tls": "debian13 debian12",
+HOSTS = ("debian13", "debian12", "debian13-plain")
+# Which clone a suite runs on (marker `clone`), in the order in which groups begin: those that take longest come first.
+CLONES = {
+    "cut": "runs that are killed, and the power cut",
+    "break": "services and files that are broken and repaired, one highstate after the other",
+    "scan": "samples and engines, whatever is killed meanwhile",
+    "rotate": "other passwords, TLS, secrets that are looked for everywhere",
+    "remote": "a master whose worker is on another host",
+    "refuse": "pillar and hosts that stop a run before it begins",
+    "look": "what a converged host is; the default",
 }
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Which host this is about."""
-    parser.addoption("--test-host", choices=sorted(HOSTS), default="debian13")
-    parser.addoption("--run", default="by-hand", help="label of the container, for clearing up")
-    parser.addoption("--long", action="store_true", help="the long form of suites that have one")
-    parser.addoption("--keep", action="store_true", help="keep the host, and use a kept one")
+@dataclass(frozen=True)
+class Place:
+    """A clone of a kind of host, for a group of suites."""
+
+    kind: str
+    group: str
+
+    def __str__(self) -> str:
+        """As it stands in a test's name."""
+        return f"{self.kind}-{self.group}"
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """When its tests begin."""
+        kinds = ["coexist", *HOSTS]
+        return list(CLONES).index(self.group), kinds.index(self.kind)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """What a test may be marked with."""
-    config.addinivalue_line("markers", "long: takes minutes; runs with --long")
-    config.addinivalue_line("markers", "once: is no matter of release or init; runs on debian13, and everywhere with --long")
+def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
+    """The kinds of host that a test runs on."""
+    marker = definition.get_closest_marker("hosts")
+    if everywhere and not (marker and marker.kwargs.get("only")):
+        return tuple(dict.fromkeys([*(marker.args if marker else ()), *HOSTS]))
+    if definition.get_closest_marker("once"):
+        return HOSTS[:1]
+    return marker.args if marker else HOSTS
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The host with things of its own answers its own suite, and the others the rest; one has a worker beside it."""
-    if collection_path.name.startswith("test_"):
-        host, suite = config.getoption("--test-host"), collection_path.stem
-        if host == "coexist":
-            return suite not in ("test_coexist", "test_idempotence")
-        return True if host not in ONLY.get(suite, host).split() else None
-    return None
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of hosts runs on each kind that it is about."""
+    if "place" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("clone")
+        group = marker.args[0] if marker else "look"
+        places = [Place(kind, group) for kind in kinds(metafunc.definition, metafunc.config.getoption("--everywhere"))]
+        metafunc.parametrize("place", places, ids=str, indirect=True, scope="session")
+
+
+def wanted(item: pytest.Item, config: pytest.Config) -> bool:
+    """Whether a test runs: not in its long form unless asked, and a parameter marked `once` on one kind of host."""
+    if item.get_closest_marker("long") and not config.getoption("--long"):
+        return False
+    return place_of(item).kind in kinds(item, config.getoption("--everywhere"))
+
+
+def place_of(item: pytest.Item) -> Place:
+    """The clone that a test runs on."""
+    return item.callspec.params["place"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the suites in order, and leave out what takes long, or is the same on another host, unless that is wanted."""
-    if not config.getoption("--long"):
-        left_out = ["long"] if config.getoption("--test-host") == "debian13" else ["long", "once"]
-        items[:] = [item for item in items if not any(map(item.get_closest_marker, left_out))]
-    items.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    """Tests of a clone run one after the other, on one worker of pytest-xdist; the longest groups begin first."""
+    ours = [item for item in items if "place" in getattr(getattr(item, "callspec", None), "params", {})]
+    others = [item for item in items if item not in set(ours)]
+    ours = [item for item in ours if wanted(item, config)]
+    for item in ours:
+        item.add_marker(pytest.mark.xdist_group(str(place_of(item))))
+    ours.sort(
+        key=lambda item: (place_of(item).rank, bool(item.get_closest_marker("last")), not item.get_closest_marker("first"))
+    )
+    items[:] = [*ours, *others]
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    """Name the host."""
-    return f"test host: {config.getoption('--test-host')}"
-
-
-@pytest.fixture(scope="session")
-def bare(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """The host as it was delivered, with the checkout on it."""
-    option = request.config.getoption
-    machine = Machine(option("--test-host"), option("--run"), option("--keep"))
-    machine.start()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What the run made is removed, unless it is to be kept."""
+    if hasattr(session.config, "workerinput") or session.config.getoption("--keep"):
+        return
     try:
-        if machine.name == "coexist" and machine.fresh:
-            move_in(machine)
-        machine.put_tree()
-        yield machine
-    finally:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except DockerException:  # no test of hosts has run
+        return
+    label = {"label": f"phagescan-test-run={session.config.getoption('--run')}"}
+    for container in client.containers.list(all=True, filters=label):
+        container.remove(force=True, v=True)
+    for image in client.images.list(filters=label):
+        client.images.remove(image.id, force=True)
+
+
+@pytest.fixture(scope="session")
+def place(request: pytest.FixtureRequest) -> Place:
+    """The clone that a test runs on."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def image(place: Place, request: pytest.FixtureRequest) -> Converged:
+    """The image of its kind, made from a bare host."""
+    return Converged(place.kind, request.config.getoption("--run"))
+
+
+@pytest.fixture(scope="session")
+def first_run(image: Converged) -> FirstRun:
+    """What was seen while the host converged."""
+    return image.get()
+
+
+@pytest.fixture(scope="session")
+def machine(place: Place, image: Converged, first_run: FirstRun, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A converged host."""
+    machine = Machine(place.kind, request.config.getoption("--run"), str(place), image=image.image)
+    machine.start()
+    (machine.output / "bootstrap.txt").write_text(str(first_run.bootstrap))
+    yield machine
+    if not request.config.getoption("--keep"):
         machine.end()
-
-
-@pytest.fixture(scope="session")
-def preview(bare: Machine) -> Highstate:
-    """What a preview of the bare host says; on a kept host, what it said then."""
-    kept = bare.output / "preview.json"
-    if bare.fresh:
-        bare.bootstrap("test=True", kept="bootstrap-preview").ok()
-        preview = bare.highstate("test=True")
-        kept.write_text(json.dumps(asdict(preview)))
-        return preview
-    saved = json.loads(kept.read_text())
-    return Highstate(Result(**saved["ran"]), saved["states"])
-
-
-@pytest.fixture(scope="session")
-def machine(bare: Machine, preview: Highstate) -> Machine:
-    """The converged host."""
-    bare.bootstrap(kept="bootstrap").ok()
-    return bare
 
 
 @pytest.fixture
@@ -157,6 +154,6 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def systemd(request: pytest.FixtureRequest) -> bool:
+def systemd(machine: Machine) -> bool:
     """Whether this host has systemd."""
-    return HOSTS[request.config.getoption("--test-host")].systemd
+    return machine.spec.systemd

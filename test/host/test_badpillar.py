@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from machine import CHECKOUT, Machine
-from refusal import assert_stopped
+from support.machine import CHECKOUT, Machine
+from support.refusal import assert_stopped
+
+pytestmark = [pytest.mark.clone("refuse"), pytest.mark.once]
 
 
 def user(password: Any) -> dict[str, Any]:

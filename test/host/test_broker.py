@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from machine import Machine
-from refusal import assert_stopped
+from support.machine import Machine
+from support.refusal import assert_stopped
+
+pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian13", "debian13-plain", only=True), pytest.mark.last]
 
 DATABASES = "/var/lib/rabbitmq/mnesia"
 FLAGS = f"{DATABASES}/rabbit@localhost-feature_flags"

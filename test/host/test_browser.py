@@ -9,8 +9,10 @@ import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
 
-from browser import DESKTOP, PHONE, Browser
-from machine import Machine
+from support.browser import DESKTOP, PHONE, Browser
+from support.machine import Machine
+
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.once]
 
 # In two halves, so that no scanner takes this file for what it tests.
 EICAR = (r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD" + r"-ANTIVIRUS-TEST-FILE!$H+H*").encode()

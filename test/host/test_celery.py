@@ -5,7 +5,8 @@ import json
 import pytest
 from testinfra.host import Host
 
-from machine import Machine, wait_until
+from support.machine import Machine
+from support.waiting import wait_until
 
 SERVICES = {
     "celeryd-master": ("master.master", "masterceleryconfig"),
@@ -91,7 +92,7 @@ def test_restarts_truthfully(machine: Machine, service: str) -> None:
 
 def test_nodes_answer(machine: Machine) -> None:
     """All nodes are on the broker."""
-    wanted = sorted(node.replace("%h", machine.name) for node, _ in SERVICES.values())
+    wanted = sorted(node.replace("%h", machine.kind) for node, _ in SERVICES.values())
     wait_until(lambda: nodes(machine) == wanted, "all nodes answer", 30)
 
 
@@ -103,7 +104,7 @@ def test_starts_while_the_broker_is_away(machine: Machine) -> None:
         assert machine.service("celeryd", "status").code == 0
     finally:
         machine.service("rabbitmq-server", "start").ok()
-    wanted = sorted(node.replace("%h", machine.name) for node, _ in SERVICES.values())
+    wanted = sorted(node.replace("%h", machine.kind) for node, _ in SERVICES.values())
     wait_until(lambda: nodes(machine) == wanted, "all nodes answer again", 90)
 
 

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from machine import Machine, wait_until
-from scanning import EICAR, Api
+from support.machine import Machine
+from support.scanning import EICAR, Api
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.clone("scan")
 
 TURNED_ON = "pillar='{phagescan: {engines: {clamav: {}}}}'"
 SIGNATURES = "/var/lib/clamav/test.ndb"

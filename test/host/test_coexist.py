@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 import requests
 
-from machine import Machine
-from neighbours import SOURCE
+from support.machine import Machine
+from support.neighbours import SOURCE
+
+pytestmark = pytest.mark.hosts("coexist", only=True)
 
 
 def psql(machine: Machine, port: int, statement: str) -> str:

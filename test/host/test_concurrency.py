@@ -3,8 +3,12 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from interrupting import Moment, Run, program
-from machine import CHECKOUT, Machine
+import pytest
+
+from support.interrupting import Moment, Run, program
+from support.machine import CHECKOUT, Machine
+
+pytestmark = [pytest.mark.clone("cut"), pytest.mark.once]
 
 HIGHSTATE = f"cd {CHECKOUT} && salt-call --local state.highstate"
 HELD = "is at work: wait for its end, then run this again"

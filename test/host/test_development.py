@@ -2,7 +2,9 @@
 
 import pytest
 
-from machine import CHECKOUT, CREDENTIALS, Machine
+from support.machine import CHECKOUT, CREDENTIALS, Machine
+
+pytestmark = [pytest.mark.clone("break"), pytest.mark.hosts("debian13", "debian13-plain")]
 
 OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd")
 DEVELOPMENT = """pillar='{"phagescan": {"mode": "development"}}'"""

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from machine import Highstate, Machine, wait_until
-from scanning import Api
-from test_postgresql import login as database_login
-from test_rabbitmq import login as broker_login
-from test_smoke import sign_in
-from test_status import status
+from support.logins import broker_login, database_login, sign_in
+from support.machine import Machine
+from support.results import Highstate
+from support.scanning import Api
+from support.status import status
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.clone("break")
 
 PSQL = 'su postgres -c "cd / && psql -XAqt {}"'
 SITE = "$(echo /opt/phagescan-venv/lib/python3*/site-packages)"

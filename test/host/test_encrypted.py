@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from leaks import Plant
-from machine import CHECKOUT, CREDENTIALS, Machine
-from refusal import assert_stopped
+from support.leaks import Plant
+from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.refusal import assert_stopped
+
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.once]
 
 KEYS = "/etc/salt/gpgkeys"
 NO_KEY = f"'credentials' failed: gpg cannot decrypt it: No secret key; its key belongs into {KEYS}"

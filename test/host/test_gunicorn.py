@@ -7,7 +7,7 @@ import pytest
 import requests
 from testinfra.host import Host
 
-from machine import Machine
+from support.machine import Machine
 
 
 def test_package(machine: Machine) -> None:

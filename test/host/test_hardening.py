@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from machine import CHECKOUT, Machine
-from scanning import EICAR, Api, query
-from test_smoke import sign_in
+from support.logins import query, sign_in
+from support.machine import CHECKOUT, Machine
+from support.scanning import EICAR, Api
 
 SERVICES = {
     "gunicorn": "avuser",

@@ -2,24 +2,28 @@
 
 import re
 
-from machine import Highstate, Machine
+import pytest
+
+from support.converged import FirstRun
+from support.machine import Machine
+
+pytestmark = pytest.mark.hosts("debian13", "debian12", "debian13-plain", "coexist")
 
 
-def real_changes(machine: Machine) -> set[str]:
+def real_changes(first_run: FirstRun) -> set[str]:
     """The states that the first real run said it changed."""
-    text = (machine.output / "bootstrap.txt").read_text()
-    return set(re.findall(r"Name: (.+?) - Function: \S+ - Result: Changed", text))
+    return set(re.findall(r"Name: (.+?) - Function: \S+ - Result: Changed", first_run.bootstrap.stdout))
 
 
-def test_preview_succeeds(preview: Highstate) -> None:
+def test_preview_succeeds(first_run: FirstRun) -> None:
     """On a bare host, with Salt and nothing else, a preview fails nowhere."""
-    preview.ok()
+    first_run.preview.ok()
 
 
-def test_preview_lists_what_is_done(preview: Highstate, machine: Machine) -> None:
+def test_preview_lists_what_is_done(first_run: FirstRun) -> None:
     """What the preview of the bare host lists is what the real run then changed, or what came with the packages."""
-    foreseen = {change.identifier: change.function for change in preview.changed}
-    done = real_changes(machine)
+    foreseen = {change.identifier: change.function for change in first_run.preview.changed}
+    done = real_changes(first_run)
     assert done
     assert done - foreseen.keys() == set(), "changed without having been foreseen"
     # One apt transaction is named once; packages start their services themselves, and supervisord its programs.
@@ -28,9 +32,9 @@ def test_preview_lists_what_is_done(preview: Highstate, machine: Machine) -> Non
     assert foreseen.keys() - done - packaged == set(), "foreseen, but not changed"
 
 
-def test_second_run_changes_nothing(machine: Machine) -> None:
+def test_second_run_changes_nothing(first_run: FirstRun) -> None:
     """A second highstate has nothing to do, and nothing to warn of."""
-    assert machine.highstate().clean().ran.stderr == ""
+    assert first_run.second.clean().ran.stderr == ""
 
 
 def test_from_any_directory(machine: Machine) -> None:
@@ -48,9 +52,9 @@ def test_second_bootstrap_changes_nothing(machine: Machine) -> None:
     assert machine.run("stat -c %Y /opt/phagescan-salt/bin/python /opt/phagescan-salt/installed").stdout == installed
 
 
-def test_bootstrap_says_where_to_go(machine: Machine) -> None:
+def test_bootstrap_says_where_to_go(machine: Machine, first_run: FirstRun) -> None:
     """It ends with the address, the administrator and where the password lies, and does not show the password."""
-    text = (machine.output / "bootstrap.txt").read_text()
+    text = str(first_run.bootstrap)
     last = text[-1500:]
     assert "http://" in last
     assert "admin" in last

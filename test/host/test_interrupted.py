@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from interrupting import LOGGING, OUTPUT, Moment, Run, program, spread
-from machine import CHECKOUT, CREDENTIALS, PREFIX, Machine, wait_until
-from scanning import Api, query
-from test_postgresql import login as database_login
-from test_rabbitmq import login as broker_login
-from test_secrets import HOLDERS
-from test_smoke import sign_in
+from support.converged import share_packages
+from support.interrupting import LOGGING, OUTPUT, Moment, Run, program, spread
+from support.leaks import HOLDERS
+from support.logins import broker_login, database_login, query, sign_in
+from support.machine import CHECKOUT, CREDENTIALS, PREFIX, Machine
+from support.scanning import Api
+from support.waiting import wait_until
 
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
@@ -52,6 +52,8 @@ su postgres -c "cd / && psql -XAqt -c \\"create role neighbour login password 'n
 su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' -c 'create table kept as select generate_series(1, 999) as n'"
 /opt/phagescan-venv/bin/python - <<PYTHON
 import kombu
+
+pytestmark = [pytest.mark.clone("cut"), pytest.mark.hosts("debian13", "debian13-plain")]
 with kombu.Connection("amqp://neighbour:neighbour-password@127.0.0.1/elsewhere") as connection:
     with connection.SimpleQueue("kept") as queue:
         for number in range(5):
@@ -114,16 +116,9 @@ def assert_secrets_in_place(machine: Machine) -> None:
 
 def another(machine: Machine, beside: str, image: str = "") -> Machine:
     """A bare host of the same kind."""
-    fresh = Machine(machine.name, machine.run_label, keep=False, beside=beside, image=image)
+    fresh = Machine(machine.kind, machine.run_label, f"{machine.kind}{beside}", image=image)
     fresh.start()
     return fresh
-
-
-def fill(machine: Machine, fresh: Machine) -> None:
-    """Give it the tree, and the packages that the converged host has fetched."""
-    fresh.put_tree()
-    stream, _ = machine.container.get_archive("/var/cache/apt/archives")
-    fresh.container.put_archive("/var/cache/apt", b"".join(stream))
 
 
 def complete(fresh: Machine) -> None:
@@ -140,7 +135,8 @@ def one_by_one(machine: Machine) -> None:
     """One host, cut off again and again before it is left to come to the end."""
     fresh = another(machine, "-fresh")
     try:
-        fill(machine, fresh)
+        fresh.put_tree()
+        share_packages(fresh)
         for how, moment in FRESH:
             ran = cut_off(fresh, "./bootstrap", how, moment)
             report(machine, f"fresh, {how}", moment, ran)
@@ -153,7 +149,7 @@ def one_by_one(machine: Machine) -> None:
 def one_each(machine: Machine) -> None:
     """A host for each moment, from an image with Salt and the packages, two at a time."""
     first = another(machine, "-fresh")
-    image = f"{PREFIX}-interrupted:{machine.name}"
+    image = f"{PREFIX}-interrupted:{machine.kind}"
     wrong, missed = [], []
 
     def one(number: int, how: str, moment: Moment) -> None:
@@ -170,11 +166,12 @@ def one_each(machine: Machine) -> None:
             fresh.end()
 
     try:
-        fill(machine, first)
+        first.put_tree()
+        share_packages(first)
         first.bootstrap("test=True").ok()
         first.container.commit(*image.split(":"))
         Run(first, "./bootstrap").join()
-        hows = kinds(*LONG[machine.name])
+        hows = kinds(*LONG[machine.kind])
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(one, range(len(hows)), hows, spread(first, len(hows))))
     finally:
@@ -274,7 +271,7 @@ def test_converged_host(converged: Converged, long: bool) -> None:
     converged.drift()
     Run(machine, "salt-call --local state.highstate").join()
     converged.check()
-    hows = kinds(*(LONG[machine.name] if long else SHORT))
+    hows = kinds(*(LONG[machine.kind] if long else SHORT))
     moments = spread(machine, len(hows))
     machine.highstate().clean()
     missed = []

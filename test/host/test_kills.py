@@ -3,8 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from machine import Machine, wait_until
-from scanning import Api, kill, outcomes, query
+import pytest
+
+from support.logins import query
+from support.machine import Machine
+from support.scanning import Api, kill, outcomes
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain")]
 
 UPLOADS = 1000
 # Service and its pid file, where systemd does not run. Each is killed twice.

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from machine import Machine, Result, wait_until
-from terminal import Terminal
-from test_postgresql import login as database_login
-from test_postgresql import query
-from test_rabbitmq import ctl, login
+from support.logins import broker_login, ctl, database_login, query
+from support.machine import Machine
+from support.results import Result
+from support.terminal import Terminal
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.clone("break")
 
 MANUAL = Path(__file__).with_name("manual.txt").read_text().splitlines()
-RAN: set[str] = set()
+RAN: dict[str, set[str]] = {}
 WORKERS = {
     "masterceleryconfig": "master.master",
     "resultsceleryconfig": "master.results",
@@ -32,7 +34,7 @@ FASTER = (
 def line(machine: Machine, text: str) -> str:
     """What one types for a line of the manual: without its prompt, and without sudo where the host has none."""
     assert text in MANUAL, f"the manual has no such line: {text}"
-    RAN.add(text)
+    RAN.setdefault(machine.kind, set()).add(text)
     command = text.split("$ ", 1)[-1] if "$ " in text else text.split("# ", 1)[-1] if "=# " in text else text
     return command if machine.spec.sudo else command.removeprefix("sudo ")
 
@@ -126,18 +128,18 @@ def test_celeryd(machine: Machine) -> None:
         for terminal, node in zip(terminals, WORKERS.values(), strict=True):
             terminal.expect(f"{node} ready")
         machine.canary().ok()
-        since = query(machine, "select coalesce(max(number), 0) from scaggr_heartbeat", "phage")
+        since = query(machine, "select coalesce(max(number), 0) from scaggr_heartbeat")
         count = f"select count(*) from scaggr_heartbeat where number > {since}"
-        wait_until(lambda: int(query(machine, count, "phage")) >= 8, "eight periodic tasks have run")
+        wait_until(lambda: int(query(machine, count)) >= 8, "eight periodic tasks have run")
         twice = f"select number from scaggr_heartbeat where number > {since} group by number having count(*) > 1"
-        assert query(machine, twice, "phage") == ""
+        assert query(machine, twice) == ""
         near = (
             "select count(*) from (select sent_at - lag(sent_at) over (order by sent_at) as gap from scaggr_heartbeat"
             f" where number > {since}) as gaps where gap < interval '0.5 seconds'"
         )
-        assert query(machine, near, "phage") == "0"
+        assert query(machine, near) == "0"
         senders = f"select count(distinct sent_by) from scaggr_heartbeat where number > {since}"
-        assert query(machine, senders, "phage") == "1"
+        assert query(machine, senders) == "1"
         for terminal in terminals:
             terminal.interrupt()
     finally:
@@ -199,7 +201,7 @@ def test_deleting(machine: Machine) -> None:
             manual(machine, text)
     assert ctl(machine, "list_users") == []
     assert "phage" not in [vhost["name"] for vhost in ctl(machine, "list_vhosts")]
-    assert login(machine, "master").code != 0
+    assert broker_login(machine, "master").code != 0
 
 
 def test_adding(machine: Machine) -> None:
@@ -207,8 +209,8 @@ def test_adding(machine: Machine) -> None:
     for text in MANUAL:
         if "rabbitmqctl add_" in text or "set_permissions" in text:
             manual(machine, text)
-    assert login(machine, "master", password="longmasterpassword").ok().stdout.strip() == "broker"
-    assert login(machine, "worker", password="longworkerpassword").ok().stdout.strip() == "broker"
+    assert broker_login(machine, "master", password="longmasterpassword").ok().stdout.strip() == "broker"
+    assert broker_login(machine, "worker", password="longworkerpassword").ok().stdout.strip() == "broker"
 
 
 def test_broker_conf(machine: Machine) -> None:
@@ -228,8 +230,8 @@ def test_broker_conf(machine: Machine) -> None:
 def test_postgresql(machine: Machine) -> None:
     """The session in psql creates user, database and extension, and the user logs in."""
     machine.run("cd /opt/phagescan && dev/ps_services.sh stop").ok()
-    query(machine, "drop database phage with (force)")
-    query(machine, "drop role citestsuper")
+    query(machine, "drop database phage with (force)", "postgres")
+    query(machine, "drop role citestsuper", "postgres")
     start = MANUAL.index("$ sudo su postgres")
     session = MANUAL[start : start + 9]
     assert session[-1] == "$ exit"
@@ -262,11 +264,11 @@ def test_one_highstate_repairs(machine: Machine) -> None:
     repaired = machine.highstate().ok()
     for name in ("user phagemasteruser", "user phageworkeruser", "role citestsuper"):
         assert name in repaired.text()
-    assert login(machine, "master", password="longmasterpassword").code != 0
+    assert broker_login(machine, "master", password="longmasterpassword").code != 0
     wait_until(lambda: machine.canary().code == 0, "the canary flies", 4)
     machine.highstate().clean()
 
 
-def test_no_line_is_left_out() -> None:
+def test_no_line_is_left_out(machine: Machine) -> None:
     """Each line of the manual was tried."""
-    assert set(MANUAL) == RAN
+    assert set(MANUAL) == RAN[machine.kind]

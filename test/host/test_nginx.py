@@ -5,7 +5,7 @@ import http.client
 import requests
 from testinfra.host import Host
 
-from machine import Machine
+from support.machine import Machine
 
 
 def test_package(host: Host) -> None:

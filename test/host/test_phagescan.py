@@ -7,7 +7,8 @@ import pytest
 import requests
 from testinfra.host import Host
 
-from machine import CHECKOUT, CREDENTIALS, Machine, wait_until
+from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.waiting import wait_until
 
 PLACES = {
     "/opt/phagescan": "root:root 755",

@@ -2,25 +2,8 @@
 
 import asyncio
 
-from machine import Machine
-
-
-async def scan(address: str) -> list[int]:
-    """The TCP ports that accept a connection."""
-    slots = asyncio.Semaphore(256)
-    found = []
-
-    async def attempt(port: int) -> None:
-        async with slots:
-            try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 20)
-            except OSError:
-                return
-            found.append(port)
-            writer.close()
-
-    await asyncio.gather(*(attempt(port) for port in range(1, 65536)))
-    return sorted(found)
+from support.machine import Machine
+from support.network import scan
 
 
 def test_only_port_80_answers(machine: Machine) -> None:

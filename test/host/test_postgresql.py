@@ -1,32 +1,9 @@
 """The database."""
 
-import json
-from typing import Any
-
 from testinfra.host import Host
 
-from machine import Machine
-
-LOGIN = """
-import json, sys, tomllib
-import psycopg
-with open("/etc/phagescan/master.toml", "rb") as settings:
-    database = tomllib.load(settings)["database"] | json.loads(sys.argv[1])
-with psycopg.connect(host=database["host"], port=database["port"], dbname=database["name"], user=database["user"],
-                     password=database["password"], connect_timeout=10) as connection:
-    print(connection.execute("select 'a=>1'::hstore -> 'a'").fetchone()[0])
-"""
-
-
-def login(machine: Machine, **overrides: str) -> Any:
-    """Log in over TCP as the application does, and use the extension."""
-    machine.put({"/root/login.py": LOGIN.encode()})
-    return machine.run(f"/opt/phagescan-venv/bin/python /root/login.py '{json.dumps(overrides)}'")
-
-
-def query(machine: Machine, statement: str, database: str = "postgres") -> str:
-    """Ask as the superuser of the cluster."""
-    return machine.run(f'cd / && psql -XAtd {database} -c "{statement}"', user="postgres").ok().stdout.strip()
+from support.logins import database_login, query
+from support.machine import Machine
 
 
 def test_package(machine: Machine) -> None:
@@ -67,20 +44,20 @@ def test_database(machine: Machine) -> None:
     """The database belongs to the role and has hstore."""
     assert query(machine, "select pg_get_userbyid(datdba) from pg_database where datname='phage'") == "citestsuper"
     assert query(machine, "select pg_encoding_to_char(encoding) from pg_database where datname='phage'") == "UTF8"
-    assert query(machine, "select count(*) from pg_extension where extname='hstore'", "phage") == "1"
+    assert query(machine, "select count(*) from pg_extension where extname='hstore'") == "1"
 
 
 def test_login_works(machine: Machine) -> None:
     """The application's settings open the database."""
-    assert login(machine).ok().stdout.strip() == "1"
+    assert database_login(machine).ok().stdout.strip() == "1"
 
 
 def test_wrong_password_is_refused(machine: Machine) -> None:
     """Another password does not."""
-    assert "password authentication failed" in login(machine, password="sup3rdup3r").stderr
+    assert "password authentication failed" in database_login(machine, password="sup3rdup3r").stderr
 
 
 def test_no_password_is_refused(machine: Machine) -> None:
     """Nor does none."""
-    assert login(machine, password="").code != 0
+    assert database_login(machine, password="").code != 0
     assert machine.run("cd / && psql -XAtc 'select 1' -U citestsuper postgres", user="avuser").code != 0

@@ -5,8 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from machine import CHECKOUT, Machine, Result, wait_until
-from refusal import TOUCHED, assert_stopped
+from support.machine import CHECKOUT, Machine
+from support.refusal import TOUCHED, assert_stopped
+from support.results import Result
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.clone("refuse")
 
 LISTEN = "import socket, time; server = socket.create_server(('127.0.0.1', {port})); time.sleep(86400)"
 OFFLINE = "/etc/apt/apt.conf.d/zz-offline"

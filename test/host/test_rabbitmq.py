@@ -1,37 +1,10 @@
 """The broker."""
 
-import json
-from typing import Any
-
 import pytest
 from testinfra.host import Host
 
-from machine import Machine
-
-LOGIN = """
-import json, sys, tomllib
-from kombu import Connection
-with open(f"/etc/phagescan/{sys.argv[1]}.toml", "rb") as settings:
-    broker = tomllib.load(settings)["broker"] | json.loads(sys.argv[2])
-with Connection(hostname=broker["host"], port=broker["port"], userid=broker["user"], password=broker["password"],
-                virtual_host=broker["vhost"], connect_timeout=10) as connection:
-    connection.connect()
-    options = {"durable": False, "auto_delete": True, "exclusive": True}
-    with connection.SimpleQueue("login-test", queue_opts=options) as queue:
-        queue.put({"hello": "broker"})
-        print(queue.get(timeout=10).payload["hello"])
-"""
-
-
-def login(machine: Machine, side: str, **overrides: str) -> Any:
-    """Log in with a side's settings, and send oneself a message."""
-    machine.put({"/root/login.py": LOGIN.encode()})
-    return machine.run(f"/opt/phagescan-venv/bin/python /root/login.py {side} '{json.dumps(overrides)}'")
-
-
-def ctl(machine: Machine, command: str) -> Any:
-    """Ask rabbitmqctl."""
-    return json.loads(machine.run(f"rabbitmqctl -q --formatter json {command}").ok().stdout)
+from support.logins import broker_login, ctl
+from support.machine import Machine
 
 
 def test_package(host: Host) -> None:
@@ -86,21 +59,21 @@ def test_permissions(machine: Machine) -> None:
 @pytest.mark.parametrize("side", ["master", "worker"])
 def test_login_works(machine: Machine, side: str) -> None:
     """Each side logs in with the settings it was given, and a message arrives."""
-    assert login(machine, side).ok().stdout.strip() == "broker"
+    assert broker_login(machine, side).ok().stdout.strip() == "broker"
 
 
 def test_guest_is_refused(machine: Machine) -> None:
     """The broker's well-known account is of no use."""
-    refused = login(machine, "master", user="guest", password="guest")
+    refused = broker_login(machine, "master", user="guest", password="guest")
     assert refused.code != 0
     assert "ACCESS_REFUSED" in refused.stderr
 
 
 def test_wrong_password_is_refused(machine: Machine) -> None:
     """A user with another password stays outside."""
-    assert "ACCESS_REFUSED" in login(machine, "master", password="not-the-password").stderr
+    assert "ACCESS_REFUSED" in broker_login(machine, "master", password="not-the-password").stderr
 
 
 def test_other_vhost_is_refused(machine: Machine) -> None:
     """A user stays in its vhost."""
-    assert login(machine, "worker", vhost="/").code != 0
+    assert broker_login(machine, "worker", vhost="/").code != 0

@@ -1,6 +1,11 @@
 """The host is switched off and on again."""
 
-from machine import Machine, wait_until
+import pytest
+
+from support.machine import Machine
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.last
 
 
 def test_all_is_back(machine: Machine) -> None:

@@ -10,9 +10,12 @@ from uuid import uuid4
 import pytest
 import requests
 
-from machine import CHECKOUT, CREDENTIALS, Machine, wait_until
-from scanning import EICAR, TEXT, Api
-from test_smoke import sign_in
+from support.logins import sign_in
+from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.scanning import EICAR, TEXT, Api
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.clone("remote"), pytest.mark.hosts("debian12", only=True)]
 
 ENGINES = {("yara", "scan@worker"), ("fileinfo", "scan@worker")}
 CA = "/etc/ssl/phagescan-master.pem"
@@ -22,7 +25,7 @@ CA = "/etc/ssl/phagescan-master.pem"
 def worker(machine: Machine) -> Iterator[Machine]:
     """A fresh host that becomes a worker of this master, with no password but the worker's."""
     machine.highstate(master(machine)).ok()
-    worker = Machine("worker", machine.run_label, machine.keep)
+    worker = Machine("worker", machine.run_label, f"{machine.kind}-worker")
     worker.start()
     try:
         worker.put_tree()

@@ -11,11 +11,13 @@ from uuid import uuid4
 import pytest
 import requests
 
-from machine import CREDENTIALS, Highstate, Machine, wait_until
-from scanning import Api, outcomes
-from test_postgresql import login as database_login
-from test_rabbitmq import login as broker_login
-from test_smoke import sign_in
+from support.logins import broker_login, database_login, sign_in
+from support.machine import CREDENTIALS, Machine
+from support.results import Highstate
+from support.scanning import Api, outcomes
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian13-plain")]
 
 LOGINS: dict[str, Callable[..., object]] = {
     "master": lambda machine, **overrides: broker_login(machine, "master", **overrides),

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from machine import Machine, wait_until
-from scanning import EICAR, TEXT, Api, add_trouble, kill, query, remove_trouble
+from support.logins import query
+from support.machine import Machine
+from support.scanning import EICAR, TEXT, Api, add_trouble, kill, remove_trouble
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.clone("scan")
 
 MIB = 1 << 20
 

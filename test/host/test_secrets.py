@@ -6,15 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from leaks import ENCODINGS, Plant, forms, new_secret
-from machine import CHECKOUT, CREDENTIALS, Machine
+from support.leaks import ENCODINGS, HOLDERS, Plant, forms, new_secret
+from support.machine import CHECKOUT, CREDENTIALS, Machine
 
-# Who may read each file that holds secrets.
-HOLDERS = {
-    "/etc/phagescan/master.toml": "root:avuser 640",
-    "/etc/phagescan/worker.toml": "root:avscan 640",
-    CREDENTIALS: "root:root 600",
-}
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian12")]
+
 LOWEST = "-l all"
 HIGHSTATE = "salt-call --local state.highstate"
 SETTINGS = f"{CHECKOUT}/salt/application/files/master.toml.jinja"
@@ -61,7 +57,7 @@ def plant(machine: Machine, long: bool) -> Iterator[Plant]:
     """The host with secrets that are known; in the long form a fresh one, which has had them from the beginning."""
     host = machine
     if long:
-        host = Machine(machine.name, machine.run_label, keep=False, beside="-secrets")
+        host = Machine(machine.kind, machine.run_label, f"{machine.kind}-secrets")
         host.start()
     try:
         if long:

@@ -1,37 +1,9 @@
 """What a person with a browser sees."""
 
-import re
-
 import requests
 
-from machine import Machine
-
-
-def sign_in(
-    machine: Machine,
-    password: str,
-    path: str = "/",
-    user: str = "admin",
-    client: requests.Session | None = None,
-) -> tuple[requests.Session, requests.Response]:
-    """Fill in the login form."""
-    session = client or requests.Session()
-    form = session.get(f"http://{machine.address}{path}", timeout=30)
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
-    assert token
-    target = re.search(r'name="next" value="([^"]*)"', form.text)
-    answer = session.post(
-        form.url,
-        {
-            "csrfmiddlewaretoken": token[1],
-            "username": user,
-            "password": password,
-            "next": target[1] if target else path,
-        },
-        headers={"Referer": form.url},
-        timeout=30,
-    )
-    return session, answer
+from support.logins import sign_in
+from support.machine import Machine
 
 
 def test_front_page_asks_for_login(machine: Machine) -> None:

@@ -1,30 +1,23 @@
 """What `phagescan.status` says of a well host, and of one whose parts are broken one at a time."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from machine import CHECKOUT, Machine, Result, wait_until
+from support.machine import Machine
+from support.status import NODES, PARTS, ask, status, well
+from support.waiting import wait_until
 
-NODES = {
-    "celeryd-master": "master.master",
-    "celeryd-result": "master.results",
-    "celeryd-periodic": "master.periodic",
-    "celeryd": "scan",
-}
+pytestmark = pytest.mark.clone("break")
+
 CONFIGS = {
     "celeryd-master": "masterceleryconfig",
     "celeryd-result": "resultsceleryconfig",
     "celeryd-periodic": "periodicceleryconfig",
     "celeryd": "workerceleryconfig",
 }
-PARTS = [
-    *("broker", "broker-worker", "database", "web", "static", *NODES.values()),
-    *("camera", "beat", "queues", "engines", "fetch", "disk"),
-]
 # What nobody sees without the broker, or without the database.
 BY_BROKER = {*NODES.values(), "camera", "beat", "queues", "engines"}
 BY_DATABASE = {"camera", "beat", "engines"}
@@ -131,26 +124,6 @@ BREAKS = {
         set(),
     ),
 }
-
-
-def ask(machine: Machine, options: str = "") -> Result:
-    """Run it, as an operator does."""
-    return machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status {options}")
-
-
-def status(machine: Machine) -> tuple[int, dict[str, Any]]:
-    """Its exit code and what it says of each part; the scan worker's node goes by the name `scan`."""
-    result = ask(machine, "--out=json")
-    assert not [name for name, secret in machine.secrets.items() if secret in str(result)]
-    parts = json.loads(result.stdout)["local"]
-    return result.code, {name.partition("@")[0]: part for name, part in parts.items()}
-
-
-def well(machine: Machine) -> bool:
-    """Whether it finds nothing broken."""
-    code, parts = status(machine)
-    print({name: part for name, part in parts.items() if part["ok"] is False})  # for who waited in vain
-    return code == 0
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from testinfra.host import Host
 
-from machine import Machine, wait_until
+from support.machine import Machine
+from support.waiting import wait_until
 
 
 def status(machine: Machine) -> str:

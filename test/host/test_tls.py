@@ -11,11 +11,14 @@ import amqp
 import pytest
 import requests
 
-from machine import CREDENTIALS, ROOT, Machine, wait_until
-from scanning import EICAR, Api
-from test_ports import scan
-from test_smoke import sign_in
-from test_status import PARTS, status, well
+from support.logins import sign_in
+from support.machine import CREDENTIALS, ROOT, Machine
+from support.network import scan
+from support.scanning import EICAR, Api
+from support.status import PARTS, status, well
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian12")]
 
 LISTEN = "rabbitmq: {listen: 0.0.0.0}"
 SELF_SIGNED = f"pillar='{{phagescan: {{tls: {{self_signed: true}}}}, {LISTEN}}}'"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from machine import CHECKOUT, Machine
+from support.machine import CHECKOUT, Machine
+
+pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian12", only=True), pytest.mark.last]
 
 PIN = "/etc/apt/preferences.d/salt-rabbitmq.pref"
 NEXT = "/etc/apt/sources.list.d/next.list"

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from machine import Machine, wait_until
-from scanning import EICAR, Api
+from support.machine import Machine
+from support.scanning import EICAR, Api
+from support.waiting import wait_until
 
 RESTRICTED = "pillar='{rabbitmq: {least_privilege: true}}'"
 LOGIN = """

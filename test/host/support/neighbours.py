@@ -1,6 +1,6 @@
 """What a host may already have before the bundle comes: all of it stays."""
 
-from machine import Machine
+from support.machine import Machine
 
 SOURCE = "/etc/apt/sources.list.d/third-party.list"
 SITE = """

@@ -14,13 +14,21 @@ from urllib.parse import quote, quote_plus
 
 import yaml
 
-from machine import CHECKOUT, CREDENTIALS, Machine, Result
+from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.results import Result
 
 # What the search itself puts on the host.
 FOLDER = "/root/leaks"
 PATTERNS, WATCHER, SEEN, SAID = (f"{FOLDER}/{name}" for name in ("patterns", "watcher.py", "seen", "said"))
 # What shells, URLs, SQL, YAML, TOML, Jinja and units read otherwise; the doctor takes all that is ASCII and can be printed.
 ODD = """ $(id) `id` '"\\ \\n %41%s%% {{ x }} #:@/&;*?<>|~! """
+
+# Who may read each file that holds secrets.
+HOLDERS = {
+    "/etc/phagescan/master.toml": "root:avuser 640",
+    "/etc/phagescan/worker.toml": "root:avscan 640",
+    CREDENTIALS: "root:root 600",
+}
 
 # How a text may be written. What changes none of the letters needs no entry of its own: see `forms`.
 ENCODINGS: dict[str, Callable[[str], str]] = {

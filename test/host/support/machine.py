@@ -3,12 +3,8 @@
 import io
 import json
 import os
-import re
-import subprocess
 import tarfile
 import time
-from collections.abc import Callable
-from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +13,21 @@ import docker
 import yaml
 from docker.models.containers import Container
 
-ROOT = Path(__file__).parents[2]
+from support.network import pip_configuration
+from support.results import Highstate, Result
+from support.tree import ROOT, listed
+from support.waiting import wait_until
+
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"
 CREDENTIALS = f"{CHECKOUT}/pillar/credentials.sls"
 # Checkouts that are tested side by side give their hosts different names.
 PREFIX = os.environ.get("PHAGESCAN_TEST_PREFIX", "phagescan-test")
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# What bare hosts have fetched: it is mounted into them, and outlives a run with --keep.
+CACHE = "/var/lib/phagescan-test/cache"
+MOUNTED = "/var/cache/phagescan-test"
+PROXIES = [name for word in ("http_proxy", "https_proxy", "no_proxy") for name in (word, word.upper())]
 
 
 @dataclass(frozen=True)
@@ -44,151 +48,57 @@ HOSTS = {
 }
 
 
-@dataclass
-class Result:
-    """How a command on the host ended."""
-
-    command: str
-    code: int
-    stdout: str
-    stderr: str
-
-    def __str__(self) -> str:
-        """All there is to know, as a failed assertion shows it."""
-        return f"{self.command}\nexit code {self.code}\n{self.stdout}{self.stderr}"
-
-    def ok(self) -> "Result":
-        """Itself, or the failure."""
-        assert self.code == 0, str(self)
-        return self
-
-
-@dataclass
-class Change:
-    """One state of a run that changed something, would change something, or failed."""
-
-    key: str
-    identifier: str
-    name: str
-    function: str
-    result: bool | None
-    changes: Any
-    comment: str
-
-    def __str__(self) -> str:
-        """One line of a report."""
-        return f"{self.identifier} ({self.function} {self.name}): {self.result} {self.changes} {self.comment}"
-
-
-@dataclass
-class Highstate:
-    """What a highstate did."""
-
-    ran: Result
-    states: dict[str, dict[str, Any]]
-
-    def select(self, wanted: Callable[[dict[str, Any]], bool]) -> list[Change]:
-        """The states for which this holds, in the order they ran."""
-        found = []
-        for key, state in sorted(self.states.items(), key=lambda item: item[1].get("__run_num__", 0)):
-            if wanted(state):
-                module, identifier, name, function = key.split("_|-")
-                found.append(
-                    Change(
-                        key,
-                        state.get("__id__", identifier),
-                        state.get("name", name),
-                        f"{module}.{function}",
-                        state["result"],
-                        state["changes"],
-                        str(state["comment"]),
-                    )
-                )
-        return found
-
-    @property
-    def changed(self) -> list[Change]:
-        """States that changed something, or would."""
-        return self.select(lambda state: bool(state["changes"]) or state["result"] is None)
-
-    @property
-    def failed(self) -> list[Change]:
-        """States that failed."""
-        return self.select(lambda state: state["result"] is False)
-
-    def ok(self) -> "Highstate":
-        """Itself, or what failed."""
-        assert self.ran.code == 0, "\n".join(map(str, self.failed)) or str(self.ran)
-        assert self.states
-        assert not self.failed
-        return self
-
-    def clean(self) -> "Highstate":
-        """Itself, or what failed or changed."""
-        self.ok()
-        assert not self.changed, "\n".join(map(str, self.changed))
-        return self
-
-    def text(self) -> str:
-        """What the changed states said, for looking up what they named."""
-        return "\n".join(map(str, self.changed))
-
-
 class Machine:
     """One container that is a host."""
 
-    def __init__(self, name: str, run: str, keep: bool, beside: str = "", image: str = "") -> None:
-        """Name the host; nothing is started yet. One `beside` another is of the same kind, perhaps from an image of its own."""
-        self.name = name
-        self.spec = HOSTS[name]
+    def __init__(self, kind: str, run: str, name: str, *, image: str = "") -> None:
+        """Name the host; nothing is started yet. Without an image of its own it is a bare one of its kind."""
+        self.kind = kind
+        self.spec = HOSTS[kind]
+        self.bare = not image
         self.image = image or f"phagescan-test/{self.spec.image}"
         self.run_label = run
-        self.keep = keep
-        self.container_name = f"{PREFIX}-{name}{beside}"
-        self.output = OUTPUT / f"{name}{beside}"
+        self.container_name = f"{PREFIX}-{name}"
+        self.output = OUTPUT / name
         self.output.mkdir(parents=True, exist_ok=True)
         self.client = docker.from_env(timeout=600)
         self.container: Container
-        self.fresh = True
 
     # starting and ending
 
     def start(self) -> None:
-        """Start it: a fresh one, or with --keep the one kept from an earlier run."""
-        existing = self.client.containers.list(all=True, filters={"name": f"^/{self.container_name}$"})
-        if existing and self.keep:
-            self.container = existing[0]
-            self.container.start()
-            self.wait_for_boot()
-            self.fresh = False
-            return
-        for container in existing:
+        """Start it afresh."""
+        for container in self.client.containers.list(all=True, filters={"name": f"^/{self.container_name}$"}):
             container.remove(force=True, v=True)
         self.container = self.client.containers.run(
             self.image,
             name=self.container_name,
-            hostname=self.name,
+            hostname=self.kind,
             detach=True,
             labels={"phagescan-test-run": self.run_label},
             cap_add=["SYS_ADMIN", "SYS_PTRACE"],
             security_opt=["seccomp=unconfined"],
             cgroupns="private",
             tmpfs={"/run": "", "/tmp": "exec"},
+            volumes={CACHE: {"bind": MOUNTED, "mode": "rw"}} if self.bare else {},
             environment={
-                name: os.environ[name]
-                for word in ("http_proxy", "https_proxy", "no_proxy")
-                for name in (word, word.upper())
-                if name in os.environ
+                **{name: os.environ[name] for name in PROXIES if name in os.environ},
+                **({"PIP_CACHE_DIR": f"{MOUNTED}/pip"} if self.bare else {}),
             },
             stop_signal="SIGRTMIN+3" if self.spec.systemd else "SIGTERM",
         )
         self.wait_for_boot()
-        self.give_network_settings()
+        if self.bare:
+            self.give_network_settings()
 
     def end(self) -> None:
-        """Remove it, unless it is to be kept."""
-        if not self.keep:
-            self.container.remove(force=True, v=True)
+        """Remove it."""
+        self.container.remove(force=True, v=True)
+
+    def commit(self, image: str) -> None:
+        """Switch it off and keep it as an image, which carries the label of the run."""
+        self.container.stop(timeout=120)
+        self.container.commit(*image.split(":"))
 
     def restart(self) -> None:
         """Reboot it."""
@@ -206,14 +116,14 @@ class Machine:
         """Until its init has started everything, as a `whole` host does; or so much that one could log in."""
         self.container.reload()
         if self.spec.systemd:
-            wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.name}: systemd is up")
+            wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.container_name}: systemd is up")
             if not whole:
-                wait_until(lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.name} has booted")
+                wait_until(lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.container_name} has booted")
                 return
             state = self.run("systemctl is-system-running --wait").stdout.strip()
             assert state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
         else:
-            wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.name} has booted")
+            wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.container_name} has booted")
 
     @property
     def address(self) -> str:
@@ -235,12 +145,6 @@ class Machine:
 
     def put_tree(self) -> None:
         """Lay a fresh clone of the work tree: what git has and what it does not ignore."""
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
 
         def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
             entry.uid = entry.gid = 0
@@ -250,9 +154,8 @@ class Machine:
 
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name in sorted(set(listed.stdout.decode().split("\0"))):
-                if name and (ROOT / name).is_file():
-                    archive.add(ROOT / name, name, filter=as_root)
+            for name in listed():
+                archive.add(ROOT / name, name, filter=as_root)
         self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete").ok()
         self.container.put_archive(CHECKOUT, buffer.getvalue())
 
@@ -332,31 +235,3 @@ class Machine:
         if self.spec.systemd:
             return self.run(f"systemctl is-enabled {name}").stdout.strip() in ("enabled", "enabled-runtime", "alias")
         return self.run(f"ls /etc/rc2.d/S[0-9][0-9]{name}").code == 0
-
-
-def wait_until(condition: Callable[[], Any], what: str, tries: int = 300) -> Any:
-    """Poll a condition until it holds."""
-    for _ in range(tries):
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"waited in vain: {what}")
-
-
-def pip_configuration() -> str:
-    """The engine host's pip settings of which index to ask and whom to trust, less what only this machine can reach."""
-    listed = subprocess.run(["python3", "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
-    settings = {}
-    for line in listed.splitlines():
-        key, _, value = line.partition("=")
-        option = re.sub(r"^(global|install|:env:)\.", "", key)
-        words = [word for word in value.strip("'\"").replace(r"\n", " ").split() if not word.startswith("file:")]
-        if option in ("cert", "index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries") and words:
-            settings[option] = " ".join(words)
-    if not settings:
-        return ""
-    parser = ConfigParser(interpolation=None)
-    parser["global"] = settings
-    text = io.StringIO()
-    parser.write(text)
-    return text.getvalue()

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from machine import Machine
+from support.machine import Machine
 
 
 class Terminal:

@@ -5,7 +5,9 @@ from typing import Any
 
 import requests
 
-from machine import CHECKOUT, Machine, wait_until
+from support.logins import query
+from support.machine import CHECKOUT, Machine
+from support.waiting import wait_until
 
 # The test file of all virus scanners, in halves: whole, it would set them off here.
 EICAR = ("X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*").encode()
@@ -110,11 +112,6 @@ def remove_trouble(machine: Machine, api: Api) -> None:
     machine.run(f"rm {CHECKOUT}/roots/phagescan/engines/trouble.py").ok()
     machine.highstate().ok()
     wait_until(lambda: api.engines() == {"yara", "fileinfo"}, "the engine trouble is gone")
-
-
-def query(machine: Machine, statement: str) -> str:
-    """Ask the database."""
-    return machine.run(f'cd / && psql -XAtd phage -c "{statement}"', user="postgres").ok().stdout.strip()
 
 
 def outcomes(machine: Machine, mark: str) -> str:

@@ -1,6 +1,6 @@
 """A run that is refused: it says why, and touches nothing."""
 
-from machine import CHECKOUT, Machine
+from support.machine import CHECKOUT, Machine
 
 TOUCHED = "/etc/logrotate.d/phagescan"
 

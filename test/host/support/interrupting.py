@@ -4,7 +4,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from machine import CHECKOUT, Machine, wait_until
+from support.machine import CHECKOUT, Machine
+from support.waiting import wait_until
 
 OUTPUT = "/var/log/interrupted"
 LOG = "/var/log/salt/phagescan"

@@ -1,0 +1,131 @@
+"""Print the tests that a change can break: test/changed.py BASE [TIER]...
+
+The table says it by path. What a test file's own change concerns is itself, and of a helper the suites that import it.
+"""
+
+import re
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+UNIT = ("test/unit",)
+# The page, the API and what is behind them.
+PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
+# A host converges, stays as it is, is repaired, and does what the manual says.
+WHOLE = ("idempotence", "copies", "drift", "manual", "status")
+# Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
+TABLE: dict[str, tuple[str, ...]] = {
+    "*": ("test/static",),
+    "README.rst": ("encrypted",),
+    "bootstrap": (*WHOLE, "interrupted", "concurrency", "encrypted", "secrets", "saltfile", "test/vagrant"),
+    "Saltfile": ("idempotence", "saltfile"),
+    "Vagrantfile": ("test/vagrant",),
+    "bench/*": UNIT,
+    "formulas/hardening.yaml": (*UNIT, *WHOLE, "hardening", "celery", "gunicorn", "worker"),
+    "formulas/celery/*": (*UNIT, *WHOLE, "celery", "worker", "hardening", "development"),
+    "formulas/gunicorn/*": (*UNIT, *WHOLE, "gunicorn", "smoke", "hardening", "development"),
+    "formulas/nginx/*": (*UNIT, *WHOLE, "nginx", "smoke", "tls", "coexist", "hardening"),
+    "formulas/postgresql/*": (*UNIT, *WHOLE, "postgresql", "coexist", "preflight"),
+    "formulas/rabbitmq/*": (*UNIT, *WHOLE, "rabbitmq", "coexist", "tls", "worker", "broker", "upgrade"),
+    "formulas/supervisord/*": (*UNIT, *WHOLE, "supervisord", "development"),
+    "pillar/*": (*UNIT, *WHOLE, "badpillar", "rabbitmq", "postgresql", "nginx", "gunicorn", "celery", "supervisord"),
+    "pillar/credentials.sls.sample": ("badpillar",),
+    "roots/minion/*": (*UNIT, *WHOLE, "saltfile", "secrets", "concurrency", "processes"),
+    "roots/phagescan/*": (*UNIT, "idempotence", "phagescan", "smoke", "scanning", "status"),
+    "roots/phagescan/dev/*": ("manual",),
+    "roots/phagescan/*celeryconfig.py": ("celery", "manual", "worker"),
+    "roots/phagescan/engines/*": ("clamav", "worker", "hardening"),
+    "roots/phagescan/requirements.*": (*WHOLE, *PAGES, "celery", "gunicorn", "kills"),
+    "roots/phagescan/scaggr/*": (*PAGES, "celery", "kills", "manual", "remote", "rotation"),
+    "roots/phagescan/scaggr/migrations/*": ("copies", "drift", "interrupted", "release"),
+    "roots/phagescan/worker/*": ("worker", "kills", "clamav", "remote", "hardening"),
+    "salt/*": (*UNIT, *WHOLE, "processes"),
+    "salt/_executors/*": ("concurrency", "interrupted"),
+    "salt/_log_handlers/*": ("secrets", "badpillar"),
+    "salt/_output/*": ("phagescan",),
+    "salt/_modules/daemon.py": ("rotation", "celery", "development"),
+    "salt/_modules/django_site.py": ("rotation", "phagescan"),
+    "salt/_modules/phagescan.py": ("badpillar", "preflight", "phagescan"),
+    "salt/_modules/postgresql_topology.py": ("postgresql", "rotation", "coexist", "secrets"),
+    "salt/_modules/rabbitmq_*.py": ("rabbitmq", "rotation", "coexist", "secrets", "upgrade", "broker"),
+    "salt/_states/certificate.py": ("tls",),
+    "salt/_states/daemon.py": ("rotation", "celery", "development", "tls"),
+    "salt/_states/dpkg.py": ("preflight", "interrupted"),
+    "salt/_states/phagescan.py": ("badpillar", "preflight"),
+    "salt/_states/postgresql_*.py": ("postgresql", "rotation", "interrupted"),
+    "salt/_states/python_lock.py": ("phagescan", "interrupted"),
+    "salt/_states/rabbitmq_topology.py": ("rabbitmq", "rotation", "interrupted"),
+    "salt/_states/source_tree.py": ("phagescan", "interrupted"),
+    "salt/_states/supervisor_program.py": ("supervisord", "development"),
+    "salt/_utils/certificates.py": ("tls",),
+    "salt/_utils/dpkg.py": ("preflight",),
+    "salt/_utils/pillar_faults.py": ("badpillar",),
+    "salt/_utils/preflight.py": ("preflight", "broker", "coexist"),
+    "salt/_utils/psql.py": ("postgresql", "rotation"),
+    "salt/_utils/schema.py": ("badpillar",),
+    "salt/application/*": ("phagescan", "hardening", "worker", "development", "tls"),
+    "salt/application/clamav.sls": ("clamav",),
+    "salt/application/files/clamav*": ("clamav",),
+    "salt/application/files/*.toml.jinja": ("rotation", "secrets", "remote"),
+    "salt/application/logrotate.sls": ("phagescan",),
+    "salt/faults.sls": ("badpillar", "preflight"),
+    "salt/worker.sls": ("worker", "remote"),
+    "test/conftest.py": UNIT,
+    "test/images/*": ("idempotence", "test/vagrant"),
+    "test/host/conftest.py": ("idempotence", "nginx", "coexist"),
+    "test/unit/*": UNIT,
+    "test/vagrant/*": ("test/vagrant",),
+}
+
+
+def suites() -> dict[str, str]:
+    """Name of each suite of hosts and its path."""
+    return {path.stem.removeprefix("test_"): f"test/host/{path.name}" for path in (ROOT / "test/host").glob("test_*.py")}
+
+
+def importers(helper: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """Paths of the suites that import a helper of test/host/support, or another that does."""
+    name = Path(helper).stem
+    found: set[str] = set()
+    for path in (ROOT / "test/host").rglob("*.py"):
+        if re.search(rf"(?m)^from support(\.{name} import| import .*\b{name}\b)", path.read_text()):
+            if path.parent.name == "support":
+                found |= importers(path.name, seen | {name}) if path.stem not in seen else set()
+            elif path.stem.startswith("test_"):
+                found.add(f"test/host/{path.name}")
+    return found
+
+
+def concerned(name: str) -> set[str]:
+    """Paths of the tests that a change of one file can break."""
+    if name.startswith("test/host/support/"):
+        return {"test/static", *importers(name)}
+    if name.startswith("test/host/test_"):
+        return {"test/static", name} if (ROOT / name).exists() else {"test/static"}
+    wanted = {entry for pattern, entries in TABLE.items() if fnmatchcase(name, pattern) for entry in entries}
+    known = suites()
+    return {entry if entry.startswith("test/") else known[entry] for entry in wanted}
+
+
+def changed(base: str) -> list[str]:
+    """Files that differ from a revision, those that git does not know yet among them."""
+    commands = (("diff", "--name-only", "--no-renames", base), ("ls-files", "--others", "--exclude-standard"))
+    found = set()
+    for command in commands:
+        ran = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
+        if ran.returncode:
+            sys.exit(f"changed: {ran.stderr.strip()}")
+        found |= set(ran.stdout.splitlines())
+    return sorted(found)
+
+
+def main(base: str, *tiers: str) -> None:
+    """Print them, in the tiers that are wanted."""
+    paths = {path for name in changed(base) for path in concerned(name)}
+    print(*sorted(path for path in paths if path.split("/")[1] in tiers))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""What the suites of test hosts share. No suite imports from another."""

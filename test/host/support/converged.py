@@ -1,0 +1,130 @@
+"""Hosts that are converged once, from bare, and kept as images: suites run on clones of them."""
+
+import fcntl
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from docker.errors import ImageNotFound
+
+from support.machine import CHECKOUT, MOUNTED, OUTPUT, PREFIX, Machine
+from support.neighbours import move_in
+from support.results import Highstate, Result
+from support.tree import ROOT, digest
+
+ARCHIVES = "/var/cache/apt/archives"
+
+
+@dataclass
+class FirstRun:
+    """What was seen while a bare host became a converged one."""
+
+    preview: Highstate
+    bootstrap: Result
+    status: Result
+    second: Highstate
+
+    def write(self) -> str:
+        """As text."""
+        return json.dumps({"tree": digest(), **asdict(self)})
+
+    @classmethod
+    def read(cls, text: str) -> "FirstRun":
+        """From text."""
+        seen = json.loads(text)
+        preview, second = (Highstate(Result(**seen[name]["ran"]), seen[name]["states"]) for name in ("preview", "second"))
+        return cls(preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second)
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """One of all pytest processes at a time."""
+    (OUTPUT / "locks").mkdir(parents=True, exist_ok=True)
+    with (OUTPUT / "locks" / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Converged:
+    """A kind of host, converged."""
+
+    def __init__(self, kind: str, run: str) -> None:
+        """Nothing is made yet."""
+        self.machine = Machine(kind, run, kind)
+        self.image = f"{PREFIX}/converged-{kind}:{digest()}"
+        self.seen = self.machine.output / "first-run.json"
+        self.failed = self.machine.output / f"failed-{run}"
+
+    def get(self) -> FirstRun:
+        """Make the image if it is not there; what was seen when it was made."""
+        with locked(self.machine.kind):
+            assert not self.failed.exists(), f"{self.machine.kind} did not converge: see {self.failed}"
+            if not self.exists():
+                try:
+                    self.make()
+                except BaseException as error:
+                    self.failed.write_text(str(error))
+                    raise
+        return FirstRun.read(self.seen.read_text())
+
+    def exists(self) -> bool:
+        """Whether there is an image of this tree, and what was seen meanwhile."""
+        try:
+            self.machine.client.images.get(self.image)
+            return bool(json.loads(self.seen.read_text())["tree"] == digest())
+        except (ImageNotFound, OSError):
+            return False
+
+    def make(self) -> None:
+        """Converge a bare host as a new user does: a preview first, then the real run."""
+        make_image(self.machine.spec.image)
+        machine = self.machine
+        machine.start()
+        try:
+            if machine.kind == "coexist":
+                move_in(machine)
+            machine.put_tree()
+            share_packages(machine)
+            machine.bootstrap("test=True", kept="bootstrap-preview").ok()
+            preview = machine.highstate("test=True").ok()
+            share_packages(machine, packages(preview))
+            bootstrap = machine.bootstrap(kept="bootstrap").ok()
+            status = machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status")
+            second = machine.highstate()
+            machine.run(f"rm -f {ARCHIVES}/*.deb").ok()
+            machine.commit(self.image)
+            self.seen.write_text(FirstRun(preview, bootstrap, status, second).write())
+        finally:
+            machine.end()
+
+
+def make_image(name: str) -> None:
+    """Make the image of a bare host."""
+    with locked("images"):
+        made = subprocess.run([ROOT / "test/images/build", name], capture_output=True, text=True)
+        assert made.returncode == 0, f"{made.stdout}{made.stderr}"
+
+
+def packages(preview: Highstate) -> list[str]:
+    """What a highstate would install."""
+    found = []
+    for change in preview.changed:
+        if change.function == "pkg.installed":
+            found += re.findall(r"[a-z0-9][a-z0-9.+-]+", change.comment.partition("installed/updated: ")[2])
+    return found
+
+
+def share_packages(machine: Machine, wanted: list[str] | None = None) -> None:
+    """Give a host the packages that hosts of its release have fetched, and keep for them what it fetches in addition."""
+    release = machine.run(". /etc/os-release && echo $VERSION_CODENAME").stdout.strip()
+    shared = f"{MOUNTED}/apt-{release}"
+    with locked(f"packages-{release}"):
+        machine.run(f"mkdir -p {shared} && find {shared} -name '*.deb' -exec cp -u -t {ARCHIVES} {{}} +").ok()
+        if wanted:
+            machine.run(
+                "DEBIAN_FRONTEND=noninteractive apt-get -qq install --download-only --yes --no-install-recommends"
+                f" {' '.join(wanted)} && cp -u {ARCHIVES}/*.deb {shared}/"
+            ).ok()
