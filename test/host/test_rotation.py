@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 import requests
 
-from machine import CREDENTIALS, Highstate, Machine, wait_until
+from machine import CREDENTIALS, Highstate, Machine, Result, wait_until
 from scanning import Api, outcomes
 from test_postgresql import login as database_login
 from test_rabbitmq import login as broker_login
 from test_smoke import sign_in
 
-LOGINS: dict[str, Callable[..., object]] = {
+LOGINS: dict[str, Callable[..., Result]] = {
     "master": lambda machine, **overrides: broker_login(machine, "master", **overrides),
     "worker": lambda machine, **overrides: broker_login(machine, "worker", **overrides),
     "database": database_login,
