@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from machine import CHECKOUT, HOSTS, Machine, Result
+from support.machine import CHECKOUT, Machine
+from support.results import Result
 
 BENCH = Path(__file__).parent
 OUTPUT = BENCH / ".output"
@@ -58,13 +59,13 @@ class Timed:
 
 
 class Host(Machine):
-    """A Debian 13 host with systemd and fresh package lists."""
+    """A Debian 13 host with systemd and fresh package lists, which fetches everything itself."""
+
+    shares = False
 
     def __init__(self, name: str, run: str) -> None:
-        super().__init__("debian13", run, keep=False)
+        super().__init__("debian13", run, f"bench-{name}")
         self.name = f"bench-{name}"
-        self.container_name = f"phagescan-bench-{name}"
-        self.spec = HOSTS["debian13"]
 
     def __enter__(self) -> "Host":
         """Start it, with the checkout and what every tool is spared: fetching the package lists the first time."""
@@ -107,16 +108,15 @@ class Host(Machine):
         begin = float(first)
         lines = [(float(when) - begin, text) for when, _, text in (line.partition(" ") for line in rest)]
         seconds, last = lines.pop()
-        code = int(re.fullmatch(r"exit (\d+)", last)[1])
+        code = int(last.removeprefix("exit "))
         return Timed(seconds, Result(command, code, "\n".join(text for _, text in lines), ""), lines)
 
-    def check(self, job: Job) -> dict[str, object]:
+    def check(self, job: Job) -> dict[str, Any]:
         """What bench/check says; a fault ends the measurement."""
         self.put_private({EXPECTED: json.dumps(job.expected())})
         ran = self.run(f"/usr/bin/python3 {ON_HOST}/check {EXPECTED}")
-        said = json.loads(ran.ok().stdout) if ran.code == 0 else ran
-        must(isinstance(said, dict), f"{self.name} is not as the job wants it:\n{said}")
-        return said
+        must(ran.code == 0, f"{self.name} is not as the job wants it:\n{ran}")
+        return json.loads(ran.stdout)
 
     def megabytes(self, folder: str) -> float:
         """What a directory takes on disk."""

@@ -12,13 +12,14 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import report
 from hosts import BENCH, OUTPUT, BenchError, Host, Job, Timed, must
 from tools import TOOLS, Tool
 
-from machine import Result
+from support.results import Result
 
 EXTRAS = {"10": 10, "100": 100, "1000": 1000}
 ROWS = {
@@ -111,8 +112,8 @@ class Measurement:
 
     def warm(self, tool: Tool, host: Host, job: Job) -> None:
         """Rows of a converged host."""
-        if tool.ping and self.wants("ping"):
-            self.repeat(tool, "ping", lambda: timed(host.time(tool.ping, self.options.limit)))
+        if (ping := tool.ping) and self.wants("ping"):
+            self.repeat(tool, "ping", lambda: timed(host.time(ping, self.options.limit)))
         if self.wants("noop", *(row for row in ROWS if row.startswith(("noop-", "create-")))):
             self.noop(tool, host, job, "noop")
         if self.wants("password"):
@@ -120,7 +121,7 @@ class Measurement:
             host.check(job)
         for name, count in EXTRAS.items():
             if self.wants(f"create-{name}", f"noop-{name}"):
-                self.extras(tool, host, job, name, lambda count=count: new_extras(count))
+                self.extras(tool, host, job, name, partial(new_extras, count))
         if self.wants("create-all", "noop-all"):
             self.extras(tool, host, job, "all", lambda: new_extras(1000, vhosts=100, databases=50))
 
@@ -239,7 +240,7 @@ def new_extras(users: int, vhosts: int = 0, databases: int = 0) -> dict[str, obj
 def machine_facts() -> dict[str, str]:
     """What the numbers depend on."""
     models = re.findall(r"(?m)^model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or [platform.machine()]
-    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 1024**2
+    memory = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0]) / 1024**2
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{os.cpu_count()} x {models[0]}",

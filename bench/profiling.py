@@ -13,7 +13,7 @@ from hosts import OUTPUT, BenchError, Host, must
 from measure import new_extras, new_job, say
 from tools import TOOLS, Tool
 
-import strace
+from support import strace
 
 PHASES = {
     "start": "process and interpreter",

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import yaml
 from hosts import ON_HOST, BenchError, Host, Job, Timed, must
 
-from machine import CHECKOUT
+from support.machine import CHECKOUT
 
 PIP = "pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes --requirement"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends"

@@ -33,7 +33,7 @@ def section(path: Path) -> str:
     widths[3] = WIDTH - sum(widths[:3]) - 6
     rule = "  ".join("=" * width for width in widths)
     head, *body = ["\n".join(lines(row, widths)) for row in table]
-    namespace = re.search(r"(\w+)\.$", schema["description"])[1]
+    namespace = re.findall(r"(\w+)\.$", schema["description"])[0]
     return "\n".join([HEADING + INTRODUCTION.format(namespace=namespace), rule, head, rule, *body, rule, ""])
 
 
@@ -84,6 +84,8 @@ def readme(path: Path) -> str:
 
 
 _spec = importlib.util.spec_from_file_location("schema", ROOT / "salt" / "_utils" / "schema.py")
+assert _spec
+assert _spec.loader
 _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 RIGHT = _module.right

@@ -73,7 +73,8 @@ class Clock:
     def hook(self, module: ModuleType) -> None:
         """Wrap the functions of a module that was just imported; one that this version does not have is left out."""
         for path, phase in HOOKS[module.__name__].items():
-            owner, name = module, path
+            owner: Any = module
+            name = path
             if "." in path:
                 class_name, name = path.split(".")
                 owner = getattr(module, class_name, None)
@@ -99,13 +100,14 @@ class Finder(importlib.abc.MetaPathFinder):
         finally:
             self.busy = False
         if spec and spec.loader:
-            execute = spec.loader.exec_module
+            loader: Any = spec.loader
+            execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 execute(module)
                 self.clock.hook(module)
 
-            spec.loader.exec_module = exec_module
+            loader.exec_module = exec_module
         return spec
 
 

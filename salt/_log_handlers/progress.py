@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import time
+from types import FrameType
 
 __virtualname__ = "progress"
 
@@ -39,7 +40,7 @@ class _ProgressHandler(logging.Handler):
             self._total = self._total or _count_chunks()
             self._number += 1
             self._since = time.monotonic()
-            self._running = str(record.args[0])
+            self._running = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
             self._draw()
         elif record.msg.startswith("Completed state"):
             self._running = ""
@@ -63,7 +64,7 @@ class _ProgressHandler(logging.Handler):
 
 def _count_chunks() -> int:
     """Salt tells nobody how many states there are; the caller that loops over them knows."""
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame:
         if frame.f_code.co_name == "call_chunks":
             return len(frame.f_locals["chunks"])

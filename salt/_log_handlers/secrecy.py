@@ -8,10 +8,14 @@ an error is told by its place and kind.
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from yaml import MarkedYAMLError
 from yaml.parser import ParserError
 from yaml.scanner import ScannerError
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
 
 # Logged of every template with an error. The error itself is told all the same; who asked for the template does that.
 TEMPLATE = ("Rendering exception occurred", "Exception:", "Out: %s", "TmplStr: %s", "TraceStr: %s")

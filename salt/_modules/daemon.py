@@ -8,9 +8,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__utils__: dict[str, Callable[..., Any]]
 
 STAMPS = pathlib.Path("/run/salt-daemon")
 PROPERTIES = (
@@ -42,10 +46,8 @@ def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict
     `services` has the pid file of each, `asked` is what `ask` has begun for them. With systemd one systemctl for all.
     Without, a service with a pid file costs no process at all.
     """
-    if _booted():
-        found = _systemd(list(services), asked or ask(list(services)))
-    else:
-        found = {name: _lsb(name, pidfile) for name, pidfile in services.items()}
+    asked = asked or ask(list(services))
+    found = _systemd(list(services), asked) if asked else {name: _lsb(name, pidfile) for name, pidfile in services.items()}
     for name, entry in found.items():
         try:
             stamp = (STAMPS / name).stat().st_mtime

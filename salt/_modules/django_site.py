@@ -10,9 +10,16 @@ import json
 import os
 import pathlib
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 DATABASE = """
 SELECT to_regclass('django_migrations') IS NOT NULL AND to_regclass('auth_user') IS NOT NULL AS present \\gset
@@ -57,7 +64,7 @@ def python(
 def database(site: dict[str, Any]) -> dict[str, Any]:
     """Applied migrations (`app.name`) and active superusers (name to password hash); nothing where there is no database."""
     if "django_site" not in __context__:
-        empty = {"migrations": [], "superusers": {}}
+        empty: dict[str, Any] = {"migrations": [], "superusers": {}}
         if not __salt__["postgresql_topology.installed"]():
             return empty
         try:

@@ -6,11 +6,19 @@ import pathlib
 import re
 import socket
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__grains__: dict[str, Any]
+__opts__: dict[str, Any]
+__pillar__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 __outputter__ = {"status": "parts"}
 
@@ -74,13 +82,14 @@ def tls() -> dict[str, str]:
 
 def peers(role: str) -> list[str]:
     """Addresses that services of a role talk to: the broker, the master or its database; name servers where one has a name."""
-    addresses, named = set(), False
+    addresses: set[str] = set()
+    named = False
     if role == "master":
         hosts = {_get("phagescan:broker:host"), _get("phagescan:database:host"), "127.0.0.1"}  # where nginx comes from
     else:
         hosts = {_get("phagescan:broker:host"), urlsplit(_get("phagescan:worker:master_url")).hostname}
     for host in hosts:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
         named = named or found != {host}
         addresses |= found
     resolvers = pathlib.Path("/etc/resolv.conf")
@@ -239,7 +248,7 @@ def _source(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     if not any(folder.is_dir() for folder in folders):
         yield "phagescan:source", f"there is no {source} in this checkout", ()
         return
-    modules = {}
+    modules: dict[str, str] = {}
     if "worker" in ours:
         modules |= {f"phagescan:engines:{name}": f"engines.{name}" for name in phagescan.get("engines") or ()}
     if "master" in ours:
@@ -293,7 +302,7 @@ def _emptied(phagescan: dict[str, Any]) -> Iterator[Fault]:
     for key, folder, mark, known in (("root", root, "manage.py", ours), ("virtualenv", virtualenv, "pyvenv.cfg", venv)):
         there = pathlib.Path(folder) if folder else None
         strange = {path.name for path in there.iterdir()} - known if there and there.is_dir() else set()
-        if strange and not (there / mark).exists():
+        if there and strange and not (there / mark).exists():
             yield f"phagescan:{key}", f"{folder} holds {min(strange)}, which is not ours: choose another directory", ()
 
 

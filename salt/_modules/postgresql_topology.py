@@ -6,9 +6,15 @@ import hmac
 import os
 import subprocess
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__grains__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 ITERATIONS = 4096  # PostgreSQL's own number
 

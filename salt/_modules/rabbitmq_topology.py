@@ -19,6 +19,9 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+
 RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
 DEFINITIONS = pathlib.Path("/run/rabbitmq-definitions.json")  # for the moment that the broker needs to read it
@@ -170,7 +173,7 @@ def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
             different.append("tags")
         if different:
             changes[f"user {name}"] = "changed: " + ", ".join(different) if there else "added"
-            hashed = there["password_hash"] if "password" not in different else password_hash(str(user["password"]))
+            hashed = there["password_hash"] if there and "password" not in different else password_hash(str(user["password"]))
             definitions["users"].append({"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags})
         rights_key = "least" if wanted.get("least_privilege") and "least" in user else "permissions"
         given = {vhost: list(rights) for vhost, rights in user.get(rights_key, {}).items()}

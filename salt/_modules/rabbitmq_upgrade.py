@@ -6,6 +6,12 @@ one to the other but a new database. apt does not know that, so 4 is kept away u
 
 import pathlib
 import re
+from collections.abc import Callable
+from typing import Any
+
+# Set by Salt's loader.
+__grains__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 PIN = "/etc/apt/preferences.d/salt-rabbitmq.pref"
 PROGRAMS = pathlib.Path("/usr/lib/rabbitmq/lib")

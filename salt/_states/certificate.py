@@ -3,7 +3,13 @@
 import grp
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
+
+# Set by Salt's loader.
+__grains__: dict[str, Any]
+__opts__: dict[str, Any]
+__utils__: dict[str, Callable[..., Any]]
 
 
 def self_signed(name: str, key: str, hosts: list[str]) -> dict[str, Any]:

@@ -5,11 +5,20 @@ host with systemctl but without systemd, and forgets a restart that an interrupt
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__low__: dict[str, Any]
+__lowstate__: list[dict[str, Any]]
+__opts__: dict[str, Any]
+__running__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 
 def running(
@@ -139,8 +148,8 @@ def mod_watch(name: str, sfun: str = "running", **kwargs: Any) -> dict[str, Any]
     changed = {state["name"] for state in __running__.values() if state["changes"] and "name" in state}
     reload = kwargs.get("reload") and not any(_starts(name, path) for path in changed)
     verb = "reload" if reload else "restart"
-    options = (kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together"))
-    return _carry_out(result, {verb: "what it reads changed"}, *options)
+    options: dict[str, Any] = {key: kwargs.get(key) for key in ("pidfile", "check", "restart_with", "together")}
+    return _carry_out(result, {verb: "what it reads changed"}, **options)
 
 
 def _starts(name: str, path: str) -> bool:

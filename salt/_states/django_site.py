@@ -5,9 +5,15 @@ root, virtualenv, user, environment, database (its name) and port (of the Postgr
 
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 
 def migrated(name: str, site: dict[str, Any]) -> dict[str, Any]:

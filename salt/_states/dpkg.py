@@ -2,7 +2,12 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from typing import Any
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+__utils__: dict[str, Callable[..., Any]]
 
 CONFIGURE = ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]
 REINSTALL = ["dpkg-query", "--show", "--showformat", "${db:Status-Want} ${db:Status-Eflag} ${binary:Package}\n"]

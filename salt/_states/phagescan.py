@@ -1,8 +1,14 @@
 """States about Phagescan as a whole."""
 
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 NOTED = "phagescan.noted.{}"  # key in __context__, by file
 

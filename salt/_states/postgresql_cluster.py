@@ -10,6 +10,9 @@ import shutil
 import subprocess
 from typing import Any
 
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+
 SETTINGS = pathlib.Path("/etc/postgresql")
 DATA = pathlib.Path("/var/lib/postgresql")
 LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}  # of the tool; the cluster's is set in createcluster.d

@@ -1,8 +1,14 @@
 """State of a PostgreSQL cluster's roles, databases and extensions as a whole."""
 
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}}
 

@@ -8,7 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 PYTHON = "/usr/bin/python3"
 STAMP = ".synchronised"  # made when the last synchronisation ended

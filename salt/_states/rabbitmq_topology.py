@@ -1,8 +1,14 @@
 """State of the broker's users, vhosts, permissions and policies as a whole."""
 
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 WRITING = "rabbitmq_topology.writing"  # key in __context__
 EMPTY: dict[str, Any] = {"vhosts": [], "users": {}, "policies": {}, "absent": {"users": [], "vhosts": []}}

@@ -10,6 +10,10 @@ import stat
 import tempfile
 from typing import Any
 
+# Set by Salt's loader.
+__env__: str
+__opts__: dict[str, Any]
+
 IGNORED = "__pycache__"
 
 

@@ -4,7 +4,14 @@ import http.client
 import socket
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from typing import Any
+
+# Set by Salt's loader.
+__low__: dict[str, Any]
+__lowstate__: list[dict[str, Any]]
+__opts__: dict[str, Any]
+__utils__: dict[str, Callable[..., Any]]
 
 SOCKET = "/run/supervisor.sock"
 BAD_NAME = 10  # supervisor.xmlrpc.Faults
@@ -80,5 +87,6 @@ def _restart(server: Any, name: str) -> None:
             server.stopProcess(name)
         server.removeProcessGroup(name)
     server.addProcessGroup(name)
-    if _info(server, name)["statename"] not in ("RUNNING", "STARTING"):
+    info = _info(server, name)
+    if not info or info["statename"] not in ("RUNNING", "STARTING"):
         server.startProcess(name)

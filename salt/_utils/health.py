@@ -179,7 +179,7 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
             part(f"nginx serves {path}", ok=True) if status == 200 else part(f"{path}: status {status}", ok=False, of="nginx")
         )
     except (OSError, http.client.HTTPException) as error:
-        why = f"nginx does not answer at {place} ({error or type(error).__name__})"
+        why = f"nginx does not answer at {place} ({str(error) or type(error).__name__})"
         return {"web": part(why, ok=False, of="nginx"), "static": part("not known: nginx does not answer")}
 
     try:
@@ -191,7 +191,7 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         else:
             why = "" if b"csrfmiddlewaretoken" in body else "/login/ is not the page of Phagescan"
     except (OSError, http.client.HTTPException) as error:
-        why = f"gunicorn gives nginx no page ({error or type(error).__name__})"
+        why = f"gunicorn gives nginx no page ({str(error) or type(error).__name__})"
     web = (
         part(why, ok=False, of="gunicorn") if why else part(f"a page from {place} through nginx, gunicorn and Django", ok=True)
     )
@@ -207,6 +207,7 @@ def near(listen: Any) -> tuple[str, int]:
 
 def get(address: str, port: int, host: str, path: str, secure: bool = False) -> tuple[int, bytes]:
     """Status and body of a page, by way of the redirect to HTTPS where there is one."""
+    connection: http.client.HTTPConnection
     if secure:
         connection = http.client.HTTPSConnection(address, port, timeout=HTTP_TIMEOUT, context=unverified())
     else:
@@ -277,7 +278,8 @@ def presented(address: str, port: int) -> x509.Certificate | None:
             socket.create_connection((address, port), HTTP_TIMEOUT) as connection,
             unverified().wrap_socket(connection) as secure,
         ):
-            return x509.load_der_x509_certificate(secure.getpeercert(binary_form=True))
+            shown = secure.getpeercert(binary_form=True)
+            return x509.load_der_x509_certificate(shown) if shown else None
     except (OSError, ValueError):
         return None
 

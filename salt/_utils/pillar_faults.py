@@ -223,7 +223,8 @@ def _names(get: Get) -> Iterator[Fault]:
 
 def _celery(get: Get) -> Iterator[Fault]:
     """Workers that no host would have, or that the broker could not tell apart."""
-    workers, nodes = get("celery:workers", {}), {}
+    workers = get("celery:workers", {})
+    nodes: dict[str, str] = {}
     for name, worker in workers.items():
         if worker.get("role", "") not in (*ROLES, ""):
             yield f"celery:workers:{name}:role", f"{worker['role']} is not a role; roles: {', '.join(ROLES)}", ()
@@ -372,7 +373,9 @@ def _tls_of_master(get: Get) -> Iterator[Fault]:
 def _way_to_master(get: Get, roles: list[str]) -> Iterator[Fault]:
     """A scan worker's way to the master's pages: where somebody listens, and not where it would only be redirected."""
     key, url = "phagescan:worker:master_url", get("phagescan:worker:master_url", "")
-    scheme, host, port = re.fullmatch(r"(?:(https?)://(\[.*\]|[^:/]*)(?::(\d+))?.*)?", url).groups()
+    if not (parts := re.fullmatch(r"(?:(https?)://(\[.*\]|[^:/]*)(?::(\d+))?.*)?", url)):
+        return  # no URL: the schema's check reports that
+    scheme, host, port = parts.groups()
     bind = get("gunicorn:bind", "127.0.0.1:9000")
     others = ("gunicorn:bind", "nginx:sites")
     if port and not 0 < int(port) < 65536:
@@ -391,8 +394,9 @@ def _way_to_master(get: Get, roles: list[str]) -> Iterator[Fault]:
 def _limits(get: Get) -> Iterator[Fault]:
     """Numbers of which one must leave room for another."""
     largest, taken = get("phagescan:scan:max_size"), get("nginx:sites:phagescan:client_max_body_size")
-    if largest and taken not in (None, 0, "0"):
-        number, unit = re.fullmatch(r"(\d+)(\D?)", str(taken)).groups()
+    size = re.fullmatch(r"(\d+)(\D?)", str(taken))  # the schema's check reports any other
+    if largest and size and taken not in (0, "0"):
+        number, unit = size.groups()
         if int(number) * SIZES.get(unit.lower(), 1) < largest << 20:
             key = "nginx:sites:phagescan:client_max_body_size"
             yield key, f"must let phagescan:scan:max_size through, {largest} MiB, and is {taken}; make it {largest + 1}m", ()

@@ -11,9 +11,12 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import IO, Any, cast
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__context__: dict[str, Any]
 
 SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
@@ -79,6 +82,8 @@ class Session:
             )
         except (OSError, LookupError) as error:  # no psql, no user
             raise CommandExecutionError(f"{self.name}: {error}") from None
+        # Both are pipes.
+        self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         atexit.register(self.end)
 
     def end(self) -> None:
@@ -86,7 +91,7 @@ class Session:
         self.process.kill()
         self.process.wait()
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
+            self.stdin.close()
 
     def answers(self, script: str) -> bool:
         """Whether it can run `script`, which is to be one that may be run twice."""
@@ -103,10 +108,10 @@ class Session:
         threading.Thread(target=self._send, args=(f"{script}\n\\echo {ended}\n",), daemon=True).start()
         printed, last = b"", time.monotonic() + timeout
         while not printed.endswith(f"{ended}\n".encode()):
-            if not select.select([self.process.stdout], [], [], max(0, last - time.monotonic()))[0]:
+            if not select.select([self.stdout], [], [], max(0, last - time.monotonic()))[0]:
                 self.end()
                 raise CommandExecutionError(f"{self.name} gave no answer in {timeout} s")
-            if not (part := os.read(self.process.stdout.fileno(), 1 << 20)):
+            if not (part := os.read(self.stdout.fileno(), 1 << 20)):
                 self.process.wait()
                 self.errors.seek(0)
                 raise CommandExecutionError(f"{self.name}: {' '.join(self.errors.read().split())}")
@@ -115,8 +120,8 @@ class Session:
 
     def _send(self, text: str) -> None:
         try:
-            self.process.stdin.write(text.encode())
-            self.process.stdin.flush()
+            self.stdin.write(text.encode())
+            self.stdin.flush()
         except (OSError, ValueError):
             pass  # it has ended; what it said last is read
 

@@ -63,29 +63,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("place", places, ids=str, indirect=True, scope="session")
 
 
-def wanted(item: pytest.Item, config: pytest.Config) -> bool:
+def wanted(item: pytest.Item, place: Place, config: pytest.Config) -> bool:
     """Whether a test runs: not in its long form unless asked, and a parameter marked `once` on one kind of host."""
     if item.get_closest_marker("long") and not config.getoption("--long"):
         return False
-    return place_of(item).kind in kinds(item, config.getoption("--everywhere"))
+    return place.kind in kinds(item, config.getoption("--everywhere"))
 
 
-def place_of(item: pytest.Item) -> Place:
-    """The clone that a test runs on."""
-    return item.callspec.params["place"]
+def place_of(item: pytest.Item) -> Place | None:
+    """The clone that a test runs on; None of one that asks no host."""
+    return getattr(getattr(item, "callspec", None), "params", {}).get("place")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of a clone run one after the other, on one worker of pytest-xdist; the longest groups begin first."""
-    ours = [item for item in items if "place" in getattr(getattr(item, "callspec", None), "params", {})]
-    others = [item for item in items if item not in set(ours)]
-    ours = [item for item in ours if wanted(item, config)]
-    for item in ours:
-        item.add_marker(pytest.mark.xdist_group(str(place_of(item))))
-    ours.sort(
-        key=lambda item: (place_of(item).rank, bool(item.get_closest_marker("last")), not item.get_closest_marker("first"))
-    )
-    items[:] = [*ours, *others]
+    placed = [(place, item) for item in items if (place := place_of(item)) and wanted(item, place, config)]
+    for place, item in placed:
+        item.add_marker(pytest.mark.xdist_group(str(place)))
+    placed.sort(key=lambda entry: (entry[0].rank, bool(entry[1].get_closest_marker("last"))))
+    items[:] = [*(item for _, item in placed), *(item for item in items if not place_of(item))]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -13,13 +13,13 @@ import requests
 
 from support.logins import broker_login, database_login, sign_in
 from support.machine import CREDENTIALS, Machine
-from support.results import Highstate
+from support.results import Highstate, Result
 from support.scanning import Api, outcomes
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian13-plain")]
 
-LOGINS: dict[str, Callable[..., object]] = {
+LOGINS: dict[str, Callable[..., Result]] = {
     "master": lambda machine, **overrides: broker_login(machine, "master", **overrides),
     "worker": lambda machine, **overrides: broker_login(machine, "worker", **overrides),
     "database": database_login,

@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import requests
@@ -269,7 +270,7 @@ def test_poison(machine: Machine, trouble: Api) -> None:
         )
 
     for attempt in ("1", "2", "3"):
-        wait_until(lambda attempt=attempt: attempts() == attempt, f"attempt {attempt} has begun")
+        wait_until(partial(lambda attempt: attempts() == attempt, attempt), f"attempt {attempt} has begun")
         kill(machine, "celeryd", "/run/celeryd/celeryd.pid")
     verdicts = {verdict["engine"]: verdict for verdict in trouble.finished(digest)["verdicts"]}
     assert (verdicts["trouble"]["outcome"], verdicts["trouble"]["error"]) == ("error", "poison")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import amqp
+import certifi
 import pytest
 import requests
 
@@ -57,6 +58,8 @@ def trusted(machine: Machine, pem: str) -> str:
 def made(machine: Machine) -> tuple[bytes, bytes]:
     """Another certificate for the host, and its key, as the highstate makes them."""
     spec = importlib.util.spec_from_file_location("certificates", ROOT / "salt" / "_utils" / "certificates.py")
+    assert spec
+    assert spec.loader
     certificates = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(certificates)
     return certificates.make([machine.address])
@@ -249,7 +252,7 @@ def test_broker(secure: Machine, certificate: str) -> None:
     assert connection.connected
     connection.close()
     with pytest.raises(ssl.SSLCertVerificationError):
-        broker(secure, requests.certs.where()).connect()
+        broker(secure, certifi.where()).connect()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((secure.address, 5672), 30)
 

@@ -1,6 +1,7 @@
 """The scan worker: a service of its own user that may do what scanning needs, and no more."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from testinfra.host import Host
@@ -130,5 +131,5 @@ def test_messages_give_no_rights(restricted: Machine) -> None:
         *(rf"scaggr\.record\[{number}b0*\] raised" for number in "01"),
         *(f"'{task}' is no task of this node" for task in ("celery.group", "scaggr.dispatch")),
     ):
-        wait_until(lambda said=said: restricted.run(f'grep -E "{said}" {log}').stdout, said)
+        wait_until(partial(lambda said: restricted.run(f'grep -E "{said}" {log}').stdout, said), said)
     assert "stolen" not in restricted.run("rabbitmqctl -q -p phage list_queues name").ok().stdout

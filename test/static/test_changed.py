@@ -44,7 +44,9 @@ def test_every_pattern_is_of_use(changed: ModuleType) -> None:
 
 def test_every_suite_is_concerned(changed: ModuleType) -> None:
     """No suite is left out, whatever changes."""
-    concerned = {path for name in changed.changed("4b825dc642cb6eb9a060e54bf8d69288fbee4904") for path in changed.concerned(name)}
+    concerned = {
+        path for name in changed.changed("4b825dc642cb6eb9a060e54bf8d69288fbee4904") for path in changed.concerned(name)
+    }
     assert set(changed.suites().values()) <= concerned
 
 

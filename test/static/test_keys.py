@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("keys", ROOT / "test" / "keys.py")
+assert spec
+assert spec.loader
 keys = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(keys)
 

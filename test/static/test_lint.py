@@ -4,6 +4,7 @@ import functools
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def test_ruff_check() -> None:
 def test_ruff_format() -> None:
     """Python is formatted."""
     passes(TOOLS / "ruff", "format", "--check", "--no-cache", *python())
+
+
+def test_types() -> None:
+    """Types agree in every module, and in every script without a suffix, which mypy does not find by itself."""
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    assert set(checked) == {".", *(name for name in python() if not name.endswith(".py"))}
+    passes(TOOLS / "mypy", "--cache-dir", ROOT / "test" / ".output" / "mypy")
 
 
 def test_yamllint() -> None:

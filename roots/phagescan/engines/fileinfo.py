@@ -122,7 +122,8 @@ def elf(path: Path) -> Iterator[tuple[str, str]]:
                 yield "interpreter", segment.get_interp_name()
         dynamic = program.get_section_by_name(".dynamic")
         if isinstance(dynamic, DynamicSection):
-            yield "libraries", several([tag.needed for tag in dynamic.iter_tags("DT_NEEDED")])
+            tags: Iterator[Any] = dynamic.iter_tags("DT_NEEDED")  # each has an attribute of its own
+            yield "libraries", several([tag.needed for tag in tags])
 
 
 def pdf(path: Path) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,8 @@ class Worker(celery_worker.Worker):
     Celery wants names like celery@host and makes celery@master.master out of the manual's master.master.
     """
 
+    hostname: str
+
     def on_before_init(self, **kwargs: Any) -> None:
         """Take Celery's addition away before anything uses the name."""
         self.hostname = self.hostname.removeprefix(NODENAME_DEFAULT + NODENAME_SEP)

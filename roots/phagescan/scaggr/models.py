@@ -14,6 +14,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
+from scaggr.choices import TextChoices
+
 
 class Sample(models.Model):
     """A file that was handed in: stored once, whatever it is called and however often it comes."""
@@ -42,7 +44,7 @@ class Sample(models.Model):
 class ScanRun(models.Model):
     """One upload of a sample, and its scan by every engine that had a live worker."""
 
-    class Status(models.TextChoices):
+    class Status(TextChoices):
         """How far a run is."""
 
         WAITING = "waiting", "waiting for an engine"
@@ -81,7 +83,7 @@ class ScanRun(models.Model):
 class Verdict(models.Model):
     """What one engine says of a sample in one run. Its id is the id of the task that asks for it."""
 
-    class Outcome(models.TextChoices):
+    class Outcome(TextChoices):
         """How an engine's work ended. An engine of kind metadata describes; it neither accuses nor acquits."""
 
         PENDING = "pending", "pending"
@@ -123,7 +125,7 @@ class Engine(models.Model):
 
     SILENCE = timedelta(seconds=45)
 
-    class Kind(models.TextChoices):
+    class Kind(TextChoices):
         """What an engine is for."""
 
         EVILNESS = "evilness", "evilness"

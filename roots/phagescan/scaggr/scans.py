@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 from uuid import UUID
 
 from django.conf import settings
@@ -215,8 +215,7 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
         delivery = ""
     with transaction.atomic():
         run = lock_run(verdicts__id=verdict_id)
-        verdict = run and run.verdicts.get(id=verdict_id)
-        if not verdict or not is_signed(verdict, signed):
+        if run is None or not is_signed(verdict := run.verdicts.get(id=verdict_id), signed):
             return refuse_fetch()
         if verdict.outcome != Outcome.PENDING:
             return 204, None
@@ -262,10 +261,10 @@ def record(
         return
     with transaction.atomic():
         run = lock_run(verdicts__id=verdict_id)
-        row = run and run.verdicts.get(id=verdict_id)
-        if row is None:
+        if run is None:
             logger.warning("an answer for verdict %s, which is not there any more", verdict_id)
             return
+        row = run.verdicts.get(id=verdict_id)
         if row.outcome != Outcome.PENDING and row.worker:
             return
         row.outcome = outcome
@@ -417,7 +416,7 @@ def summary(run: ScanRun) -> dict[str, Any]:
 # Small things.
 
 
-def is_open(run: ScanRun | None) -> bool:
+def is_open(run: ScanRun | None) -> TypeGuard[ScanRun]:
     """Tell whether a run is still to be dispatched."""
     return run is not None and run.dispatched_at is None and run.finished_at is None
 

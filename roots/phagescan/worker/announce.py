@@ -40,7 +40,8 @@ class Examinee:
         self.child: Child | None = None
         self.due = self.deadline = 0.0
         self.testing = False
-        self.kind, self.version, self.problem = "", "", None
+        self.kind, self.version = "", ""
+        self.problem: str | None = None
 
     def tick(self) -> bool:
         """Go on with the test; tell whether what the master should know has changed."""
@@ -69,7 +70,7 @@ class Examinee:
 
     def look(self) -> None:
         """See whether the process has answered."""
-        while answer := self.child.answer(0):
+        while self.child and (answer := self.child.answer(0)):
             if "kind" in answer:
                 self.kind = text(answer["kind"])
                 for lack in answer.get("missing", ()):
@@ -144,7 +145,7 @@ class Announcer(bootsteps.StartStopStep):
                 self.announce(node, engines)
                 keep(engines)
         except Exception as error:  # noqa: BLE001
-            logger.warning("could not announce the engines: %s", error or type(error).__name__)
+            logger.warning("could not announce the engines: %s", str(error) or type(error).__name__)
             self.disconnect()
 
     def announce(self, node: str, engines: list[dict[str, str]]) -> None:

@@ -43,7 +43,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001
         return answer(answers, {"id": number, "error": describe(error)})
     answer(answers, {"id": number, **hello})
-    commands = {
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
         "scan": lambda path: vars(engine.scan(Path(path))) | {"version": engine.version()},
         "self_test": lambda: engine.self_test() or {"version": engine.version()},
     }

@@ -9,7 +9,7 @@ import ssl
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -86,7 +86,7 @@ def empty(file: BinaryIO) -> None:
 
 def received(
     master_url: str, signed: str, delivery: str, ca_certs: str = "", timeout: float = SOCKET_TIMEOUT
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Ask once, and yield the sample. No redirect is followed: what is behind a login page is not the sample.
 
     The signature is a header: addresses end up in logs. The delivery is the same whenever the same task asks again.

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from uuid import uuid4
 
 from worker.child import LONGEST, OUT_OF_MEMORY, crash
@@ -81,6 +81,8 @@ class Child:
             env={"LANG": "C.UTF-8", "TMPDIR": os.environ.get("TMPDIR", ""), "PYTHONDONTWRITEBYTECODE": "1"},
             start_new_session=True,
         )
+        # Both are pipes.
+        self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid())
 
     def ask(self, **request: Any) -> None:
@@ -93,7 +95,7 @@ class Child:
         """Send a request; it is small enough never to wait."""
         self.asked = uuid4().hex
         try:
-            self.process.stdin.write(json.dumps({"id": self.asked, **request}).encode() + b"\n")
+            self.stdin.write(json.dumps({"id": self.asked, **request}).encode() + b"\n")
         except OSError:
             raise ChildError(self.end(GRACE)) from None
 
@@ -103,7 +105,7 @@ class Child:
         while b"\n" not in self.received:
             if not self.events(max(0.0, deadline - time.monotonic())):
                 return None
-            if not (piece := os.read(self.process.stdout.fileno(), 1 << 16)):
+            if not (piece := os.read(self.stdout.fileno(), 1 << 16)):
                 raise ChildError(self.end(GRACE))
             self.received += piece
             # As text in JSON within JSON, a byte that a fork said may be six.
@@ -142,12 +144,12 @@ class Child:
 
     def closed(self) -> bool:
         """Tell whether it will never say anything more."""
-        return self.process.stdout.closed or bool(self.events(0) & select.POLLHUP)
+        return self.stdout.closed or bool(self.events(0) & select.POLLHUP)
 
     def events(self, timeout: float) -> int:
         """Wait until there is something to read; nothing comes of it when there is not."""
         poll = select.poll()
-        poll.register(self.process.stdout.fileno(), select.POLLIN)
+        poll.register(self.stdout.fileno(), select.POLLIN)
         return next((events for _, events in poll.poll(timeout * 1000)), 0)
 
     def end(self, grace: float = 0.0) -> str:
@@ -161,8 +163,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.stdin.close()
+        self.stdout.close()
         return crash(code)
 
 
@@ -187,10 +189,10 @@ class Sandbox:
         """Scan a file once."""
         begin = time.monotonic()
         try:
-            self.start()
+            child = self.start()
             begin = time.monotonic()
-            self.child.ask(do="scan", path=str(path))
-            values = self.child.wait(self.child.timeout + OVERTIME)
+            child.ask(do="scan", path=str(path))
+            values = child.wait(child.timeout + OVERTIME)
             infected = values.get("infected")
             self.version = text(values.get("version", self.version))
             return Answer(
@@ -207,18 +209,20 @@ class Sandbox:
             message = trouble(error) if isinstance(error, OSError) else str(error)
             return Answer(outcome, error=message, engine_version=self.version, duration=time.monotonic() - begin)
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> Child:
         """Start the process, and let it load the engine in its own time. One that is spoiled is replaced."""
         if self.child and self.child.spoiled():
             self.stop()
         if self.child is None:
             self.child = Child(self.engine, self.options)
+        return self.child
 
-    def start(self) -> None:
+    def start(self) -> Child:
         """Have a process that has loaded the engine, and know the engine's version."""
-        self.warm_up()
-        if not self.child.loaded:
-            self.version = text(self.child.wait(self.child.timeout)["version"])
+        child = self.warm_up()
+        if not child.loaded:
+            self.version = text(child.wait(child.timeout)["version"])
+        return child
 
     def stop(self) -> None:
         """End the process."""
@@ -227,7 +231,7 @@ class Sandbox:
             self.child = None
 
 
-def understood(said: bytes | str) -> dict[str, Any]:
+def understood(said: bytes | bytearray | str) -> dict[str, Any]:
     """Return the JSON object that something is; nothing when it is none."""
     try:
         values = json.loads(said)

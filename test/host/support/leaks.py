@@ -9,6 +9,7 @@ import secrets
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -47,8 +48,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "HEX": lambda text: text.encode().hex().upper(),
     "list": lambda text: str(list(text.encode()))[1:-1],
     "Erlang list": lambda text: str(list(text.encode()))[1:-1].replace(" ", ""),
-    **{f"base64, {shift} before": lambda text, shift=shift: encoded(text, shift) for shift in range(3)},
-    **{f"base64url, {shift} before": lambda text, shift=shift: encoded(text, shift, b"-_") for shift in range(3)},
+    **{f"base64, {shift} before": partial(lambda shift, text: encoded(text, shift), shift) for shift in range(3)},
+    **{f"base64url, {shift} before": partial(lambda shift, text: encoded(text, shift, b"-_"), shift) for shift in range(3)},
 }
 
 
@@ -148,7 +149,9 @@ class Plant:
         """A file's text, by the engine's way for files: of what a command prints it may lose all when it is busy."""
         archive = io.BytesIO(b"".join(self.machine.container.get_archive(path)[0]))
         with tarfile.open(fileobj=archive) as files:
-            return files.extractfile(files.getmembers()[0]).read().decode(errors="replace")
+            file = files.extractfile(files.getmembers()[0])
+            assert file, f"{path} is no file"
+            return file.read().decode(errors="replace")
 
     def leave(self) -> None:
         """Take away what this has put on the host."""

@@ -51,11 +51,15 @@ HOSTS = {
 class Machine:
     """One container that is a host."""
 
+    shares = True
+    """Whether a bare one shares what it fetches with others."""
+
     def __init__(self, kind: str, run: str, name: str, *, image: str = "") -> None:
         """Name the host; nothing is started yet. Without an image of its own it is a bare one of its kind."""
         self.kind = kind
         self.spec = HOSTS[kind]
         self.bare = not image
+        self.cached = self.bare and self.shares
         self.image = image or f"phagescan-test/{self.spec.image}"
         self.run_label = run
         self.container_name = f"{PREFIX}-{name}"
@@ -80,10 +84,10 @@ class Machine:
             security_opt=["seccomp=unconfined"],
             cgroupns="private",
             tmpfs={"/run": "", "/tmp": "exec"},
-            volumes={CACHE: {"bind": MOUNTED, "mode": "rw"}} if self.bare else {},
+            volumes={CACHE: {"bind": MOUNTED, "mode": "rw"}} if self.cached else {},
             environment={
                 **{name: os.environ[name] for name in PROXIES if name in os.environ},
-                **({"PIP_CACHE_DIR": f"{MOUNTED}/pip"} if self.bare else {}),
+                **({"PIP_CACHE_DIR": f"{MOUNTED}/pip"} if self.cached else {}),
             },
             stop_signal="SIGRTMIN+3" if self.spec.systemd else "SIGTERM",
         )
