@@ -17,6 +17,8 @@ from support.machine import CHECKOUT, CREDENTIALS, PREFIX, Machine
 from support.scanning import Api
 from support.waiting import wait_until
 
+pytestmark = [pytest.mark.clone("cut"), pytest.mark.hosts("debian13", "debian13-plain")]
+
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
 # And of the short form, on a converged host. A fresh one goes through these, each run going on from where the last ended.
@@ -53,7 +55,6 @@ su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' -c 'create tab
 /opt/phagescan-venv/bin/python - <<PYTHON
 import kombu
 
-pytestmark = [pytest.mark.clone("cut"), pytest.mark.hosts("debian13", "debian13-plain")]
 with kombu.Connection("amqp://neighbour:neighbour-password@127.0.0.1/elsewhere") as connection:
     with connection.SimpleQueue("kept") as queue:
         for number in range(5):
