@@ -37,12 +37,6 @@ class Place:
         """As it stands in a test's name."""
         return f"{self.kind}-{self.group}"
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """When its tests begin."""
-        kinds = ["coexist", *HOSTS]
-        return list(CLONES).index(self.group), kinds.index(self.kind)
-
 
 def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
@@ -80,8 +74,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     placed = [(place, item) for item in items if (place := place_of(item)) and wanted(item, place, config)]
     for place, item in placed:
         item.add_marker(pytest.mark.xdist_group(str(place)))
-    placed.sort(key=lambda entry: (entry[0].rank, bool(entry[1].get_closest_marker("last"))))
+    order = begin({place for place, _ in placed})
+    placed.sort(key=lambda entry: (order.index(entry[0]), bool(entry[1].get_closest_marker("last"))))
     items[:] = [*(item for _, item in placed), *(item for item in items if not place_of(item))]
+
+
+def begin(places: set[Place]) -> list[Place]:
+    """Which clones come first: one of each kind, so that all kinds converge at once; then those that take longest."""
+    order = sorted(places, key=lambda place: (list(CLONES).index(place.group), place.kind))
+    first = {place.kind: place for place in reversed(order)}.values()
+    return [*(place for place in order if place in first), *(place for place in order if place not in first)]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
