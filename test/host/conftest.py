@@ -69,14 +69,21 @@ def place_of(item: pytest.Item) -> Place | None:
     return getattr(getattr(item, "callspec", None), "params", {}).get("place")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of a clone run one after the other, on one worker of pytest-xdist; the longest groups begin first."""
-    placed = [(place, item) for item in items if (place := place_of(item)) and wanted(item, place, config)]
-    for place, item in placed:
-        item.add_marker(pytest.mark.xdist_group(str(place)))
-    order = begin({place for place, _ in placed})
-    placed.sort(key=lambda entry: (order.index(entry[0]), bool(entry[1].get_closest_marker("last"))))
-    items[:] = [*(item for _, item in placed), *(item for item in items if not place_of(item))]
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Tests of a clone run one after the other, on one worker of pytest-xdist; after pytest's own order comes ours."""
+    placed = {item: place for item in items if (place := place_of(item))}
+    items[:] = [item for item in items if item not in placed or wanted(item, placed[item], config)]
+    for item in items:
+        if item in placed:
+            item.add_marker(pytest.mark.xdist_group(str(placed[item])))
+    yield
+    order = begin({placed[item] for item in items if item in placed})
+
+    def when(item: pytest.Item) -> tuple[int, bool]:
+        return order.index(placed[item]) if item in placed else len(order), bool(item.get_closest_marker("last"))
+
+    items.sort(key=when)
 
 
 def begin(places: set[Place]) -> list[Place]:
