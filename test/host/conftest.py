@@ -77,11 +77,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item in placed:
             item.add_marker(pytest.mark.xdist_group(str(placed[item])))
+    written = {item: number for number, item in enumerate(items)}
     yield
     order = begin({placed[item] for item in items if item in placed})
 
-    def when(item: pytest.Item) -> tuple[int, bool]:
-        return order.index(placed[item]) if item in placed else len(order), bool(item.get_closest_marker("last"))
+    def when(item: pytest.Item) -> tuple[int, bool, int]:
+        begins = order.index(placed[item]) if item in placed else len(order)
+        return begins, bool(item.get_closest_marker("last")), written[item]
 
     items.sort(key=when)
 
