@@ -72,20 +72,18 @@ def place_of(item: pytest.Item) -> Place | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Tests of a clone run one after the other, on one worker of pytest-xdist; after pytest's own order comes ours."""
-    placed = {item: place for item in items if (place := place_of(item))}
-    items[:] = [item for item in items if item not in placed or wanted(item, placed[item], config)]
-    for item in items:
-        if item in placed:
-            item.add_marker(pytest.mark.xdist_group(str(placed[item])))
-    written = {item: number for number, item in enumerate(items)}
+    items[:] = [item for item in items if not (place := place_of(item)) or wanted(item, place, config)]
+    written = [(item, place_of(item)) for item in items]
+    for item, place in written:
+        if place:
+            item.add_marker(pytest.mark.xdist_group(str(place)))
     yield
-    order = begin({placed[item] for item in items if item in placed})
-
-    def when(item: pytest.Item) -> tuple[int, bool, int]:
-        begins = order.index(placed[item]) if item in placed else len(order)
-        return begins, bool(item.get_closest_marker("last")), written[item]
-
-    items.sort(key=when)
+    left = set(map(id, items))  # an item's hash is that of its name, to which xdist has added the group
+    hosts = [(item, place) for item, place in written if place and id(item) in left]
+    order = begin({place for _, place in hosts})
+    hosts.sort(key=lambda entry: (order.index(entry[1]), bool(entry[0].get_closest_marker("last"))))
+    others = [item for item, place in written if not place and id(item) in left]
+    items[:] = [*(item for item, _ in hosts), *others]
 
 
 def begin(places: set[Place]) -> list[Place]:
