@@ -15,8 +15,8 @@ from docker.models.containers import Container
 
 from support.network import pip_configuration
 from support.results import Highstate, Result
-from support.tree import ROOT, listed
 from support.waiting import wait_until
+from tree import ROOT, files
 
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"
@@ -158,7 +158,7 @@ class Machine:
 
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name in listed():
+            for name in files():
                 archive.add(ROOT / name, name, filter=as_root)
         self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete").ok()
         self.container.put_archive(CHECKOUT, buffer.getvalue())
