@@ -25,7 +25,10 @@ ROLES = {
     "master": {"phagescan": {"roles": ["master"]}},
     "worker": {"phagescan": {"roles": ["worker"]}},
     "both": {},
-    "tls": {"phagescan": {"tls": {"self_signed": True}}, "rabbitmq": {"listen": "0.0.0.0"}},  # noqa: S104
+    "tls": {
+        "phagescan": {"tls": {"self_signed": True}, "engines": {"clamav": {}}},
+        "rabbitmq": {"listen": "0.0.0.0"},  # noqa: S104
+    },
 }
 # A worker of another name, which removes samples.
 SWEEPER = {"role": "master", "config": "periodicceleryconfig", "hostname": "master.sweeper"}
@@ -150,6 +153,15 @@ def test_requisites_exist(rendered: dict[tuple[str, ...], Any], case: tuple[str,
 def test_no_password_is_rendered(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
     """No state carries a password among its arguments: states come out in logs."""
     assert "render-" not in json.dumps(rendered[case])
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_no_recommendations(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
+    """No package brings what it recommends: aggregation takes the option from whichever state comes first."""
+    installing = {name: body["pkg"] for name, body in rendered[case].items() if "installed" in body.get("pkg", ())}
+    assert "application-python" in installing
+    assert ("application-clamav" in installing) == (case[2] == "tls")
+    assert not [name for name, arguments in installing.items() if {"install_recommends": False} not in arguments]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
