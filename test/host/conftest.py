@@ -24,6 +24,7 @@ ORDER = [
     "worker",
     "supervisord",
     "phagescan",
+    "saltfile",
     "status",
     "scanning",
     "clamav",
