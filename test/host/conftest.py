@@ -26,6 +26,7 @@ ORDER = [
     "phagescan",
     "saltfile",
     "status",
+    "first_minute",
     "scanning",
     "clamav",
     "kills",

@@ -20,7 +20,7 @@ PASSWORD_KEYS = [
     "phagescan:secret_key",
 ]
 REMOVED = object()
-UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest")
+UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest", "startup.spared")
 CIPHERTEXT = "-----BEGIN PGP MESSAGE-----\n\nAbC+/12=\n=WF55\n-----END PGP MESSAGE-----\n"
 
 
@@ -431,8 +431,8 @@ def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int
     part = {"ok": ok, "said": "told", "log": []}
     asked: list[Any] = []
 
-    def parts(pillar: dict[str, Any], roles: list[str], _python: Any, _services: Any, certificate: str | None) -> Any:
-        asked.append((pillar["phagescan"]["user"], roles, certificate))
+    def parts(pillar: dict[str, Any], roles: list[str], *rest: Any) -> Any:
+        asked.append((pillar["phagescan"]["user"], roles, rest[-1]))
         return {"broker": part}
 
     module.__context__ = {}
