@@ -8,7 +8,9 @@ from salt.exceptions import CommandExecutionError
 # Set by Salt's loader.
 __context__: dict[str, Any]
 __opts__: dict[str, Any]
+__running__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 NOTED = "phagescan.noted.{}"  # key in __context__, by file
 
