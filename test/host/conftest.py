@@ -142,7 +142,9 @@ def machine(place: Place, image: Converged, first_run: FirstRun, request: pytest
     machine.start()
     (machine.output / "bootstrap.txt").write_text(str(first_run.bootstrap))
     yield machine
-    if not request.config.getoption("--keep"):
+    if request.config.getoption("--keep"):
+        machine.container.pause()  # to be looked at: docker unpause
+    else:
         machine.end()
 
 
