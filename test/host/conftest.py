@@ -143,7 +143,7 @@ def machine(place: Place, image: Converged, first_run: FirstRun, request: pytest
     (machine.output / "bootstrap.txt").write_text(str(first_run.bootstrap))
     yield machine
     if request.config.getoption("--keep"):
-        machine.container.pause()  # to be looked at: docker unpause
+        machine.container.stop(timeout=120)  # to be looked at: docker start
     else:
         machine.end()
 
