@@ -124,14 +124,18 @@ class Machine:
         """Until its init has started everything, as a `whole` host does; or so much that one could log in."""
         self.container.reload()
         if self.spec.systemd:
-            wait_until(lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.container_name}: systemd is up")
+            wait_until(
+                lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.container_name}: systemd is up", 1500
+            )
             if not whole:
-                wait_until(lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.container_name} has booted")
+                wait_until(
+                    lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.container_name} has booted", 1500
+                )
                 return
             state = self.run("systemctl is-system-running --wait").stdout.strip()
             assert state == "running", f"{state}\n{self.run('systemctl --failed --no-legend').stdout}"
         else:
-            wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.container_name} has booted")
+            wait_until(lambda: self.run("test -e /run/booted").code == 0, f"{self.container_name} has booted", 1500)
 
     @property
     def address(self) -> str:
