@@ -37,12 +37,6 @@ class Place:
         """As it stands in a test's name."""
         return f"{self.kind}-{self.group}"
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """When its tests begin."""
-        kinds = ["coexist", *HOSTS]
-        return list(CLONES).index(self.group), kinds.index(self.kind)
-
 
 def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
@@ -75,13 +69,28 @@ def place_of(item: pytest.Item) -> Place | None:
     return getattr(getattr(item, "callspec", None), "params", {}).get("place")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of a clone run one after the other, on one worker of pytest-xdist; the longest groups begin first."""
-    placed = [(place, item) for item in items if (place := place_of(item)) and wanted(item, place, config)]
-    for place, item in placed:
-        item.add_marker(pytest.mark.xdist_group(str(place)))
-    placed.sort(key=lambda entry: (entry[0].rank, bool(entry[1].get_closest_marker("last"))))
-    items[:] = [*(item for _, item in placed), *(item for item in items if not place_of(item))]
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Tests of a clone run one after the other, on one worker of pytest-xdist; after pytest's own order comes ours."""
+    items[:] = [item for item in items if not (place := place_of(item)) or wanted(item, place, config)]
+    written = [(item, place_of(item)) for item in items]
+    for item, place in written:
+        if place:
+            item.add_marker(pytest.mark.xdist_group(str(place)))
+    yield
+    left = set(map(id, items))  # an item's hash is that of its name, to which xdist has added the group
+    hosts = [(item, place) for item, place in written if place and id(item) in left]
+    order = begin({place for _, place in hosts})
+    hosts.sort(key=lambda entry: (order.index(entry[1]), bool(entry[0].get_closest_marker("last"))))
+    others = [item for item, place in written if not place and id(item) in left]
+    items[:] = [*(item for item, _ in hosts), *others]
+
+
+def begin(places: set[Place]) -> list[Place]:
+    """Which clones come first: one of each kind, so that all kinds converge at once; then those that take longest."""
+    order = sorted(places, key=lambda place: (list(CLONES).index(place.group), place.kind))
+    first = {place.kind: place for place in reversed(order)}.values()
+    return [*(place for place in order if place in first), *(place for place in order if place not in first)]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

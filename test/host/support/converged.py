@@ -102,8 +102,8 @@ class Converged:
 
 
 def make_image(name: str) -> None:
-    """Make the image of a bare host."""
-    with locked("images"):
+    """Make the image of a bare host. Those of one release are made from each other."""
+    with locked("images-debian12" if name == "debian12" else "images"):
         made = subprocess.run([ROOT / "test/images/build", name], capture_output=True, text=True)
         assert made.returncode == 0, f"{made.stdout}{made.stderr}"
 
