@@ -20,6 +20,7 @@ from support.load import Load, assert_nothing_lost, load
 from support.logins import query, sign_in
 from support.machine import CHECKOUT, CREDENTIALS, Machine
 from support.release import before, pull, version
+from support.results import Result
 from support.scanning import EICAR, TEXT, Api
 from support.status import ask
 
@@ -70,7 +71,7 @@ class History:
 class Upgrade:
     """What was seen while a host was upgraded."""
 
-    version: dict[str, str]
+    versions: Result
     load: Load
 
 
@@ -156,9 +157,9 @@ def upgrade(master: Machine, worker: Machine, history: History, since: str) -> U
     return Upgrade(unconverged, made)
 
 
-def releases(machine: Machine) -> dict[str, str]:
+def releases(machine: Machine) -> Result:
     """The versions of tree and host, as the host says."""
-    return json.loads(machine.run("salt-call --local phagescan.version --out=json").ok().stdout)["local"]
+    return machine.run("salt-call --local phagescan.version --out=json")
 
 
 def add_user(machine: Machine) -> None:
@@ -243,9 +244,10 @@ def test_well(master: Machine, upgrade: Upgrade) -> None:
 
 def test_version(master: Machine, upgrade: Upgrade, since: str) -> None:
     """The host says which release it was last converged with: before ./bootstrap is run that is not the tree's."""
-    assert upgrade.version["tree"] == version()
-    assert upgrade.version["host"].startswith(version(since))
-    assert releases(master) == {"tree": version(), "host": version()}
+    unconverged, converged = (json.loads(said.ok().stdout)["local"] for said in (upgrade.versions, releases(master)))
+    assert (unconverged["tree"], converged["tree"]) == (version(), version())
+    assert unconverged["host"].startswith(version(since))
+    assert converged["host"] == version()
 
 
 def test_worker_of_the_release_before(master: Machine, worker: Machine, history: History, upgrade: Upgrade) -> None:

@@ -94,6 +94,7 @@ def assert_nothing_lost(machine: Machine, made: Load) -> None:
     uploads = len(made.uploads)
     with (machine.output / "load.txt").open("a") as log:
         log.write(f"{uploads} uploads, {2 * uploads} scans, {len(made.pages)} pages; {made.slowest:.1f} s the slowest\n")
-    assert Counter(made.uploads) == {202: uploads}
-    assert Counter(made.pages) == {200: len(made.pages)}
-    assert outcomes(machine, made.mark) == f"fileinfo described, yara clean|{uploads}"
+    answers = Counter(made.uploads), Counter(made.pages)
+    assert answers == ({202: uploads}, {200: len(made.pages)}), answers
+    verdicts = outcomes(machine, made.mark)
+    assert verdicts == f"fileinfo described, yara clean|{uploads}", verdicts
