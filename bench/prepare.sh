@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 venv=$root/bench/.venv
 locks=$root/bench/lock.txt
 run=bench-$$-$(date +%s)
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$root/bench:$root/test/host" MPLBACKEND=Agg
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$root/bench:$root/test:$root/test/host" MPLBACKEND=Agg
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }

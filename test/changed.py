@@ -72,7 +72,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/application/logrotate.sls": ("phagescan",),
     "salt/faults.sls": ("badpillar", "preflight"),
     "salt/worker.sls": ("worker", "remote"),
-    "test/conftest.py": UNIT,
     "test/images/*": ("idempotence", "test/vagrant"),
     "test/host/conftest.py": ("idempotence", "nginx", "coexist"),
     "test/unit/*": UNIT,

@@ -1,9 +1,8 @@
 """Periodic Runner: node master.periodic runs the periodic tasks."""
 
-from django.conf import settings
-
 from scaggr.celeryconf import *  # noqa: F403
 from scaggr.celeryconf import broker_url_of
+from scaggr.djangoconf import settings
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 task_default_queue = "periodic"

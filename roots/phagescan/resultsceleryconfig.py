@@ -1,9 +1,8 @@
 """Result Collector: node master.results collects what the workers send back."""
 
-from django.conf import settings
-
 from scaggr.celeryconf import *  # noqa: F403
 from scaggr.celeryconf import broker_url_of
+from scaggr.djangoconf import settings
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 task_default_queue = "results"

@@ -38,6 +38,15 @@ class Place:
         return f"{self.kind}-{self.group}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What test/run passes on."""
+    parser.addoption("--run", default="by-hand", help="label of containers and images, for clearing up")
+    parser.addoption("--long", action="store_true", help="the long form of suites that have one, which takes hours")
+    parser.addoption("--keep", action="store_true", help="keep hosts, images and packages for the next run")
+    parser.addoption("--since", default="", help="the revision that test_release begins with, in place of the release before")
+    parser.addoption("--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs")
+
+
 def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
     marker = definition.get_closest_marker("hosts")

@@ -96,7 +96,8 @@ BREAKS = {
     "camera frozen": frozen("-f [s]caggr.camera", "camera", set()),
     "beat has no lock": Break(
         f"""echo "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = {LOCK};
-        select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &""",
+        select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &
+        echo "update django_celery_beat_periodictask set last_run_at = last_run_at - interval '5 minutes'" | {SQL}""",
         f"""echo "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)'
         and pid <> pg_backend_pid()" | {SQL}""",
         "beat",

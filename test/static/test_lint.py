@@ -1,6 +1,5 @@
 """What can be said about the files without running them."""
 
-import functools
 import re
 import subprocess
 import sys
@@ -8,50 +7,10 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
+from tree import ROOT, files, named, python, shell_scripts
 
-ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 SECRET = re.compile(r"(?i)-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b")
-
-
-@functools.cache
-def files() -> list[str]:
-    """Every file of the work tree that git does not ignore."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    return sorted(name for name in set(listed.stdout.decode().split("\0")) if name and (ROOT / name).is_file())
-
-
-def named(*suffixes: str) -> list[str]:
-    """Those whose name ends so."""
-    return [name for name in files() if name.endswith(suffixes)]
-
-
-@functools.cache
-def scripts() -> dict[str, str]:
-    """Files that say on their first line what runs them, and what that is."""
-    found = {}
-    for name in files():
-        with (ROOT / name).open("rb") as script:
-            first = script.readline().decode(errors="replace").strip()
-        if match := re.fullmatch(r"#! ?/[^ ]*?(?:bin/env )?(sh|bash|python3?)\b.*", first):
-            found[name] = match[1]
-    return found
-
-
-def shell_scripts() -> dict[str, str]:
-    """Scripts and the shell each wants."""
-    return {name: runner for name, runner in scripts().items() if "python" not in runner}
-
-
-def python() -> list[str]:
-    """Modules, and scripts without a suffix."""
-    return sorted({*named(".py"), *(name for name, runner in scripts().items() if "python" in runner and "." not in name)})
 
 
 def passes(*command: str | Path) -> None:
@@ -105,25 +64,6 @@ def test_shell() -> None:
 def test_bootstrap_is_posix() -> None:
     """A minimal Debian has no bash for us to rely on."""
     assert shell_scripts()["bootstrap"] == "sh"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bootstrap",
-        "test/run",
-        ".ci/run",
-        "test/images/build",
-        "test/images/plain-init",
-        "bench/run",
-        "bench/profile",
-        "bench/check",
-        "bench/scan",
-    ],
-)
-def test_is_executable(name: str) -> None:
-    """What one runs by name can be run."""
-    assert (ROOT / name).stat().st_mode & 0o111 == 0o111
 
 
 def test_state_ids() -> None:

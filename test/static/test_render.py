@@ -1,105 +1,25 @@
 """Every role renders for every system and init, without a host."""
 
 import json
-import re
-import shutil
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from rendering import CASES, SWEEPING, SYSTEMS, render
+
+# One worker of pytest-xdist: what is made once serves all of them.
+pytestmark = pytest.mark.xdist_group("render")
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = {
-    "debian12": {"os": "Debian", "osrelease": "12", "osmajorrelease": 12, "oscodename": "bookworm"},
-    "debian13": {"os": "Debian", "osrelease": "13", "osmajorrelease": 13, "oscodename": "trixie"},
-    "ubuntu2404": {"os": "Ubuntu", "osrelease": "24.04", "osmajorrelease": 24, "oscodename": "noble"},
-}
-INITS = {"systemd": "systemd", "none": "unknown"}
-# What pillar says of each.
-ROLES = {
-    "master": {"phagescan": {"roles": ["master"]}},
-    "worker": {"phagescan": {"roles": ["worker"]}},
-    "both": {},
-    "tls": {"phagescan": {"tls": {"self_signed": True}}, "rabbitmq": {"listen": "0.0.0.0"}},  # noqa: S104
-}
-# A worker of another name, which removes samples.
-SWEEPER = {"role": "master", "config": "periodicceleryconfig", "hostname": "master.sweeper"}
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
-CASES = list(product(SYSTEMS, INITS, ROLES))
-ROLES["sweeper"] = {"celery": {"workers": {"sweeper": SWEEPER}}}
-CASES.append(SWEEPING := ("debian13", "systemd", "sweeper"))
-PASSWORDS = {
-    "rabbitmq": {"users": {name: {"password": f"render-{name}-0123456789"} for name in ("phagemasteruser", "phageworkeruser")}},
-    "postgresql": {"roles": {"citestsuper": {"password": "render-citestsuper-0123456789"}}},
-    "phagescan": {
-        "admin": {"user": "admin", "password": "render-admin-0123456789"},
-        "secret_key": "render-secret-key-" + "0123456789" * 4,
-    },
-}
-
-
-def render(folder: Path, system: str, init: str, role: str) -> Any:
-    """What state.show_highstate says on a minion with these grains."""
-    config = yaml.safe_load((ROOT / "roots/minion/minion").read_text())
-    config |= {
-        "file_roots": {"base": [str(ROOT / name) for name in ("salt", "formulas", "roots")]},
-        "pillar_roots": {"base": [str(folder.parent / "pillar")]},
-        "module_dirs": [str(folder.parent / "modules")],
-        "root_dir": str(folder),
-        "cachedir": str(folder / "cache"),
-        "pki_dir": str(folder / "pki"),
-        "log_file": str(folder / "log"),
-        "grains": {
-            **SYSTEMS[system],
-            "os_family": "Debian",
-            "osfinger": f"{SYSTEMS[system]['os']}-{SYSTEMS[system]['osrelease']}",
-            "osfullname": SYSTEMS[system]["os"],
-            "init": INITS[init],
-        },
-    }
-    folder.mkdir()
-    (folder / "minion").write_text(yaml.safe_dump(config))
-    ran = subprocess.run(
-        [
-            Path(sys.executable).parent / "salt-call",
-            f"--config-dir={folder}",
-            "--local",
-            "--out=json",
-            "state.show_highstate",
-            f"pillar={json.dumps(ROLES[role])}",
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    assert ran.stdout.startswith("{"), ran.stdout + ran.stderr
-    highstate = json.loads(ran.stdout)["local"]
-    if isinstance(highstate, dict):
-        highstate.pop("__extend__", None)
-    return highstate
 
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Any]:
-    """All cases, two at a time."""
-    base = tmp_path_factory.mktemp("render")
-    shutil.copytree(ROOT / "pillar", base / "pillar", ignore=shutil.ignore_patterns("credentials.sls"))
-    credentials = base / "pillar" / "credentials.sls"
-    credentials.write_text(yaml.safe_dump(PASSWORDS))
-    credentials.chmod(0o600)
-    # What the machine that renders has is not the subject: its PostgreSQL clusters, its ports, its memory.
-    shutil.copytree(ROOT / "salt", base / "modules", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (base / "modules").glob("_*/*.py"):
-        module.write_text(re.sub(r'Path\("/(etc|usr|var)/', rf'Path("{base}/\1/', module.read_text()))
-    (base / "modules/_utils/preflight.py").write_text("def faults(*_arguments):\n    return []\n")
-    with ThreadPoolExecutor(2) as pool:
-        results = pool.map(lambda case: render(base / "-".join(case), *case), CASES)
-        return dict(zip(CASES, results, strict=True))
+    """The highstate of each case."""
+    cases = render(ROOT, tmp_path_factory.mktemp("render"))
+    return {case: rendered["highstate"] for case, rendered in cases.items()}
 
 
 def identifiers(highstate: dict[str, Any]) -> set[tuple[str, str]]:

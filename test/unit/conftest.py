@@ -1,74 +1,47 @@
-"""What the tests of the extension modules share: Salt's own loader, and a module by itself."""
+"""What tests of different parts share: the project's modules, and an extension module by itself."""
 
-import importlib
 import importlib.util
+import logging
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
+import celery.app.base  # it registers Celery's own tasks, once
+import celery.signals
 import pytest
-import salt.config
-import salt.loader
+import salt._logging.impl
+from celery import _state
+from celery.utils.dispatch import Signal
 
 # Salt's import hook for PyNaCl is of a kind that pytest cannot ask (no find_spec).
 sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
+# What is logged would wait for Salt's own handlers, which never come here, and be printed when pytest has closed its output.
+salt._logging.impl.shutdown_temp_handler()
+
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "roots" / "phagescan"
-MASTER_TOML = """
-debug = false
-secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
-allowed_hosts = ["*"]
-time_zone = "UTC"
-static_root = "/nonexistent/static"
-tls = false
-[broker]
-host = "127.0.0.1"
-port = 1
-vhost = "phage"
-user = "master"
-password = "password"
-[database]
-host = "127.0.0.1"
-port = 1
-name = "phage"
-user = "user"
-password = "password"
-[scan]
-sample_root = "/nonexistent/samples"
-max_size = 1048576
-expires = 600
-"""
+SIGNALS = [signal for signal in vars(celery.signals).values() if isinstance(signal, Signal)]
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "test" / ".output" / "hypothesis"))
 
 
-@pytest.fixture
-def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
-    """Makes a minion as salt-call would: `salt` (execution modules), `utils`, `opts` and `context`."""
-
-    def make(pillar: dict[str, Any] | None = None, *, test: bool = False, **grains: Any) -> SimpleNamespace:
-        opts = {
-            **salt.config.DEFAULT_MINION_OPTS,
-            "id": "unit",
-            "file_client": "local",
-            "module_dirs": [str(ROOT / "salt")],
-            "extension_modules": str(tmp_path / "ext"),
-            "cachedir": str(tmp_path / "cache"),
-            "root_dir": str(tmp_path),
-            "pillar": pillar or {},
-            "grains": {"os_family": "Debian", "osfinger": "Debian-13", "kernel": "Linux", "ipv4": ["127.0.0.1"], **grains},
-            "test": test,
-        }
-        context: dict[str, Any] = {}
-        utils = salt.loader.utils(opts, context=context)
-        modules = salt.loader.minion_mods(opts, context=context, utils=utils)
-        return SimpleNamespace(opts=opts, context=context, utils=utils, salt=modules)
-
-    return make
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Environment, time zone and logging are after a test what they were before it."""
+    environment, level, handlers = dict(os.environ), logging.root.level, logging.root.handlers[:]
+    yield
+    logging.root.setLevel(level)
+    logging.root.handlers = handlers
+    zone = os.environ.get("TZ")
+    os.environ.clear()
+    os.environ.update(environment)
+    if zone != environment.get("TZ"):
+        time.tzset()
 
 
 @pytest.fixture
@@ -85,13 +58,22 @@ def load() -> Callable[..., ModuleType]:
     return make
 
 
+@pytest.fixture(scope="session")
+def ours() -> set[str]:
+    """Names of the project's modules and packages."""
+    return {path.stem for path in PROJECT.glob("*.py")} | {path.parent.name for path in PROJECT.glob("*/__init__.py")}
+
+
 @pytest.fixture
-def scaggr_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], ModuleType]:
-    """Imports modules of the application that need Django, with settings and without a database or a broker."""
-    (tmp_path / "master.toml").write_text(MASTER_TOML)
-    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
+def project(ours: set[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The project root, whose modules can be imported; what a test imports of them is forgotten afterwards."""
     monkeypatch.syspath_prepend(str(PROJECT))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    importlib.import_module("scaggr.celery")
-    return lambda name: importlib.import_module(f"scaggr.{name}")
+    monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode or not sys.pycache_prefix)
+    receivers = [(signal, signal.receivers and signal.receivers[:]) for signal in SIGNALS]
+    tasks = set(_state._on_app_finalizers)
+    yield PROJECT
+    _state._on_app_finalizers.intersection_update(tasks)
+    for signal, before in receivers:
+        signal.receivers = before
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]

@@ -1,7 +1,6 @@
 """vagrant up gives the same host, with the docker provider."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,12 @@ from pathlib import Path
 import pytest
 import requests
 
-ROOT = Path(__file__).parents[2]
+import tree
+from tree import ROOT
+
+# One worker of pytest-xdist: what is made once serves all of them.
+pytestmark = pytest.mark.xdist_group("vagrant")
+
 OUTPUT = ROOT / "test" / ".output" / "vagrant"
 
 
@@ -19,16 +23,7 @@ class Vagrant:
     def __init__(self, folder: Path) -> None:
         """Copy what git has and does not ignore."""
         self.folder = folder / "checkout"
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
-        for name in set(listed.stdout.decode().split("\0")):
-            if name and (ROOT / name).is_file():
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.folder / name)
+        tree.copy(self.folder)
         self.before = self.files()
         self.environment = {
             **os.environ,

@@ -3,9 +3,7 @@
 import os
 from functools import cached_property
 
-import django
 from celery import Celery
-from django.apps import apps
 
 
 class Application(Celery):
@@ -24,7 +22,6 @@ class Application(Celery):
 
 app = Application("scaggr")
 
-# The master's nodes, the camera and manage.py have Django. A scan worker has not, and names its own configuration.
-if "DJANGO_SETTINGS_MODULE" in os.environ and not apps.apps_ready:
-    django.setup()
-app.config_from_object(os.environ.get("CELERY_CONFIG_MODULE", "masterceleryconfig"))
+# Read at once: the configurations of the master's nodes set up Django, which is needed by what is imported next. A scan
+# worker has no Django, and names its own configuration.
+app.config_from_object(os.environ.get("CELERY_CONFIG_MODULE", "masterceleryconfig"), force=True)

@@ -16,7 +16,6 @@ from celery.bin.celery import celery
 from celery.signals import worker_process_shutdown
 from celery.utils.nodenames import NODENAME_DEFAULT, NODENAME_SEP
 from celery.worker import state
-from django.core.exceptions import ImproperlyConfigured
 from kombu.asynchronous import set_event_loop
 
 from scaggr.conf import ConfError
@@ -73,7 +72,7 @@ def main() -> None:
         # Celery would wrap what goes wrong here into a traceback.
         import_module("scaggr.celery")
         celery.main(["--app=scaggr.celery", "worker", *options], prog_name="celeryd", auto_envvar_prefix="CELERY")
-    except (ConfError, ImproperlyConfigured) as error:
+    except ConfError as error:
         sys.exit(f"celeryd: {error}")
 
 

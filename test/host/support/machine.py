@@ -13,10 +13,11 @@ import docker
 import yaml
 from docker.models.containers import Container
 
+from support.archive import contents, packed
 from support.network import pip_configuration
 from support.results import Highstate, Result
-from support.tree import ROOT, contents, packed
 from support.waiting import wait_until
+from tree import ROOT
 
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"

@@ -5,8 +5,9 @@ import subprocess
 import tempfile
 from pathlib import Path, PurePath
 
+from support.archive import File, contents, packed, unpacked
 from support.machine import CHECKOUT, Machine
-from support.tree import ROOT, File, contents, git, packed, unpacked
+from tree import ROOT, git
 
 FIRST = "1.0"
 """The version of trees without a file VERSION."""
@@ -23,7 +24,7 @@ def version(revision: str = "") -> str:
 
 def before() -> str:
     """The last commit of the main line that is of another version. What branches brought later may be older than that."""
-    for revision in git("rev-list", "--first-parent", "HEAD").decode().split():
+    for revision in git(ROOT, "rev-list", "--first-parent", "HEAD").split():
         if version(revision) != version():
             return revision
     raise AssertionError(f"every commit is of version {version()}: is this clone shallow? --since names another commit")

@@ -1,0 +1,27 @@
+"""The engines, each by itself."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def engines(project: Path) -> ModuleType:
+    """The package."""
+    return importlib.import_module("engines")
+
+
+@pytest.fixture
+def scan(engines: ModuleType, tmp_path: Path) -> Callable[..., Any]:
+    """Has an engine look at bytes."""
+
+    def look(engine: str, data: bytes, **options: Any) -> Any:
+        path = tmp_path / "sample"
+        path.write_bytes(data)
+        return engines.load(engine, options).scan(path)
+
+    return look

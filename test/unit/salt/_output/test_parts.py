@@ -1,0 +1,16 @@
+"""The parts of a host as lines."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+
+def test_output(load: Callable[..., ModuleType]) -> None:
+    """A line a part, and the log below it."""
+    parts = {"web": {"ok": False, "said": "no page", "log": ["1", "2"]}, "beat": {"ok": None, "said": "not known", "log": []}}
+    assert load("_output/parts").output({"local": parts}).splitlines() == [
+        "BROKEN  web   no page",
+        "          1",
+        "          2",
+        "-       beat  not known",
+    ]
+    assert load("_output/parts").output({"local": "text"}) == "text"

@@ -1,0 +1,107 @@
+"""The web page is fetched as a user would, on the address where nginx listens."""
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from health_support import Quiet, certificate, states
+
+LOGIN = b'<form><input name="csrfmiddlewaretoken"></form>'
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Makes a site that answers a path with a status and a body."""
+    servers = []
+
+    def make(answers: dict[str, tuple[int, bytes]]) -> dict[str, Any]:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = answers.get(self.path, (404, b""))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return {"listen": servers[-1].server_port, "server_name": "_", "static": {"/static/": "/srv/static/"}}
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+ICON = {"/static/scaggr/icon.svg": (200, b"")}
+
+
+@pytest.mark.parametrize(
+    ("answers", "web", "static", "said"),
+    [
+        (ICON | {"/login/": (200, LOGIN)}, True, True, "a page from"),
+        (ICON | {"/login/": (200, b"Welcome to nginx!")}, False, True, "is not the page of Phagescan"),
+        (ICON | {"/login/": (502, b"")}, False, True, "gunicorn does not answer, and nginx says 502"),
+        (ICON | {"/login/": (500, b"")}, False, True, "/login/: status 500"),
+        ({"/login/": (200, LOGIN)}, True, False, "a page from"),
+    ],
+)
+def test_website(
+    health: ModuleType, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
+) -> None:
+    """A page counts when it is ours, and a static file when it is there."""
+    found = health.website(site(answers), "127.0.0.1")
+    assert states(found) == {"web": web, "static": static}
+    assert said in found["web"]["said"]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:{}", "*:{} default_server", "0.0.0.0:{}", "{}"])
+def test_website_is_asked_where_it_listens(health: ModuleType, site: Callable[..., dict[str, Any]], listen: str) -> None:
+    """Every way to say where nginx listens is understood."""
+    made = site(ICON | {"/login/": (200, LOGIN)})
+    made["listen"] = listen.format(made["listen"])
+    assert states(health.website(made, "127.0.0.1")) == {"web": True, "static": True}
+
+
+def test_website_away(health: ModuleType) -> None:
+    """Without nginx there is no page, and of the static files nothing is known."""
+    found = health.website({"listen": 1, "server_name": "_", "static": {}}, "127.0.0.1")
+    assert states(found) == {"web": False, "static": None}
+    assert found["web"]["of"] == "nginx"
+
+
+def test_website_redirects(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
+    """A page is fetched where a redirect to HTTPS leads, on the same address and with the same Host, and no further."""
+    hosts = []
+
+    class Secure(Quiet):
+        def do_GET(self) -> None:  # noqa: N802
+            hosts.append(self.headers["Host"])
+            self.send_response(302 if self.path == "/loop" else 200)
+            self.send_header("Location", "https://127.0.0.1:1/")
+            self.end_headers()
+            self.wfile.write(LOGIN)
+
+    port = serve(certificate(tmp_path / "expired.pem", -1), Secure)
+
+    class Plain(Quiet):
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(301)
+            self.send_header("Location", f"https://scan.example:{port}{self.path}")
+            self.end_headers()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
+        threading.Thread(target=plain.serve_forever, args=(0.01,), daemon=True).start()
+        site = {"listen": plain.server_port, "server_name": "scan.example", "static": {}}
+        assert states(health.website(site, "127.0.0.1")) == {"web": True, "static": True}
+        assert health.get("127.0.0.1", plain.server_port, "scan.example", "/loop")[0] == 302
+        plain.shutdown()
+    assert set(hosts) == {"scan.example"}
+    assert health.get("127.0.0.1", port, "scan.example", "/login/", secure=True) == (200, LOGIN)

@@ -1,0 +1,77 @@
+"""The application's modules: those that need Django, and those that do not."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+MASTER_TOML = """
+debug = false
+secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
+allowed_hosts = ["*"]
+time_zone = "UTC"
+static_root = "/nonexistent/static"
+tls = false
+[broker]
+host = "127.0.0.1"
+port = 1
+vhost = "phage"
+user = "master"
+password = "password"
+[database]
+host = "127.0.0.1"
+port = 1
+name = "phage"
+user = "user"
+password = "password"
+[scan]
+sample_root = "/nonexistent/samples"
+max_size = 1048576
+expires = 600
+"""
+
+
+@pytest.fixture(scope="session")
+def django_modules() -> dict[str, ModuleType]:
+    """The project's modules that were imported with Django, which takes each model once a process."""
+    return {}
+
+
+@pytest.fixture
+def scaggr_module(
+    project: Path,
+    ours: set[str],
+    django_modules: dict[str, ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Callable[[str], ModuleType]]:
+    """Imports modules of the application that need Django, with settings and without a database or a broker."""
+    (tmp_path / "master.toml").write_text(MASTER_TOML)
+    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
+    sys.modules.update(django_modules)
+    importlib.import_module("scaggr.celery")
+    yield lambda name: importlib.import_module(f"scaggr.{name}")
+    django_modules.update({name: module for name, module in sys.modules.items() if name.partition(".")[0] in ours})
+
+
+@pytest.fixture
+def scaggr(scaggr_module: Callable[[str], ModuleType]) -> SimpleNamespace:
+    """The modules that need Django."""
+    return SimpleNamespace(**{name: scaggr_module(name) for name in ("broker", "models", "scans", "uploads")})
+
+
+@pytest.fixture
+def text(project: Path) -> ModuleType:
+    """scaggr.text, which needs nothing."""
+    return importlib.import_module("scaggr.text")
+
+
+@pytest.fixture
+def conf(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """scaggr.conf, reading from an empty directory."""
+    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
+    return importlib.import_module("scaggr.conf")

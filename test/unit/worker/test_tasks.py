@@ -1,0 +1,134 @@
+"""The task of a worker: one sample, one engine, one verdict."""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.exceptions import Reject
+
+
+@pytest.fixture
+def tasks(project: Path, fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module; what it sends ends up in `sent`."""
+    module = importlib.import_module("worker.tasks")
+    module.sent = []
+    monkeypatch.setattr(module.app, "send_task", lambda name, **options: module.sent.append((name, options)))
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    yield module
+    for box in module.sandboxes.values():
+        box.stop()
+
+
+def test_a_process_of_the_pool_begins_with_its_engines(tasks: ModuleType) -> None:
+    """They load in their own time, before the first sample comes."""
+    tasks.warm_up()
+    assert set(tasks.sandboxes) == {"yara", "fileinfo"}
+    pids = {name: box.child.process.pid for name, box in tasks.sandboxes.items()}
+    tasks.warm_up()
+    tasks.sandbox("yara").start()
+    assert {name: box.child.process.pid for name, box in tasks.sandboxes.items()} == pids
+
+
+def run(tasks: ModuleType, engine: str, url: str) -> Any:
+    """Run the task as the pool would."""
+    tasks.CONF["scan"]["master_url"] = url
+    tasks.scan.push_request(id="5c1c", hostname="scan@unit")
+    try:
+        return tasks.scan.run(engine=engine, signed="x")
+    finally:
+        tasks.scan.pop_request()
+
+
+@pytest.mark.parametrize(("engine", "outcome"), [("yara", "clean"), ("fileinfo", "described")])
+def test_the_task_sends_a_verdict(tasks: ModuleType, server: Callable[..., SimpleNamespace], engine: str, outcome: str) -> None:
+    """To the exchange of the results, with everything that the collector wants, as JSON."""
+    run(tasks, engine, server([(200, b"A text.\n")]).url)
+    ((name, options),) = tasks.sent
+    assert name == "scaggr.record"
+    assert (options["exchange"], options["routing_key"], options["queue"].no_declare) == ("results", "results", True)
+    kwargs = json.loads(json.dumps(options["kwargs"]))
+    keys = {"verdict", "worker", "outcome", "name", "error", "engine_version", "metadata", "duration"}
+    assert set(kwargs) == keys
+    assert (kwargs["verdict"], kwargs["worker"], kwargs["outcome"]) == ("5c1c", "scan@unit", outcome)
+    assert 0 < kwargs["duration"] < 30
+
+
+def test_the_task_ends_when_no_verdict_is_wanted(tasks: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+    """And sends nothing."""
+    run(tasks, "yara", server([(204, b"")]).url)
+    assert tasks.sent == []
+
+
+def test_each_delivery_of_a_task_has_a_number(tasks: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+    """Which it keeps when it has to ask again."""
+    master = server([(503, b""), (204, b"")])
+    run(tasks, "yara", master.url)
+    run(tasks, "yara", master.url)
+    first, same, other = (delivery for _, delivery in master.headers)
+    assert first == same != other
+    assert all(len(delivery) == 32 and int(delivery, 16) for delivery in (first, other))
+
+
+def test_what_a_worker_lacks_is_its_answer(
+    tasks: ModuleType, fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task does not come again: its sample would be taken for one that ends workers."""
+
+    def refuse(**_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch.tempfile, "mkstemp", refuse)
+    run(tasks, "yara", server([(200, b"A text.\n")]).url)
+    ((_, options),) = tasks.sent
+    assert (options["kwargs"]["outcome"], options["kwargs"]["error"]) == ("error", "worker: No space left on device")
+
+
+def test_a_worker_does_not_begin_without_a_place_for_samples(tasks: ModuleType, fetch: ModuleType) -> None:
+    """It says why."""
+    tasks.clean_up()
+    place = fetch.directory()
+    place.rmdir()
+    place.touch()
+    with pytest.raises(SystemExit, match="there is no place for samples: File exists"):
+        tasks.clean_up()
+
+
+def test_the_task_goes_back_to_its_queue_when_the_master_is_away(
+    tasks: ModuleType, fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There its message stays until it expires."""
+    monkeypatch.setattr(fetch, "PATIENCE", 0.05)
+    with pytest.raises(Reject) as caught:
+        run(tasks, "yara", server([(503, b"")]).url)
+    assert caught.value.requeue is True
+
+
+def test_the_task_goes_back_to_its_queue_when_the_verdict_cannot_be_sent(
+    tasks: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict that the broker does not confirm is not lost."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(tasks.app, "send_task", refuse)
+    with pytest.raises(Reject):
+        run(tasks, "yara", server([(200, b"A text.\n")]).url)
+
+
+def test_publishing_declares_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker needs no right to configure what belongs to the master, nor to write to the default exchange."""
+    tasks = importlib.import_module("worker.tasks")
+    sandbox = importlib.import_module("worker.sandbox")
+    channel = importlib.import_module("kombu.transport.memory").Channel
+    calls: list[tuple[str, Any]] = []
+    monkeypatch.setattr(channel, "queue_declare", lambda *_, **options: calls.append(("queue", options)))
+    monkeypatch.setattr(channel, "exchange_declare", lambda *_, **options: calls.append(("exchange", options)))
+    monkeypatch.setattr(channel, "basic_publish", lambda *_, **options: calls.append(("publish", options["exchange"])))
+    tasks.app.conf.update(broker_url="memory://", broker_write_url="memory://", broker_transport_options={})
+    tasks.report("5c1c", "scan@unit", sandbox.Answer("clean"))
+    assert calls == [("publish", "results")]
