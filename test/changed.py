@@ -14,7 +14,7 @@ UNIT = ("test/unit",)
 # The page, the API and what is behind them.
 PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
 # A host converges, stays as it is, is repaired, does what the manual says, and is upgraded.
-WHOLE = ("idempotence", "copies", "drift", "manual", "status", "release")
+WHOLE = ("idempotence", "copies", "packages", "drift", "manual", "status", "release")
 # Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
 TABLE: dict[str, tuple[str, ...]] = {
     "*": ("test/static",),
@@ -72,7 +72,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/application/logrotate.sls": ("phagescan",),
     "salt/faults.sls": ("badpillar", "preflight"),
     "salt/worker.sls": ("worker", "remote"),
-    "test/images/*": ("idempotence", "test/vagrant"),
+    "test/images/*": ("idempotence", "packages", "test/vagrant"),
     "test/host/conftest.py": ("idempotence", "nginx", "coexist"),
     "test/unit/*": UNIT,
     "test/vagrant/*": ("test/vagrant",),
