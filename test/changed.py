@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 UNIT = ("test/unit",)
 # The page, the API and what is behind them.
 PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
-# A host converges, stays as it is, is repaired, and does what the manual says.
-WHOLE = ("idempotence", "copies", "packages", "drift", "manual", "status")
+# A host converges, stays as it is, is repaired, does what the manual says, and is upgraded.
+WHOLE = ("idempotence", "copies", "packages", "drift", "manual", "status", "release")
 # Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
 TABLE: dict[str, tuple[str, ...]] = {
     "*": ("test/static",),

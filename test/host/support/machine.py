@@ -13,10 +13,11 @@ import docker
 import yaml
 from docker.models.containers import Container
 
+from support.archive import contents, packed
 from support.network import pip_configuration
 from support.results import Highstate, Result
 from support.waiting import wait_until
-from tree import ROOT, files
+from tree import ROOT
 
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"
@@ -155,21 +156,10 @@ class Machine:
                 archive.addfile(entry, io.BytesIO(content))
         self.container.put_archive("/", buffer.getvalue())
 
-    def put_tree(self) -> None:
-        """Lay a fresh clone of the work tree: what git has and what it does not ignore."""
-
-        def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-            entry.uid = entry.gid = 0
-            entry.uname = entry.gname = "root"
-            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
-            return entry
-
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name in files():
-                archive.add(ROOT / name, name, filter=as_root)
+    def put_tree(self, revision: str = "") -> None:
+        """Lay a fresh clone of the work tree, what git has and what it does not ignore; or of a revision."""
         self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete").ok()
-        self.container.put_archive(CHECKOUT, buffer.getvalue())
+        self.container.put_archive(CHECKOUT, packed(contents(revision)))
 
     def give_network_settings(self) -> None:
         """Hand on what this machine needs to reach the world: authorities it trusts and pip's configuration."""
