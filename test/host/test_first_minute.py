@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from support.converged import FirstRun
 from support.machine import Machine
 from support.status import GIVE_LOCK, SQL, TAKE_LOCK, status
 from support.waiting import wait_until
@@ -54,6 +55,12 @@ def without_lock(machine: Machine) -> Iterator[None]:
     yield
     machine.run(GIVE_LOCK)
     wait_until(lambda: not broken(status(machine)[1]), "all is well again", 60)
+
+
+def test_right_after_bootstrap(first_run: FirstRun) -> None:
+    """On a bare host that ./bootstrap has just made a master, every part is ok."""
+    lines = first_run.status.ok().stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok"}, first_run.status
 
 
 def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:

@@ -41,6 +41,14 @@ def test_canary_on_a_bare_host(phagescan: Callable[..., ModuleType]) -> None:
         phagescan({"phagescan:user": "unit-nobody"}).canary()
 
 
+def test_version(phagescan: Callable[..., ModuleType]) -> None:
+    """It is about the tree that the states come from."""
+    module = phagescan()
+    module.__opts__["file_roots"] = {"base": ["/srv/tree/salt", "/srv/tree/formulas"]}
+    module.__utils__ = {"release.known": lambda checkout: {"tree": checkout}}
+    assert module.version() == {"tree": "/srv/tree"}
+
+
 @pytest.mark.parametrize(("ok", "code"), [(True, None), (None, None), (False, 1)])
 def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int | None) -> None:
     """What the parts are is the answer, and the exit code tells whether one is broken."""
