@@ -11,6 +11,8 @@ from support.status import GIVE_LOCK, SQL, TAKE_LOCK, status
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.clone("break")
+# Who knows since when a service runs is its init.
+INITS = pytest.mark.hosts("debian13", "debian13-plain")
 
 FORGET = (
     "update django_celery_beat_periodictask set last_run_at = null, total_run_count = 0, date_changed = now()",
@@ -63,6 +65,7 @@ def test_right_after_bootstrap(first_run: FirstRun) -> None:
     assert {line.split()[0] for line in lines} == {"ok"}, first_run.status
 
 
+@INITS
 def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
     """A beat that was started a moment ago is well, and then for what it does."""
     begin_anew(machine)
@@ -74,6 +77,7 @@ def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
     assert status(machine)[0] == 0
 
 
+@INITS
 def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
     """It is well for its first half minute, and then broken for good: a start explains no more than that."""
     begin_anew(machine)
@@ -81,6 +85,7 @@ def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
     assert named == {"beat": "has sent no task"}
 
 
+@INITS
 def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None, systemd: bool) -> None:
     """One that systemd had to start again has no time to begin: it would always be new."""
     begin_anew(machine)
@@ -95,6 +100,7 @@ def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None
     wait_until(lambda: not broken(status(machine)[1]), "the heartbeat ran", 60)
 
 
+@INITS
 @pytest.mark.parametrize(
     "service", ["celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd", "gunicorn", "supervisord", "rabbitmq-server"]
 )
@@ -106,6 +112,7 @@ def test_a_restart(machine: Machine, service: str) -> None:
         assert code == 0, broken(parts)
 
 
+@INITS
 def test_a_long_absence(machine: Machine) -> None:
     """What was stopped for longer than anything may take is as new when it is started, all of it."""
     ps_services = "/opt/phagescan/dev/ps_services.sh"

@@ -126,6 +126,7 @@ def post(machine: Machine, path: str, number: int) -> list[str]:
     return said.stdout.splitlines()
 
 
+@pytest.mark.once
 def test_flood_of_logins(fresh: Machine) -> None:
     """An address that posts to the login pages too often gets 429, from both, and all else as before; others log in."""
     answers = post(fresh, "/login/", 10 * BURST)
@@ -164,6 +165,7 @@ def lock(machine: Machine, name: str) -> str:
     return guess
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", ["/", "/admin/"])
 def test_lock(fresh: Machine, victim: tuple[str, str], path: str) -> None:
     """After ten wrong passwords the right one does not help at that address; others log in there, and tokens work."""
@@ -182,6 +184,7 @@ def test_lock(fresh: Machine, victim: tuple[str, str], path: str) -> None:
     assert guess not in query(fresh, "select get_data, post_data from axes_accessattempt")
 
 
+@pytest.mark.once
 def test_lock_is_of_an_address(fresh: Machine, victim: tuple[str, str]) -> None:
     """It is the client's own, whatever the client says: it neither locks others out, nor passes for one of them."""
     name, password = victim
@@ -193,6 +196,7 @@ def test_lock_is_of_an_address(fresh: Machine, victim: tuple[str, str]) -> None:
     assert seen not in ("127.0.0.1", "192.0.2.1")
 
 
+@pytest.mark.once
 def test_lock_ends(fresh: Machine, victim: tuple[str, str]) -> None:
     """Once its time is over the right password works, and nothing is kept of the wrong ones."""
     name, password = victim
@@ -202,6 +206,7 @@ def test_lock_ends(fresh: Machine, victim: tuple[str, str]) -> None:
     assert query(fresh, "select count(*) from axes_accessattempt") == "0"
 
 
+@pytest.mark.once
 def test_unlock(fresh: Machine, victim: tuple[str, str]) -> None:
     """The command of the README ends it at once."""
     name, password = victim
@@ -210,6 +215,7 @@ def test_unlock(fresh: Machine, victim: tuple[str, str]) -> None:
     assert sign_in(fresh, password, user=name)[1].status_code == 200
 
 
+@pytest.mark.once
 def test_old_attempts_are_removed(fresh: Machine, victim: tuple[str, str]) -> None:
     """The periodic task removes what nobody comes back to."""
     sign_in(fresh, "wrong", user=victim[0])

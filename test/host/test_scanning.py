@@ -16,7 +16,7 @@ from support.machine import Machine
 from support.scanning import EICAR, TEXT, Api, add_trouble, kill, remove_trouble
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.clone("scan")
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain")]
 
 MIB = 1 << 20
 

@@ -9,7 +9,7 @@ import pytest
 from support.leaks import ENCODINGS, HOLDERS, Plant, forms, new_secret
 from support.machine import CHECKOUT, CREDENTIALS, Machine
 
-pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian12")]
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.once]
 
 LOWEST = "-l all"
 HIGHSTATE = "salt-call --local state.highstate"
