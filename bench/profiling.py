@@ -38,8 +38,10 @@ def phases(tool: Tool, host: Host, runs: int) -> tuple[dict[str, list[float]], d
     environment = {"PYTHONPATH": "/srv/phagescan-master/bench/phases", "BENCH_PHASES": "/run/bench-phases"}
     by_phase: dict[str, list[float]] = defaultdict(list)
     by_state: dict[str, list[float]] = defaultdict(list)
+    # Not by the wrapper, which ignores PYTHONPATH.
+    command = tool.converge.replace("&& salt-call", f"&& {tool.folder}/bin/salt-call")
     for _ in range(runs):
-        ran = host.time(f"rm -f /run/bench-phases; {tool.converge}", 600, **environment)
+        ran = host.time(f"rm -f /run/bench-phases; {command}", 600, **environment)
         must(not tool.changes(ran), "the host was not converged")
         said = host.run("cat /run/bench-phases")
         must(

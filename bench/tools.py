@@ -142,8 +142,9 @@ class Bundle(Bootstrapped):
 
     name, title = "bundle", "this bundle, the job"
     tree = f"{ON_HOST}/bundle"
-    converge = f"cd {tree} && salt-call --local state.highstate --out=json"
-    ping = f"cd {tree} && salt-call --local test.ping"
+    # Not by the wrapper, which knows the checkout alone.
+    converge = f"cd {tree} && {Bootstrapped.folder}/bin/salt-call --local state.highstate --out=json"
+    ping = f"cd {tree} && {Bootstrapped.folder}/bin/salt-call --local test.ping"
 
     def install_on(self, host: Host, limit: float) -> dict[str, float]:
         """What bootstrap does before it makes credentials."""

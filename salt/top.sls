@@ -9,4 +9,5 @@ base:
 {%- for role in salt['phagescan.roles']() %}
     - {{ role }}
 {%- endfor %}
+    - version
 {%- endif %}

@@ -14,13 +14,14 @@ UNIT = ("test/unit",)
 # The page, the API and what is behind them.
 PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
 # A host converges, stays as it is, is repaired, and does what the manual says.
-WHOLE = ("idempotence", "copies", "drift", "manual", "status")
+WHOLE = ("idempotence", "copies", "packages", "drift", "manual", "status")
 # Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
 TABLE: dict[str, tuple[str, ...]] = {
     "*": ("test/static",),
     "README.rst": ("encrypted",),
     "bootstrap": (*WHOLE, "interrupted", "concurrency", "encrypted", "secrets", "saltfile", "test/vagrant"),
     "Saltfile": ("idempotence", "saltfile"),
+    "VERSION": ("phagescan", "release"),
     "Vagrantfile": ("test/vagrant",),
     "bench/*": UNIT,
     "formulas/hardening.yaml": (*UNIT, *WHOLE, "hardening", "celery", "gunicorn", "worker"),
@@ -38,7 +39,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "roots/phagescan/*celeryconfig.py": ("celery", "manual", "worker"),
     "roots/phagescan/engines/*": ("clamav", "worker", "hardening"),
     "roots/phagescan/requirements.*": (*WHOLE, *PAGES, "celery", "gunicorn", "kills"),
-    "roots/phagescan/scaggr/*": (*PAGES, "celery", "kills", "manual", "remote", "rotation"),
+    "roots/phagescan/scaggr/*": (*PAGES, "celery", "first_minute", "kills", "manual", "remote", "rotation"),
     "roots/phagescan/scaggr/migrations/*": ("copies", "drift", "interrupted", "release"),
     "roots/phagescan/worker/*": ("worker", "kills", "clamav", "remote", "hardening"),
     "salt/*": (*UNIT, *WHOLE, "processes"),
@@ -71,8 +72,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/application/files/*.toml.jinja": ("rotation", "secrets", "remote"),
     "salt/application/logrotate.sls": ("phagescan",),
     "salt/faults.sls": ("badpillar", "preflight"),
+    "salt/_utils/health.py": ("first_minute",),
+    "salt/_utils/release.py": ("phagescan", "release"),
+    "salt/_utils/startup.py": ("first_minute",),
+    "salt/version.sls": ("phagescan", "release"),
     "salt/worker.sls": ("worker", "remote"),
-    "test/images/*": ("idempotence", "test/vagrant"),
+    "test/images/*": ("idempotence", "packages", "test/vagrant"),
     "test/host/conftest.py": ("idempotence", "nginx", "coexist"),
     "test/unit/*": UNIT,
     "test/vagrant/*": ("test/vagrant",),

@@ -14,7 +14,8 @@ postgresql-createcluster:
 
 postgresql-package:
   pkg.installed:
-    - pkgs: [postgresql-{{ version }}]
+    - pkgs: [postgresql-{{ version }}, logrotate]   # the second is only recommended
+    - install_recommends: False
     - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - file: postgresql-createcluster

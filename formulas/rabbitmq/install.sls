@@ -4,7 +4,8 @@ include:
 
 rabbitmq-package:
   pkg.installed:
-    - pkgs: [rabbitmq-server]
+    - pkgs: [rabbitmq-server, logrotate]   # the second is only recommended on Debian 13
+    - install_recommends: False
     - cache_valid_time: 600   # s; older package lists are fetched anew
     - require:
       - sls: rabbitmq.config   # its first start, in the package's own script, makes the database under the node's name

@@ -120,6 +120,7 @@ def _systemd(names: list[str], asked: subprocess.Popen[str]) -> dict[str, dict[s
         found[name] = {
             "exists": values["LoadState"] in ("loaded", "masked"),
             "running": values["ActiveState"] in ("active", "reloading"),
+            "starting": values["ActiveState"] == "activating",
             "enabled": values["UnitFileState"] in ("enabled", "enabled-runtime", "alias", "static", "indirect"),
             "masked": values["LoadState"] == "masked",
             "changed": values["NeedDaemonReload"] == "yes" or values["LoadState"] not in ("loaded", "masked"),
@@ -198,6 +199,7 @@ def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "exists": os.path.exists(f"/etc/init.d/{name}"),
         "running": False,
+        "starting": False,
         "enabled": bool(glob.glob(f"/etc/rc2.d/S[0-9][0-9]{name}")),
         "masked": False,
         "changed": False,

@@ -96,7 +96,10 @@ def code(site: dict[str, Any]) -> str:
 
 
 def tree(directory: str) -> dict[str, list[int]]:
-    """What a change shows in: mode and owner of each directory (`name/`) and file, size and time of each file."""
+    """What a change shows in: mode and owner of each directory (`name/`) and file, size and time of each file.
+
+    Times are whole seconds: archives and images of containers keep no more.
+    """
     found = {}
     for folder, _folders, files in os.walk(directory):
         stat = os.stat(folder)
@@ -104,7 +107,7 @@ def tree(directory: str) -> dict[str, list[int]]:
         for name in files:
             stat = os.lstat(os.path.join(folder, name))
             path = os.path.relpath(os.path.join(folder, name), directory)
-            found[path] = [stat.st_mode, stat.st_uid, stat.st_size, stat.st_mtime_ns]
+            found[path] = [stat.st_mode, stat.st_uid, stat.st_size, stat.st_mtime_ns // 10**9]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import pathlib
 import re
 import socket
@@ -20,7 +21,7 @@ __pillar__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
 
-__outputter__ = {"status": "parts"}
+__outputter__ = {"status": "parts", "version": "parts"}
 
 Fault = tuple[str, str, tuple[str, ...]]
 
@@ -133,6 +134,16 @@ def doctor() -> str:
     return "\n".join(["No faults in pillar or host.", *told])
 
 
+def version() -> dict[str, str]:
+    """Version of this `tree`, its `revision` where it is a clone, and the version that the `host` was last converged with."""
+    return __utils__["release.known"](checkout())
+
+
+def checkout() -> str:
+    """Where this tree is."""
+    return os.path.dirname(__opts__["file_roots"]["base"][0])
+
+
 def canary() -> str:
     """Send a task through broker, master worker, result collector, database and camera, and say what each hop took.
 
@@ -155,7 +166,7 @@ def status() -> dict[str, dict[str, Any]]:
         parts = {"pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}}
     else:
         pillar = {name: _get(name) for name in SCHEMAS}
-        asked = (__salt__[name] for name in ("django_site.python", "daemon.status"))
+        asked = (__salt__["django_site.python"], __salt__["daemon.status"], __utils__["startup.spared"])
         parts = __utils__["health.parts"](pillar, roles(), *asked, tls().get("certificate"))
     if any(part["ok"] is False for part in parts.values()):
         __context__["retcode"] = 1

@@ -64,7 +64,7 @@ def collected(name: str, site: dict[str, Any]) -> dict[str, Any]:
         known = __salt__[f"{module}.recall"]("static")
         if known is None and any(path[-1] != "/" for path in before) and "staticfiles.json" not in before:
             raise CommandExecutionError(f"{name} holds files that are not ours: choose another directory, or empty it")
-        known = known or {"code": "", "files": {}}
+        known = _in_seconds(known or {"code": "", "files": {}})
         if before and known == {"code": code, "files": before}:
             return _clean(name, f"{name} is collected.")
         if __opts__["test"]:
@@ -93,6 +93,14 @@ def mod_watch(name: str, sfun: str, **_kwargs: Any) -> dict[str, Any]:
     if __opts__["test"]:
         return _pending(name, {name: f"to be {sfun} after the change"}, f"{name} would be {sfun} again.")
     return _clean(name, f"{name} is {sfun}.")
+
+
+def _in_seconds(known: dict[str, Any]) -> dict[str, Any]:
+    """What was remembered; release 1.0 remembered the nanoseconds of modification times."""
+    for stat in known["files"].values():
+        if len(stat) == 4 and stat[3] > 10**12:
+            stat[3] //= 10**9
+    return known
 
 
 def _clean(name: str, comment: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ REINSTALL = ["dpkg-query", "--show", "--showformat", "${db:Status-Want} ${db:Sta
 FIX = [
     "apt-get",
     "--yes",
+    "--no-install-recommends",
     "--fix-broken",
     "--reinstall",
     "--option=DPkg::Options::=--force-confold",

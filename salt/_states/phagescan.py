@@ -18,6 +18,23 @@ def refused(name: str) -> dict[str, Any]:
     return {"name": name, "result": False, "changes": {}, "comment": name}
 
 
+def converged(name: str) -> dict[str, Any]:
+    """File `name` says with which version of this tree the host was last converged: by a run in which no state failed."""
+    result: dict[str, Any] = {"name": name, "result": True, "changes": {}}
+    new, old = __utils__["release.tree"](__salt__["phagescan.checkout"]()), __utils__["release.recorded"](name)
+    if any(each["result"] is False for each in __running__.values()):
+        return result | {"comment": f"Not recorded, as something failed; the version is still {old or 'unknown'}."}
+    if not new:
+        return result | {"comment": "Not recorded: this tree has no file VERSION."}
+    if new == old:
+        return result | {"comment": f"The version is {new}."}
+    result["changes"] = {"version": {"old": old, "new": new}}
+    if __opts__["test"]:
+        return result | {"result": None, "comment": f"Version {new} would be recorded."}
+    __utils__["release.record"](new, name)
+    return result | {"comment": f"Version {new} is recorded."}
+
+
 def noted(name: str) -> dict[str, Any]:
     """The logins in settings file `name` are remembered, for `rotated`, before they are replaced."""
     __context__[NOTED.format(name)] = __salt__["phagescan.logins"](name)

@@ -1,6 +1,7 @@
 """State of a virtualenv that holds exactly what a lock file lists."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +24,8 @@ STAMP = ".synchronised"  # made when the last synchronisation ended
 def installed(name: str, source: str) -> dict[str, Any]:
     """Virtualenv `name` has the distributions of lock `source` (pip's format, with hashes), whole, and no others.
 
-    Compared by reading each `*.dist-info` and the sizes its RECORD lists; pip runs only when something differs.
+    Compared by reading each `*.dist-info` and the sizes its RECORD lists; pip runs only when something differs. A copy of
+    one (an image, a backup) is read whole once.
     """
     result: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"{name} is as {source} says."}
     lock = __salt__["cp.cache_file"](source)
@@ -30,7 +33,8 @@ def installed(name: str, source: str) -> dict[str, Any]:
         return result | {"result": False, "comment": f"{source} is missing"}
     wanted = _read_lock(lock)
     usable = _usable(name)
-    there = _read_environment(name) if usable else {}
+    began, read = time.time(), list[str]()
+    there = _read_environment(name, read) if usable else {}
     usable = bool(there)  # an empty one may not be whole: it is made anew
     changes = {}
     for package in sorted(wanted.keys() | there.keys()):
@@ -38,6 +42,8 @@ def installed(name: str, source: str) -> dict[str, Any]:
         if old != new:
             changes[package] = {"old": old or "", "new": new or ""}
     if not changes and usable:
+        if read and not __opts__["test"]:
+            _stamp(name, began)
         return result
     if __opts__["test"]:
         return result | {"result": None, "changes": changes, "comment": f"{name} would change: {', '.join(changes)}."}
@@ -85,8 +91,11 @@ def _usable(environment: str) -> bool:
     )
 
 
-def _read_environment(environment: str) -> dict[str, str]:
-    """Distribution and version of all that is installed; one that is not whole is called `<version> (damaged)`."""
+def _read_environment(environment: str, read: list[str] | None = None) -> dict[str, str]:
+    """Distribution and version of all that is installed; one that is not whole is called `<version> (damaged)`.
+
+    The files that had to be read for that are added to `read`.
+    """
     there = {}
     site = _site_packages(environment)
     try:
@@ -96,11 +105,11 @@ def _read_environment(environment: str) -> dict[str, str]:
     for info in site.glob("*.dist-info"):
         package, _, version = info.name.removesuffix(".dist-info").partition("-")
         name = _canonical(package)
-        there[name] = version if name not in there and _whole(site, info, known) else f"{version} (damaged)"
+        there[name] = version if name not in there and _whole(site, info, known, read) else f"{version} (damaged)"
     return there
 
 
-def _whole(site: pathlib.Path, info: pathlib.Path, known: float) -> bool:
+def _whole(site: pathlib.Path, info: pathlib.Path, known: float, read: list[str] | None) -> bool:
     """Whether every file is as RECORD says; only those touched since `known` are read (a ctime cannot be set back).
 
     The wheel's own RECORD is in place before the scripts in bin are. pip's lists INSTALLER, too, and comes last.
@@ -117,8 +126,11 @@ def _whole(site: pathlib.Path, info: pathlib.Path, known: float) -> bool:
                 stat = os.stat(full)
                 if stat.st_size != int(size):
                     return False
-                if stat.st_ctime > known and _digest(full, digest.partition("=")[0]) != digest:
-                    return False
+                if stat.st_ctime > known:
+                    if _digest(full, digest.partition("=")[0]) != digest:
+                        return False
+                    if read is not None:
+                        read.append(full)
     except (OSError, ValueError):
         return False
     return complete
@@ -129,6 +141,12 @@ def _digest(path: str, algorithm: str) -> str:
     with open(path, "rb") as file:
         value = hashlib.file_digest(file, algorithm).digest()
     return f"{algorithm}={base64.urlsafe_b64encode(value).rstrip(b'=').decode()}"
+
+
+def _stamp(environment: str, began: float) -> None:
+    """Note that all files were as they should be when a run that read them `began`; the clock of files lags behind."""
+    with contextlib.suppress(FileNotFoundError):  # its making would be a change of the environment
+        os.utime(os.path.join(environment, STAMP), (began - 1, began - 1))
 
 
 def _synchronise(environment: str, lock: str, usable: bool, install: list[str], remove: list[str]) -> str:

@@ -35,6 +35,8 @@ LEAST_DAYS = 14
 AMQPS = "/etc/rabbitmq/conf.d/60-tls.conf"
 # What runs in development mode, too.
 DEVELOPMENT = {"application", "worker", "broker", "broker-worker", "database", "static", "disk", "certificate"}
+# The first page after a start waits until gunicorn's workers have loaded the application.
+FIRST_PAGE = {"startup": {"seconds": 20, "nodes": ["gunicorn"]}}
 JOURNAL_LINES, FILE_LINES, LINE_LENGTH = 2, 3, 300
 
 
@@ -43,9 +45,13 @@ def parts(
     roles: list[str],
     python: Callable[..., Any],
     services: Callable[..., dict[str, dict[str, Any]]],
+    spared: Callable[..., dict[str, Part]],
     certificate: str | None,
 ) -> dict[str, Part]:
-    """Look at everything at once. `python` runs the Python of a `site`, `services` says what systemd knows of some."""
+    """Look at everything at once. `python` runs the Python of a `site`, `services` says what systemd knows of some.
+
+    `spared` says which parts are late because their services were started a moment ago (startup.spared).
+    """
     phagescan, ours = pillar["phagescan"], nodes(pillar["celery"], roles)
     production = phagescan["mode"] == "production"
     scanner = next((node for node, worker in ours.items() if worker.get("role") == "worker"), "")
@@ -72,7 +78,9 @@ def parts(
         found["certificate"] = validity(certificate, served, found)
     excuse(found, "broker-worker", "broker")
     excuse(found, "fetch", "web")
-    found |= shut_out(found, {"web": "gunicorn", **{node: worker["service"] for node, worker in ours.items()}}, services)
+    units = {"gunicorn": "gunicorn", **{node: worker["service"] for node, worker in ours.items()}}
+    found |= spared(found, units, services)
+    found |= shut_out(found, {"web" if name == "gunicorn" else name: unit for name, unit in units.items()}, services)
     if not production:
         idle = {*found, *ours, *(of_master if "master" in roles else ())} - DEVELOPMENT
         found |= dict.fromkeys(idle, part("not looked at: phagescan:mode is development"))
@@ -182,6 +190,7 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         why = f"nginx does not answer at {place} ({str(error) or type(error).__name__})"
         return {"web": part(why, ok=False, of="nginx"), "static": part("not known: nginx does not answer")}
 
+    more: Part = {}
     try:
         status, body = get(address, port, host, "/login/")
         if status in (502, 503, 504):
@@ -191,11 +200,10 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         else:
             why = "" if b"csrfmiddlewaretoken" in body else "/login/ is not the page of Phagescan"
     except (OSError, http.client.HTTPException) as error:
-        why = f"gunicorn gives nginx no page ({str(error) or type(error).__name__})"
-    web = (
-        part(why, ok=False, of="gunicorn") if why else part(f"a page from {place} through nginx, gunicorn and Django", ok=True)
-    )
-    return {"web": web, "static": static}
+        why, more = f"gunicorn gives nginx no page ({str(error) or type(error).__name__})", FIRST_PAGE
+    if why:
+        return {"web": part(why, ok=False, of="gunicorn") | more, "static": static}
+    return {"web": part(f"a page from {place} through nginx, gunicorn and Django", ok=True), "static": static}
 
 
 def near(listen: Any) -> tuple[str, int]:

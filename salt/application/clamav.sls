@@ -70,6 +70,7 @@ application-clamav-default:
 application-clamav:
   pkg.installed:
     - pkgs: [clamav-daemon, clamav-freshclam]
+    - install_recommends: False
     - aggregate: False
 
 # The package reads its settings back from this file when it is upgraded, and keeps what it finds.

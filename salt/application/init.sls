@@ -1,9 +1,11 @@
 # What every role of Phagescan stands on: its code, virtualenv and directory of settings.
 {%- from 'application/map.jinja' import phagescan with context %}
 
+# TLS clients (workers, freshclam, libpq) trust ca-certificates, which their packages only recommend.
 application-python:
   pkg.installed:
-    - pkgs: [python3-venv]
+    - pkgs: [python3-venv, ca-certificates]
+    - install_recommends: False
     - cache_valid_time: 600   # s; older package lists are fetched anew
 
 # Root's, and not writable by the services that run it. The script is to be executable whatever the modes of the checkout.

@@ -2,6 +2,7 @@
 application-logrotate-packages:
   pkg.installed:
     - pkgs: {{ ['logrotate'] + (['cron'] if grains['init'] != 'systemd' else []) }}
+    - install_recommends: False
 
 application-logrotate:
   file.managed:

@@ -77,6 +77,7 @@ application-worker-network:
 application-libmagic:
   pkg.installed:
     - pkgs: [file]
+    - install_recommends: False
 
 application-yara-rules:
   file.directory:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.machine import Machine
+from support.packages import installed, only_recommended
 from support.scanning import EICAR, Api
 from support.waiting import wait_until
 
@@ -64,3 +65,10 @@ def test_large(api: Api, end: bytes) -> None:
     """A sample that is larger than Debian's limits is scanned to its end."""
     verdict = api.scan(bytes(30 * MIB) + end)["clamav"]
     assert verdict["outcome"] == ("infected" if end else "clean"), verdict
+
+
+@pytest.mark.usefixtures("api")
+def test_packages(machine: Machine) -> None:
+    """The engine brings clamd and freshclam, and not what they recommend: it asks clamd itself."""
+    assert {"clamav-daemon", "clamav-freshclam"} <= installed(machine)
+    assert only_recommended(machine) == set()

@@ -9,6 +9,7 @@ from testinfra.host import Host
 
 from support.machine import CHECKOUT, CREDENTIALS, Machine
 from support.waiting import wait_until
+from tree import ROOT
 
 PLACES = {
     "/opt/phagescan": "root:root 755",
@@ -18,6 +19,7 @@ PLACES = {
     "/etc/phagescan/master.toml": "root:avuser 640",
     "/etc/phagescan/worker.toml": "root:avscan 640",
     "/etc/phagescan/yara.d": "root:root 755",
+    "/etc/phagescan/version": "root:root 644",
     "/var/lib/phagescan": None,
     "/var/lib/phagescan/static": "root:root 755",
     "/var/lib/phagescan/samples": "avuser:avuser 700",
@@ -25,6 +27,9 @@ PLACES = {
     "/var/log/phagescan": "avuser:adm 750",
     "/var/log/phagescan-worker": "avscan:adm 750",
 }
+VERSION = (ROOT / "VERSION").read_text().strip()
+RECORD = "/etc/phagescan/version"
+ROTATION = "/etc/logrotate.d/phagescan"
 INSTALLED = """
 import importlib.metadata, json
 names = {d.name.lower().replace("_", "-").replace(".", "-"): d.version
@@ -106,10 +111,9 @@ def test_database_is_migrated(machine: Machine) -> None:
 
 def test_logs_are_rotated(machine: Machine) -> None:
     """Rotation leaves an old log, a new one, and services that write into the new one."""
-    rotation = "/etc/logrotate.d/phagescan"
-    assert machine.run(f"stat -c '%U:%G %a' {rotation}").ok().stdout.strip() == "root:root 644"
+    assert machine.run(f"stat -c '%U:%G %a' {ROTATION}").ok().stdout.strip() == "root:root 644"
     before = machine.run("stat -c %i /var/log/phagescan/gunicorn-error.log").ok().stdout
-    machine.run(f"logrotate --force {rotation}").ok()
+    machine.run(f"logrotate --force {ROTATION}").ok()
     wait_until(
         lambda: (
             machine.run("stat -c %i /var/log/phagescan/gunicorn-error.log").stdout not in ("", before)
@@ -150,3 +154,50 @@ def test_stranger_runs_no_canary(machine: Machine) -> None:
     """Somebody without the settings cannot speak for the application."""
     refused = machine.run("cd /opt/phagescan && /opt/phagescan-venv/bin/python manage.py canary", user="nobody")
     assert refused.code != 0
+
+
+def version(machine: Machine) -> dict[str, str]:
+    """What it says of tree and host."""
+    return json.loads(machine.run("salt-call --local phagescan.version --out=json").ok().stdout)["local"]
+
+
+def test_version(machine: Machine) -> None:
+    """The host is what the tree is, a line each; where there is a clone its commit is seen, without git."""
+    assert version(machine) == {"tree": VERSION, "host": VERSION}
+    assert machine.run("salt-call --local phagescan.version").ok().stdout == f"tree  {VERSION}\nhost  {VERSION}\n"
+    machine.run("! command -v git").ok()
+    commit, git = "5c1c" * 10, f"{CHECKOUT}/.git"
+    machine.put({f"{git}/HEAD": b"ref: refs/heads/main\n", f"{git}/refs/heads/main": f"{commit}\n".encode()})
+    assert version(machine) == {"tree": VERSION, "revision": commit, "host": VERSION}
+    machine.run(f"rm -r {git}").ok()
+
+
+def test_version_of_a_host_before(machine: Machine) -> None:
+    """A host without a record was converged before there was one; without settings it never was. A highstate records it."""
+    machine.run(f"mv {RECORD} /root/version").ok()
+    assert version(machine)["host"].startswith("1.0 or older")
+    machine.run("mkdir /root/settings && mv /etc/phagescan/*.toml /root/settings/").ok()
+    assert version(machine)["host"] == "not converged yet"
+    machine.run("mv /root/settings/*.toml /etc/phagescan/ && rmdir /root/settings").ok()
+    (foreseen,) = machine.highstate("test=True").ok().changed
+    (change,) = machine.highstate().ok().changed
+    assert change.identifier == foreseen.identifier == "phagescan-version"
+    assert change.changes == foreseen.changes == {"version": {"old": "", "new": VERSION}}
+    assert machine.read(RECORD) == f"{VERSION}\n"
+    machine.highstate().clean()
+
+
+def test_version_of_a_failed_run(machine: Machine) -> None:
+    """A run in which a state failed, and one SLS alone, leave what was recorded."""
+    machine.run(f"echo 0.9 >{RECORD}; mv {ROTATION} /root/rotation && mkdir {ROTATION}").ok()
+    try:
+        failed = machine.highstate()
+        assert failed.ran.code != 0
+        assert [change.name for change in failed.failed] == [ROTATION]
+        assert version(machine) == {"tree": VERSION, "host": "0.9"}
+    finally:
+        machine.run(f"rmdir {ROTATION} && mv /root/rotation {ROTATION}").ok()
+    machine.run("salt-call --local state.apply master").ok()
+    assert version(machine)["host"] == "0.9"
+    (change,) = machine.highstate().ok().changed
+    assert change.changes == {"version": {"old": "0.9", "new": VERSION}}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.machine import Machine
-from support.status import NODES, PARTS, ask, status, well
+from support.status import AGE_BEAT, GIVE_LOCK, NODES, PARTS, SQL, TAKE_LOCK, ask, status, well
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.clone("break")
@@ -24,8 +24,6 @@ BY_DATABASE = {"camera", "beat", "engines"}
 
 SAMPLES = "/var/lib/phagescan/samples"
 RULE = "/etc/phagescan/yara.d/broken.yar"
-LOCK = 9_005_100  # scaggr/beat.py
-SQL = "su postgres -c 'psql -qAt phage'"
 CONTROL = "su - avuser -c 'DJANGO_SETTINGS_MODULE=scaggr.settings celery -A scaggr control --destination master.results"
 
 
@@ -95,11 +93,8 @@ BREAKS = {
     "camera stopped": Break("supervisorctl stop celerycam", "supervisorctl start celerycam", "camera", set()),
     "camera frozen": frozen("-f [s]caggr.camera", "camera", set()),
     "beat has no lock": Break(
-        f"""echo "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = {LOCK};
-        select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &
-        echo "update django_celery_beat_periodictask set last_run_at = last_run_at - interval '5 minutes'" | {SQL}""",
-        f"""echo "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)'
-        and pid <> pg_backend_pid()" | {SQL}""",
+        f"{TAKE_LOCK}\n{AGE_BEAT}",
+        GIVE_LOCK,
         "beat",
         set(),
     ),

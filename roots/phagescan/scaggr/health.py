@@ -17,7 +17,7 @@ from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.canary import database_place, duration
 from scaggr.celery import app
 from scaggr.models import Engine, Heartbeat, Sample, ScanRun, WorkerState
-from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
 from scaggr.queues import engine_queue
 from scaggr.status import QUEUES
 from scaggr.text import brief
@@ -27,6 +27,9 @@ NODE_HEARTBEAT = 2.0
 
 GRACE = timedelta(seconds=10)
 """What a busy host may be late."""
+
+NODE_STARTUP = 20.0
+"""Seconds until a node answers that was started with the rest of the host, or whose broker was started."""
 
 NOT_ASKED = {name: unknown(f"the {name} is broken") for name in ("broker", "database")}
 
@@ -106,7 +109,7 @@ class Master:
     def node(self, name: str) -> str:
         """Say whether a node answered."""
         if not self.answers[name]:
-            raise PartError(f"does not answer within {TIMEOUT:g} s")
+            raise PartError(f"does not answer within {TIMEOUT:g} s", startup=startup(NODE_STARTUP, name))
         return "answers"
 
     def queues(self) -> str:
@@ -120,7 +123,8 @@ class Master:
             raise PartError(brief(error)) from error
         for name, (waiting, consumers) in found.items():
             if not consumers and all(self.answers.get(node, True) for node in nodes[name]):
-                raise PartError(f"nobody takes from queue {name}, where {waiting} wait", nodes[name][0])
+                said = f"nobody takes from queue {name}, where {waiting} wait"
+                raise PartError(said, nodes[name][0], startup(NODE_STARTUP, *nodes[name]))
         said = ", ".join(f"{name} {waiting}" for name, (waiting, _) in found.items())
         if self.oldest and age(self.oldest) > timedelta(seconds=settings.SCAN_EXPIRES / 2):
             raise PartError(f"a scan waits for {ago(self.oldest)}; messages: {said}")
@@ -153,10 +157,10 @@ class Master:
     def camera(self) -> str:
         """Say how old the last snapshot is: of nodes that send events of themselves it takes one after the other."""
         last = WorkerState.objects.aggregate(last=Max("last_heartbeat"))["last"]
-        if last is None:
-            raise PartError("has taken no snapshot")
-        if age(last) > 3 * timedelta(seconds=self.frequency + NODE_HEARTBEAT):
-            raise PartError(f"last snapshot {ago(last)} old")
+        limit = 3 * (self.frequency + NODE_HEARTBEAT)
+        if last is None or age(last).total_seconds() > limit:
+            said = f"last snapshot {ago(last)} old" if last else "has taken no snapshot"
+            raise PartError(said, startup=startup(NODE_STARTUP + limit, *self.nodes))
         return f"last snapshot {ago(last)} old"
 
     def beat(self) -> str:
@@ -166,26 +170,40 @@ class Master:
         if "scaggr.heartbeat" not in every:
             raise PartError("the periodic task scaggr.heartbeat is turned off: turn it on in the Admin UI")
         sent = max((task.last_run_at for task in tasks if task.last_run_at), default=None)
-        if sent is None or age(sent) > 2 * min(every.values()) + GRACE:
-            raise PartError(f"sent its last task {ago(sent)} ago" if sent else "has sent no task", NODES["periodic"])
+        limit = 2 * min(every.values()) + GRACE
+        if sent is None or age(sent) > limit:
+            raise late_beat(f"sent its last task {ago(sent)} ago" if sent else "has sent no task", limit)
         ran = Heartbeat.objects.aggregate(last=Max("ran_at"))["last"]
-        if ran is None or age(ran) > 2 * every["scaggr.heartbeat"] + GRACE:
-            said = f"sends tasks, but scaggr.heartbeat ran {f'{ago(ran)} ago' if ran else 'never'}"
-            raise PartError(said, NODES["periodic"])
+        limit = 2 * every["scaggr.heartbeat"] + GRACE
+        if ran is None or age(ran) > limit:
+            raise late_beat(f"sends tasks, but scaggr.heartbeat ran {f'{ago(ran)} ago' if ran else 'never'}", limit)
         return f"sent a task {ago(sent)} ago, and one ran {ago(ran)} ago"
 
     def announced(self) -> str:
         """Say which engines work, by what their workers announced. Samples of the others wait."""
         if not self.engines:
-            raise PartError("no worker has announced one: samples wait")
+            raise PartError("no worker has announced one: samples wait", startup=awaited(*self.nodes))
         faults = [
             (engine.worker, f"{engine}: {engine.problem or f'silent for {ago(engine.announced_at)}'}")
             for engine in self.engines
             if engine.problem or age(engine.announced_at) > Engine.SILENCE
         ]
         if faults:
-            raise PartError("; ".join(fault for _, fault in faults), faults[0][0])
+            # A problem is no matter of time.
+            silent = not any(engine.problem for engine in self.engines)
+            nodes = [NODES["results"], *(worker for worker, _ in faults)]
+            raise PartError("; ".join(fault for _, fault in faults), faults[0][0], awaited(*nodes) if silent else None)
         return ", ".join(map(str, self.engines))
+
+
+def late_beat(said: str, limit: timedelta) -> PartError:
+    """Return that beat is late by so much, unless it was started since: then it has as long for its first task."""
+    return PartError(said, NODES["periodic"], startup(limit.total_seconds(), NODES["periodic"]))
+
+
+def awaited(*nodes: str) -> dict[str, Any]:
+    """Return how long after a start of these nodes an announcement may take."""
+    return startup(Engine.SILENCE.total_seconds(), *nodes)
 
 
 def serves(probe: Callable[[], str]) -> str:

@@ -12,16 +12,20 @@ TIMEOUT = 5.0
 """Seconds after which what does not answer is taken for broken, even on a busy host."""
 
 Part = dict[str, Any]
-"""`ok`: true, false, or None where it cannot be known; `said`: a line; `of`: the node whose log may say more."""
+"""`ok`: true, false, or None where it cannot be known; `said`: a line; `of`: the node whose log may say more.
+
+`startup`: `seconds` after the start of these `nodes` within which it is no fault, as what is missing is not due before.
+"""
 
 
 class PartError(Exception):
     """A part does not do what it is for; the message says what, in a line."""
 
-    def __init__(self, said: str, of: str | None = None) -> None:
-        """Take what is wrong, and the node that it is wrong with."""
+    def __init__(self, said: str, of: str | None = None, startup: dict[str, Any] | None = None) -> None:
+        """Take what is wrong, the node that it is wrong with, and how long after a start it is to be expected."""
         super().__init__(said)
         self.of = of
+        self.startup = startup
 
 
 def look(probe: Callable[..., str], *arguments: Any) -> Part:
@@ -29,7 +33,13 @@ def look(probe: Callable[..., str], *arguments: Any) -> Part:
     try:
         return {"ok": True, "said": probe(*arguments)}
     except PartError as error:
-        return {"ok": False, "said": str(error)} | ({"of": error.of} if error.of else {})
+        more = {"of": error.of, "startup": error.startup}
+        return {"ok": False, "said": str(error)} | {name: value for name, value in more.items() if value}
+
+
+def startup(seconds: float, *nodes: str) -> dict[str, Any]:
+    """Return for how long after a start of these nodes something is no fault."""
+    return {"seconds": seconds, "nodes": list(nodes)}
 
 
 def unknown(why: str) -> Part:

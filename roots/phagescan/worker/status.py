@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from scaggr.conf import ConfError, load
-from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, unknown
+from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
+from worker import sandbox
 from worker.announce import ANNOUNCED, EVERY
 from worker.fetch import AwayError, UnwantedError, received
 
@@ -28,7 +29,8 @@ def main() -> None:
     conf = load("worker")
     with ThreadPoolExecutor() as pool:
         fetch = pool.submit(look, fetched, conf["scan"]["master_url"], conf["ca_certs"])
-        parts = {"broker-worker": look(broker, conf["broker"])} | announced(node, Path(folder, ANNOUNCED))
+        told = announced(node, Path(folder, ANNOUNCED), first_due(conf["engines"]))
+        parts = {"broker-worker": look(broker, conf["broker"])} | told
         parts["fetch"] = fetch.result() | {"of": node}
     if not parts["broker-worker"]["ok"]:
         excuse(parts, node, "the broker is broken")
@@ -55,16 +57,22 @@ def fetched(master_url: str, ca_certs: str = "") -> str:
     raise PartError(f"{master_url} gives samples to whoever asks")
 
 
-def announced(node: str, file: Path) -> dict[str, Part]:
-    """Say of the node and its engines what it last announced."""
+def first_due(engines: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return after how many seconds a worker has announced its engines, which it does once all were tested."""
+    return EVERY + max((float(options.get("timeout", sandbox.TIMEOUT)) for options in engines.values()), default=0.0)
+
+
+def announced(node: str, file: Path, due: float) -> dict[str, Part]:
+    """Say of the node and its engines what it last announced; the first time is `due` so many seconds after its start."""
+    late = {"ok": False, "startup": startup(due, node)}
     try:
         since = time.time() - file.stat().st_mtime
         engines = json.loads(file.read_text())
     except (OSError, ValueError):
-        return {node: {"ok": False, "said": "has announced nothing to the master"}, "engines": NOT_KNOWN}
+        return {node: late | {"said": "has announced nothing to the master"}, "engines": NOT_KNOWN}
     said = f"announced its engines {since:.0f} s ago"
     if since > LATE:
-        return {node: {"ok": False, "said": said}, "engines": NOT_KNOWN}
+        return {node: late | {"said": said}, "engines": NOT_KNOWN}
     faults = [f"{engine['name']}: {engine['problem']}" for engine in engines if engine["problem"]]
     names = ", ".join(engine["name"] for engine in engines)
     return {node: {"ok": True, "said": said}, "engines": {"ok": not faults, "said": "; ".join(faults) or names, "of": node}}

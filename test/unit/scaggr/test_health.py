@@ -40,6 +40,7 @@ def test_queues(health: ModuleType, master: Callable[..., Any]) -> None:
         with pytest.raises(health.PartError, match="nobody takes from queue") as caught:
             master(**{name: (3, 0)}).queues()
         assert caught.value.of == node
+        assert caught.value.startup == {"seconds": 20, "nodes": [node]}
         assert master(silent=(node,), **{name: (3, 0)}).queues()
     waits = master()
     waits.oldest = health.timezone.now() - timedelta(seconds=299)
@@ -52,16 +53,75 @@ def test_queues(health: ModuleType, master: Callable[..., Any]) -> None:
 def test_engines(health: ModuleType, master: Callable[..., Any]) -> None:
     """One that has a problem, or whose worker is silent, is a fault; and so is that there is none."""
     assert master().announced() == "yara on scan@unit"
-    for made, said in (
-        (master(problem="the strings are torn"), "yara on scan@unit: the strings are torn"),
-        (master(heard=46), "yara on scan@unit: silent for 46 s"),
-    ):
-        with pytest.raises(health.PartError, match=said):
-            made.announced()
+    with pytest.raises(health.PartError, match="yara on scan@unit: the strings are torn") as caught:
+        master(problem="the strings are torn").announced()
+    assert not caught.value.startup, "a problem does not go by itself"
+    with pytest.raises(health.PartError, match="yara on scan@unit: silent for 46 s") as caught:
+        master(heard=46).announced()
+    assert caught.value.startup == {"seconds": 45, "nodes": ["master.results", "scan@unit"]}
     none = master()
     none.engines = []
-    with pytest.raises(health.PartError, match="no worker has announced one"):
+    with pytest.raises(health.PartError, match="no worker has announced one") as caught:
         none.announced()
+    assert caught.value.startup == {"seconds": 45, "nodes": NODES}
+
+
+@pytest.fixture
+def schedule(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Makes a database in which beat sent a task, the heartbeat ran and the camera took a picture so many seconds ago."""
+
+    def make(sent: float | None, ran: float | None, seen: float | None) -> Any:
+        def ago(seconds: float | None) -> Any:
+            return seconds and health.timezone.now() - timedelta(seconds=seconds)
+
+        def every(task: str, seconds: int, last: float | None = None) -> Any:
+            interval = SimpleNamespace(schedule=SimpleNamespace(run_every=timedelta(seconds=seconds)))
+            return SimpleNamespace(task=task, interval=interval, last_run_at=ago(last))
+
+        def model(last: float | None) -> Any:
+            return SimpleNamespace(objects=SimpleNamespace(aggregate=lambda **_: {"last": ago(last)}))
+
+        tasks = [every("scaggr.heartbeat", 30), every("scaggr.refresh_engines", 10, sent)]
+        manager = SimpleNamespace(filter=lambda **_: SimpleNamespace(select_related=lambda _: tasks))
+        monkeypatch.setattr(health, "PeriodicTask", SimpleNamespace(objects=manager))
+        monkeypatch.setattr(health, "Heartbeat", model(ran))
+        monkeypatch.setattr(health, "WorkerState", model(seen))
+        return health.Master(NODES, 2.0)
+
+    return make
+
+
+def test_on_time(schedule: Callable[..., Any]) -> None:
+    """Beat is on time within twice its interval, the camera within three of its snapshots."""
+    made = schedule(sent=29, ran=69, seen=11)
+    assert made.beat() == "sent a task 29 s ago, and one ran 69 s ago"
+    assert made.camera() == "last snapshot 11 s old"
+
+
+@pytest.mark.parametrize(
+    ("sent", "ran", "said", "seconds"),
+    [
+        (31, 1, "sent its last task 31 s ago", 30),
+        (None, None, "has sent no task", 30),
+        (1, 71, "sends tasks, but scaggr.heartbeat ran 71 s ago", 70),
+        (1, None, "sends tasks, but scaggr.heartbeat ran never", 70),
+    ],
+)
+def test_late_beat(
+    health: ModuleType, schedule: Callable[..., Any], sent: float | None, ran: float | None, said: str, seconds: float
+) -> None:
+    """After a start of its node beat has as long for its first task as it has between two."""
+    with pytest.raises(health.PartError, match=said) as caught:
+        schedule(sent, ran, 1).beat()
+    assert caught.value.startup == {"seconds": seconds, "nodes": ["master.periodic"]}
+
+
+@pytest.mark.parametrize(("seen", "said"), [(13, "last snapshot 13 s old"), (None, "has taken no snapshot")])
+def test_late_camera(health: ModuleType, schedule: Callable[..., Any], seen: float | None, said: str) -> None:
+    """After a start the camera has the time that its nodes need, and that of its snapshots."""
+    with pytest.raises(health.PartError, match=said) as caught:
+        schedule(1, 1, seen).camera()
+    assert caught.value.startup == {"seconds": 32, "nodes": NODES}
 
 
 def parts(**broken: bool | None) -> dict[str, Any]:
@@ -127,4 +187,6 @@ def test_a_broker_that_takes_nothing(health: ModuleType, monkeypatch: pytest.Mon
         found = health.Master(NODES, 2.0).at_broker()
         assert found["broker"]["said"].startswith("logged in, but it takes no message")
         assert {found[node]["ok"] for node in NODES} == {None}
-    assert [part["ok"] for part in health.Master(NODES, 2.0).at_broker().values()] == [True, True, True, True, False]
+    found = health.Master(NODES, 2.0).at_broker()
+    assert [part["ok"] for part in found.values()] == [True, True, True, True, False]
+    assert found["scan@unit"]["startup"] == {"seconds": 20, "nodes": ["scan@unit"]}

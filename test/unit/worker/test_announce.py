@@ -112,4 +112,4 @@ def test_what_was_announced_is_kept(
         announcer.due = 0.0
         announcer.tick("scan@unit")
         assert file.exists() is kept
-        assert status.announced("scan@unit", file)["scan@unit"]["ok"] is kept
+        assert status.announced("scan@unit", file, 70)["scan@unit"]["ok"] is kept

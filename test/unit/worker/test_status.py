@@ -17,15 +17,24 @@ def test_status_of_announced_engines(status: ModuleType, tmp_path: Path) -> None
     file = tmp_path / "announced.json"
     well, torn = ({"name": "yara", "problem": problem} for problem in ("", "the strings are torn"))
     file.write_text(json.dumps([well]))
-    assert [part["ok"] for part in status.announced("node", file).values()] == [True, True]
+    assert [part["ok"] for part in status.announced("node", file, 70).values()] == [True, True]
     file.write_text(json.dumps([well, torn]))
-    found = status.announced("node", file)
+    found = status.announced("node", file, 70)
     assert found["engines"] == {"ok": False, "said": "yara: the strings are torn", "of": "node"}
     long_ago = time.time() - status.LATE - 1
     os.utime(file, (long_ago, long_ago))
-    assert [part["ok"] for part in status.announced("node", file).values()] == [False, None]
+    assert [part["ok"] for part in status.announced("node", file, 70).values()] == [False, None]
     file.write_text("[")
-    assert [part["ok"] for part in status.announced("node", file).values()] == [False, None]
+    found = status.announced("node", file, 70)
+    assert [part["ok"] for part in found.values()] == [False, None]
+    assert found["node"]["startup"] == {"seconds": 70, "nodes": ["node"]}
+
+
+def test_when_engines_are_announced_first(status: ModuleType) -> None:
+    """Once all are tested: the slowest may take its whole time."""
+    assert status.first_due({"yara": {}, "fileinfo": {"timeout": 5}}) == 70
+    assert status.first_due({"yara": {"timeout": 90}, "fileinfo": {}}) == 100
+    assert status.first_due({}) == 10
 
 
 @pytest.mark.parametrize(("answer", "ok"), [(403, True), (502, False), (404, False), (200, False)])

@@ -1,6 +1,7 @@
 nginx-package:
   pkg.installed:
     - pkgs: [nginx]
+    - install_recommends: False
 
 nginx-default-site:
   file.absent:

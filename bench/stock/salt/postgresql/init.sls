@@ -1,6 +1,7 @@
 postgresql-package:
   pkg.installed:
-    - pkgs: [postgresql]
+    - pkgs: [postgresql, logrotate]
+    - install_recommends: False
 
 postgresql-service:
   service.running:

@@ -1,6 +1,7 @@
 rabbitmq-package:
   pkg.installed:
-    - pkgs: [rabbitmq-server]
+    - pkgs: [rabbitmq-server, logrotate]
+    - install_recommends: False
 
 rabbitmq-service:
   service.running:

@@ -1,6 +1,7 @@
 supervisor-package:
   pkg.installed:
     - pkgs: [supervisor]
+    - install_recommends: False
 
 supervisor-service:
   service.running:

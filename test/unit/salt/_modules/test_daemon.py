@@ -67,8 +67,8 @@ def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
     assert set(call.split()[3].split(",")) == {line.partition("=")[0] for line in SHOWN.split()}
     since = found["web"].pop("since")
     assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
-    web = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": True, "failures": 3}
-    assert found["web"] == web | {"notifies": False, "shut_out": ""}
+    web = {"exists": True, "running": True, "starting": False, "enabled": True, "masked": False, "changed": True}
+    assert found["web"] == web | {"failures": 3, "notifies": False, "shut_out": ""}
     timer = {"exists": True, "running": False, "enabled": False, "masked": False, "changed": False, "failures": 0}
     assert found["timer.timer"].items() >= timer.items()
     assert found["none"].items() >= {"exists": False, "running": False, "enabled": False, "changed": True}.items()
@@ -79,6 +79,7 @@ def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
     [
         ("ActiveState", "reloading", "running", True),
         ("ActiveState", "activating", "running", False),
+        ("ActiveState", "activating", "starting", True),
         ("ActiveState", "deactivating", "running", False),
         ("UnitFileState", "masked", "enabled", False),
         ("UnitFileState", "alias", "enabled", True),

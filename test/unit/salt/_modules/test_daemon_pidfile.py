@@ -32,7 +32,8 @@ def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None
     if content is not None:
         pidfile.write_text(content)
     status = daemon.status({"web": str(pidfile)})["web"]
-    assert status == dict.fromkeys(("exists", "running", "enabled", "masked", "changed", "notifies"), False) | {
+    assert status == {
+        **dict.fromkeys(("exists", "running", "starting", "enabled", "masked", "changed", "notifies"), False),
         "failures": 0,
         "since": 0.0,
     }

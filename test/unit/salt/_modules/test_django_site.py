@@ -96,7 +96,7 @@ def test_tree(load: Callable[..., ModuleType], tmp_path: Path) -> None:
     assert tree(str(tmp_path / "none")) == {}
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "style.css").write_text("body")
-    os.utime(tmp_path / "deep" / "style.css", ns=(5, 7))
+    os.utime(tmp_path / "deep" / "style.css", ns=(5, 7_999_999_999))
     for path, bits in (("", 0o700), ("deep", 0o750), ("deep/style.css", 0o640)):
         (tmp_path / path).chmod(bits)
     user = os.getuid()

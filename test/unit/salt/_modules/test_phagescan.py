@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest")
+UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest", "startup.spared")
 
 
 def test_roles(phagescan: Callable[..., ModuleType]) -> None:
@@ -48,8 +48,8 @@ def test_status(phagescan: Callable[..., ModuleType], ok: bool | None, code: int
     part = {"ok": ok, "said": "told", "log": []}
     asked: list[Any] = []
 
-    def parts(pillar: dict[str, Any], roles: list[str], _python: Any, _services: Any, certificate: str | None) -> Any:
-        asked.append((pillar["phagescan"]["user"], roles, certificate))
+    def parts(pillar: dict[str, Any], roles: list[str], *rest: Any) -> Any:
+        asked.append((pillar["phagescan"]["user"], roles, rest[-1]))
         return {"broker": part}
 
     module.__context__ = {}

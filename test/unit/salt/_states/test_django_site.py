@@ -12,6 +12,7 @@ from salt.exceptions import CommandExecutionError
 import django_sites
 
 PASSWORD = "unit-admin-0123456789"
+COLLECTED = 1_700_000_000_123_456_789  # ns since 1970
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ class Project:
             self.static.mkdir(exist_ok=True)
             if not (self.static / "style.css").exists():  # a file that is not older is taken for a good one
                 (self.static / "style.css").write_text("body")
+                os.utime(self.static / "style.css", ns=(COLLECTED, COLLECTED))
         if verb == "ensure_admin":
             (name,) = arguments
             new = name not in self.rows["superusers"]
@@ -138,6 +140,25 @@ def test_collected(project: Callable[..., Project], site: dict[str, Any], tmp_pa
     for _ in range(2):
         assert django.state.collected(name, site)["result"]
     assert len(django.did) == 6
+
+
+@pytest.mark.parametrize("copied", [COLLECTED // 10**9 * 10**9, COLLECTED], ids=["whole seconds", "as it was"])
+@pytest.mark.parametrize("remembered", ["seconds", "nanoseconds"])
+def test_collected_of_a_copy(
+    project: Callable[..., Project], site: dict[str, Any], tmp_path: Path, copied: int, remembered: str
+) -> None:
+    """A copy's times have lost their fractions: nothing is collected again, nor is it on a host of release 1.0."""
+    django, name = project(), str(tmp_path / "static")
+    assert django.state.collected(name, site)["changes"]
+    if remembered == "nanoseconds":
+        memory = tmp_path / "cache" / "django_site" / "static.json"
+        memory.write_text(memory.read_text().replace(str(COLLECTED // 10**9), str(COLLECTED)))
+        assert str(COLLECTED) in memory.read_text()
+    os.utime(tmp_path / "static" / "style.css", ns=(copied, copied))
+    assert django.state.collected(name, site)["changes"] == {}
+    assert len(django.did) == 1
+    os.utime(tmp_path / "static" / "style.css", ns=(copied + 10**9, copied + 10**9))
+    assert django.state.collected(name, site)["changes"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may give a directory away")

@@ -171,6 +171,39 @@ def test_state_clean(python_lock: ModuleType, site: Path, tmp_path: Path, monkey
     assert (result["result"], result["changes"]) == (True, {})
 
 
+@pytest.mark.parametrize("test", [True, False])
+def test_copy_is_read_once(python_lock: ModuleType, site: Path, tmp_path: Path, test: bool) -> None:
+    """Files with other inodes than the stamp knows are read; when they are whole the stamp says so, but for a preview."""
+    python_lock.__opts__["test"] = test
+    (tmp_path / "lock.txt").write_text("al-pha==1.0\n")
+    stamp = tmp_path / python_lock.STAMP
+    stamp.touch()
+    os.utime(stamp, (7, 7))
+    changed, began = tmp_path.stat().st_mtime_ns, time.time()
+    assert python_lock.installed(str(tmp_path), str(tmp_path / "lock.txt"))["changes"] == {}
+    assert stamp.stat().st_mtime == 7 if test else began - 1 <= stamp.stat().st_mtime <= time.time() - 1
+    assert tmp_path.stat().st_mtime_ns == changed
+    os.utime(stamp, (time.time() + 1000,) * 2)
+    read: list[str] = []
+    assert python_lock._read_environment(str(tmp_path), read) == {"al-pha": "1.0"}
+    assert read == []
+    (site / "alpha.py").write_text("two = 2\n")
+    os.utime(stamp, (7, 7))
+    python_lock.__opts__["test"] = True
+    assert python_lock.installed(str(tmp_path), str(tmp_path / "lock.txt"))["changes"]
+    assert stamp.stat().st_mtime == 7
+
+
+def test_no_stamp(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+    """None is made where there was none: services would be restarted, as after a change of the virtualenv."""
+    (tmp_path / "lock.txt").write_text("al-pha==1.0\n")
+    changed = tmp_path.stat().st_mtime_ns
+    assert python_lock.installed(str(tmp_path), str(tmp_path / "lock.txt"))["changes"] == {}
+    assert site.is_dir()
+    assert not (tmp_path / python_lock.STAMP).exists()
+    assert tmp_path.stat().st_mtime_ns == changed
+
+
 def test_state_preview(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
     """A preview names what would be installed, changed and removed, and does nothing."""
     (tmp_path / "lock.txt").write_text("beta==2.0\n")

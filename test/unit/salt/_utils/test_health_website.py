@@ -77,6 +77,22 @@ def test_website_away(health: ModuleType) -> None:
     assert found["web"]["of"] == "nginx"
 
 
+def test_the_first_page_may_be_slow(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While gunicorn loads the application it answers late; an answer that is wrong, or that nothing listens, is a fault."""
+    site = {"listen": 1, "server_name": "_", "static": {}}
+
+    def get(_address: str, _port: int, _host: str, path: str) -> tuple[int, bytes]:
+        if path == "/login/" and not answers:
+            raise TimeoutError("timed out")
+        return (200, b"") if path != "/login/" else answers.pop()
+
+    monkeypatch.setattr(health, "get", get)
+    answers = [(502, b""), (500, b""), (200, b"Welcome to nginx!")]
+    while answers:
+        assert "startup" not in health.website(site, "127.0.0.1")["web"]
+    assert health.website(site, "127.0.0.1")["web"]["startup"] == {"seconds": 20, "nodes": ["gunicorn"]}
+
+
 def test_website_redirects(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
     """A page is fetched where a redirect to HTTPS leads, on the same address and with the same Host, and no further."""
     hosts = []
