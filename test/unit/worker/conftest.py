@@ -146,7 +146,7 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
 def fetch(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """The module, in a hurry, with a temporary directory of its own."""
     module = importlib.import_module("worker.fetch")
-    monkeypatch.setattr(module, "PATIENCE", 2.0)
+    monkeypatch.setattr(module, "PATIENCE", 20.0)
     monkeypatch.setattr(module, "PAUSES", (0.01,))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))

@@ -144,8 +144,9 @@ def test_a_process_that_was_killed_from_outside_is_replaced(
 
 def test_an_engine_that_hangs_times_out(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
     """Also one that would survive its parent, or has closed its pipe, or goes on after its answer; its fork is ended."""
-    box = sandbox(timeout=0.5)
+    box = sandbox()
     box.start()
+    box.options["timeout"] = box.child.timeout = 0.5
     pid = box.child.process.pid
     hide = "os.setsid()\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\nwhile True: pass"
     linger = "for number in range(3, 64):\n    try: os.write(number, b'{}')\n    except OSError: pass\nwhile True: pass"
@@ -167,8 +168,9 @@ def test_a_process_that_hangs_is_ended_with_its_fork(
 ) -> None:
     """It has a little longer than its fork."""
     monkeypatch.setattr(importlib.import_module("worker.sandbox"), "OVERTIME", 0.5)
-    box = sandbox(timeout=1)
+    box = sandbox()
     box.start()
+    box.options["timeout"] = box.child.timeout = 1
     pid = box.child.process.pid
     forks = []
 
@@ -181,6 +183,7 @@ def test_a_process_that_hangs_is_ended_with_its_fork(
     assert (answer.outcome, answer.error) == ("timed_out", "timed out after 1 s")
     assert gone(pid)
     until(lambda: gone(forks[0]))
+    box.options["timeout"] = 20
     assert box.scan(script("")).outcome == "clean"
 
 

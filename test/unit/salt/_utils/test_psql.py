@@ -230,7 +230,7 @@ def test_restarted_server(server: ModuleType, tmp_path: Path, how: str, database
     assert "PRINT 1" not in heard(server, tmp_path)
 
 
-@pytest.mark.parametrize("script", ["HANG\n", "DRIP\n", "DRIP\n" + "PRINT 1\n" * 99999])
+@pytest.mark.parametrize("script", ["HANG\n", "DRIP\n", "DRIP\n" + "PRINT 1\n" * 99999], ids=["hang", "drip", "much"])
 def test_timeout(server: ModuleType, script: str) -> None:
     """A server that gives no answer, or never the last of it, is not waited for; its psql is ended."""
     before = time.monotonic()
