@@ -49,12 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
-    marker = definition.get_closest_marker("hosts")
-    if everywhere and not (marker and marker.kwargs.get("only")):
-        return tuple(dict.fromkeys([*(marker.args if marker else ()), *HOSTS]))
-    if definition.get_closest_marker("once"):
-        return HOSTS[:1]
-    return marker.args if marker else HOSTS
+    marker = next((marker for marker in definition.iter_markers() if marker.name in ("hosts", "once")), None)
+    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else HOSTS
+    return tuple(dict.fromkeys([*found, *HOSTS])) if everywhere and not (marker and marker.kwargs.get("only")) else found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,7 @@ from support.converged import Converged
 from support.machine import Machine
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.hosts("debian13", "debian13-plain"), pytest.mark.usefixtures("first_run")]
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("first_run")]
 
 # What a backup holds besides databases and the package manager's own: code, virtualenvs, settings, samples, units.
 SAVED = " ".join(

@@ -65,7 +65,7 @@ def test_right_after_bootstrap(first_run: FirstRun) -> None:
     assert {line.split()[0] for line in lines} == {"ok"}, first_run.status
 
 
-@INITS
+@pytest.mark.once
 def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
     """A beat that was started a moment ago is well, and then for what it does."""
     begin_anew(machine)
@@ -77,7 +77,7 @@ def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
     assert status(machine)[0] == 0
 
 
-@INITS
+@pytest.mark.once
 def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
     """It is well for its first half minute, and then broken for good: a start explains no more than that."""
     begin_anew(machine)
@@ -85,7 +85,7 @@ def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
     assert named == {"beat": "has sent no task"}
 
 
-@INITS
+@pytest.mark.once
 def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None, systemd: bool) -> None:
     """One that systemd had to start again has no time to begin: it would always be new."""
     begin_anew(machine)
@@ -112,7 +112,7 @@ def test_a_restart(machine: Machine, service: str) -> None:
         assert code == 0, broken(parts)
 
 
-@INITS
+@pytest.mark.once
 def test_a_long_absence(machine: Machine) -> None:
     """What was stopped for longer than anything may take is as new when it is started, all of it."""
     ps_services = "/opt/phagescan/dev/ps_services.sh"

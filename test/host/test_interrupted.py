@@ -17,7 +17,7 @@ from support.machine import CHECKOUT, CREDENTIALS, PREFIX, Machine
 from support.scanning import Api
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("cut"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("cut"), pytest.mark.once]
 
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}

@@ -10,7 +10,7 @@ from support.machine import Machine
 from support.scanning import Api, kill, outcomes
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.once]
 
 UPLOADS = 1000
 # Service and its pid file, where systemd does not run. Each is killed twice.

@@ -29,7 +29,9 @@ def rotate(machine: Machine, *names: str) -> Highstate:
     return machine.highstate().ok()
 
 
-@pytest.mark.parametrize("names", [*((name,) for name in CHANGED), CHANGED], ids="+".join)
+@pytest.mark.parametrize(
+    "names", [*(pytest.param((name,), marks=pytest.mark.once, id=name) for name in CHANGED), pytest.param(CHANGED, id="all")]
+)
 def test_rotation(machine: Machine, names: tuple[str, ...]) -> None:
     """Under load credentials are changed: no request fails, no task is lost, the old ones are of no use."""
     old = dict(machine.secrets)

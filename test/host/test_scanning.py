@@ -16,9 +16,12 @@ from support.machine import Machine
 from support.scanning import EICAR, TEXT, Api, add_trouble, kill, remove_trouble
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.once]
 
 MIB = 1 << 20
+
+# What confines an engine is the unit, or without systemd the worker alone.
+INITS = pytest.mark.hosts("debian13", "debian13-plain")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,7 @@ def page(machine: Machine) -> requests.Session:
     return session
 
 
+@INITS
 def test_eicar(api: Api) -> None:
     """The test file of all scanners is infected, and yara says with what."""
     verdicts = api.scan(EICAR, "eicar.com")
@@ -234,6 +238,7 @@ def test_archive_bomb(api: Api) -> None:
     assert verdicts["fileinfo"]["outcome"] == "described"
 
 
+@INITS
 @pytest.mark.parametrize(
     ("order", "outcome", "error"),
     [
@@ -278,6 +283,7 @@ def test_poison(machine: Machine, trouble: Api) -> None:
     assert trouble.scan(b"after the poison")["trouble"]["outcome"] == "clean"
 
 
+@INITS
 def test_engines_have_no_network(trouble: Api) -> None:
     """An engine reaches nothing: not even the broker of its own host."""
     verdict = trouble.scan(b"network please")["trouble"]
