@@ -9,6 +9,7 @@ import pytest
 import requests
 
 import tree
+from support.converged import make_image
 from tree import ROOT
 
 # One worker of pytest-xdist: what is made once serves all of them.
@@ -57,6 +58,8 @@ class Vagrant:
 @pytest.fixture(scope="module")
 def vagrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
     """The host, up and converged, and destroyed in the end."""
+    make_image("vagrant")
+    OUTPUT.mkdir(parents=True, exist_ok=True)
     vagrant = Vagrant(tmp_path_factory.mktemp("vagrant"))
     try:
         vagrant("up", "--provider=docker")
