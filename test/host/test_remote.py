@@ -181,7 +181,7 @@ def test_strange_certificate_is_refused(machine: Machine, worker: Machine, secur
         lambda: "certificate verify failed" in worker.run(f"tail -n +{lines} {log}").stdout, "the worker refuses the broker"
     )
     fall_silent(machine)
-    assert live(secure) == set()
+    wait_until(lambda: live(secure) == set(), "no engine is live", 600)
     worker.highstate(settings(machine, tls=True, ca_certs=CA)).ok()
     wait_until(lambda: live(secure) == ENGINES, "the worker's engines are live again", 600)
     assert secure.scan(TEXT + b"remote, over TLS")["yara"]["infected"] is False

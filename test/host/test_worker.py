@@ -54,19 +54,20 @@ FORGER = (
     + """
 stolen = dict(task="x", args=[], kwargs={}, options=dict(queue="stolen"), subtask_type=None, immutable=True)
 asked = dict(callbacks=[stolen], errbacks=[stolen], chain=[stolen])
-channel = connect().channel()
-channel.confirm_select()
+connection = connect()
+channel = connection.channel()
 def forge(id, task="scaggr.record", args=(), embed=None, headers=None, **kwargs):
     body = json.dumps([args, kwargs, embed or {}])
     headers = dict(lang="py", task=task, id=id, **headers or {})
     properties = dict(content_type="application/json", content_encoding="utf-8", application_headers=headers)
-    channel.basic_publish(amqp.Message(body, **properties), exchange="results", routing_key="results")
+    channel.basic_publish_confirm(amqp.Message(body, **properties), exchange="results", routing_key="results")
 for number, more in enumerate([dict(embed=asked), dict(headers=asked)]):
     succeeds, fails = f"{number}a" + "0" * 30, f"{number}b" + "0" * 30
     forge(succeeds, verdict=succeeds, outcome="clean", **more)
     forge(fails, nonsense=True, **more)
 forge("group", task="celery.group", args=[[stolen], [["group", None], []], "group", []])
 forge("dispatch", task="scaggr.dispatch", run_id="0" * 32)
+connection.close()
 """
 )
 

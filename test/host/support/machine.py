@@ -90,7 +90,8 @@ class Machine:
             volumes={CACHE: {"bind": MOUNTED, "mode": "rw"}} if self.cached else {},
             environment={
                 **{name: os.environ[name] for name in PROXIES if name in os.environ},
-                **({"PIP_CACHE_DIR": f"{MOUNTED}/pip"} if self.cached else {}),
+                # Its own for each kind: pip copies a wheel that it has built into place bit by bit.
+                **({"PIP_CACHE_DIR": f"{MOUNTED}/pip-{self.kind}"} if self.cached else {}),
             },
             stop_signal="SIGRTMIN+3" if self.spec.systemd else "SIGTERM",
         )
