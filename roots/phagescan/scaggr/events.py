@@ -1,6 +1,7 @@
 """Events for the camera. Celery's own ends when the broker is not there yet or goes away, and at an event that is odd."""
 
 import math
+from contextlib import suppress
 from typing import Any
 
 from celery.app import events
@@ -8,6 +9,7 @@ from celery.events import EventReceiver
 from celery.utils.log import get_logger
 from kombu import Connection
 
+from scaggr import refusal
 from scaggr.text import clip
 
 logger = get_logger(__name__)
@@ -29,6 +31,8 @@ class Receiver(EventReceiver):
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
         """Take a channel, or a connection that need not be open."""
         if isinstance(channel, Connection):
+            with suppress(*channel.connection_errors):
+                refusal.connect(channel)
             channel.ensure_connection(self.on_connection_error)
         super().__init__(channel, *args, **kwargs)
 

@@ -14,9 +14,11 @@ from typing import Any
 from celery import Celery
 from celery.utils.log import get_logger
 from celery.worker import consumer
+from celery.worker.state import maybe_shutdown
 from kombu import Connection, Message
 from kombu.serialization import dumps, loads
 
+from scaggr import refusal
 from scaggr.celeryd import tell_ready
 
 logger = get_logger(__name__)
@@ -35,7 +37,7 @@ class Consumer(consumer.Consumer):
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect. A broker that is away is waited for, and the service has started all the same; a refused login has not."""
         try:
-            conn.connect()
+            refusal.connect(conn, maybe_shutdown)
         except OSError:
             tell_ready()
         except conn.connection_errors:
