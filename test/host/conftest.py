@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of suites that have one, which takes hours")
     parser.addoption("--keep", action="store_true", help="keep hosts, images and packages for the next run")
     parser.addoption("--since", default="", help="the revision that test_release begins with, in place of the release before")
+    parser.addoption("--upgrade", action="store_true", help="kept hosts of another tree are brought up to date")
     parser.addoption("--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs")
 
 
@@ -124,7 +125,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(scope="session")
 def image(place: Place, request: pytest.FixtureRequest) -> Converged:
     """The image of its kind, made from a bare host."""
-    return Converged(place.kind, request.config.getoption("--run"))
+    return Converged(place.kind, request.config.getoption("--run"), upgrade=request.config.getoption("--upgrade"))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def test_preview_lists_what_is_done(first_run: FirstRun) -> None:
     """What the preview of the bare host lists is what the real run then changed, or what came with the packages."""
     foreseen = {change.identifier: change.function for change in first_run.preview.changed}
     done = real_changes(first_run)
-    assert done
+    assert done or not first_run.bare
     assert done - foreseen.keys() == set(), "changed without having been foreseen"
     # One apt transaction is named once; packages start their services themselves, and supervisord its programs.
     follows = ("pkg.installed", "daemon.running", "supervisor_program.running")

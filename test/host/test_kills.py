@@ -12,7 +12,7 @@ from support.waiting import wait_until
 
 pytestmark = [pytest.mark.clone("scan"), pytest.mark.once]
 
-UPLOADS = 1000
+UPLOADS, MANY = 50, 125  # for each victim
 # Service and its pid file, where systemd does not run. Each is killed twice.
 VICTIMS = 2 * [
     ("celeryd-master", "/run/celeryd-master/celeryd-master.pid"),
@@ -23,27 +23,25 @@ VICTIMS = 2 * [
 UNFINISHED = "select count(*) from scaggr_scanrun where finished_at is null"
 
 
-def test_kills(machine: Machine) -> None:
+def test_kills(machine: Machine, long: bool) -> None:
     """Every upload ends with exactly one verdict of each engine, though each service in its way is killed twice."""
-    api = Api(machine)
+    api, each = Api(machine), MANY if long else UPLOADS
     wait_until(lambda: api.engines() >= {"yara", "fileinfo"}, "both engines are announced")
 
     mark = f"kill-{uuid4().hex}"
 
-    def upload(number: int) -> int:
-        return api.upload(f"{mark} {number}\n".encode(), f"{mark}-{number}.txt").status_code
+    def upload(name: str) -> int:
+        return api.upload(f"{name}\n".encode(), f"{name}.txt").status_code
 
     answers = []
     with ThreadPoolExecutor(4) as pool:
-        victims = iter(VICTIMS)
-        uploads = [pool.submit(upload, number) for number in range(UPLOADS)]
-        for number, upload_ in enumerate(uploads):
-            answers.append(upload_.result())
-            if number % (UPLOADS // (len(VICTIMS) + 1)) == 0 and (victim := next(victims, None)):
-                assert not uploads[-1].done() or query(machine, UNFINISHED) != "0", "there is nothing left to disturb"
-                kill(machine, *victim)
-    assert not list(victims)
+        for number, victim in enumerate(VICTIMS):
+            uploads = [pool.submit(upload, f"{mark}-{number}-{count}") for count in range(each)]
+            answers.append(uploads[0].result())
+            assert not uploads[-1].done() or query(machine, UNFINISHED) != "0", "there is nothing left to disturb"
+            kill(machine, *victim)
+            answers += [upload_.result() for upload_ in uploads[1:]]
     assert set(answers) == {202}
 
-    assert outcomes(machine, mark) == f"fileinfo described, yara clean|{UPLOADS}"
+    assert outcomes(machine, mark) == f"fileinfo described, yara clean|{len(answers)}"
     machine.canary().ok()

@@ -19,13 +19,17 @@ from tree import ROOT, files
 
 # No host is another for these.
 ASIDE = ("test/", "bench/", ".ci/")
+# What a host that has it goes through differently from a bare one.
+BEGINNING = ("bootstrap", "roots/minion/")
+LABEL = "phagescan-test-beginning"
 ARCHIVES = "/var/cache/apt/archives"
 
 
 @dataclass
 class FirstRun:
-    """What was seen while a bare host became a converged one."""
+    """What was seen while a bare host became a converged one, or one that is not `bare` became one of another tree."""
 
+    bare: bool
     preview: Highstate
     bootstrap: Result
     status: Result
@@ -40,15 +44,15 @@ class FirstRun:
         """From text."""
         seen = json.loads(text)
         preview, second = (Highstate(Result(**seen[name]["ran"]), seen[name]["states"]) for name in ("preview", "second"))
-        return cls(preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second)
+        return cls(seen["bare"], preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second)
 
 
 @functools.cache
-def digest() -> str:
-    """Twelve hexadecimal digits, others for each tree that may converge a host to something else."""
+def digest(beginning: str | tuple[str, ...] = "") -> str:
+    """Twelve hexadecimal digits, others for each tree that may converge a host to something else; or of a part of it."""
     every = hashlib.sha256()
     for name in files():
-        if not name.startswith(ASIDE):
+        if not name.startswith(ASIDE) and name.startswith(beginning):
             path = ROOT / name
             every.update(f"{name} {path.stat().st_mode & 0o111:o} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return every.hexdigest()[:12]
@@ -66,9 +70,10 @@ def locked(name: str) -> Iterator[None]:
 class Converged:
     """A kind of host, converged."""
 
-    def __init__(self, kind: str, run: str) -> None:
-        """Nothing is made yet."""
+    def __init__(self, kind: str, run: str, *, upgrade: bool = False) -> None:
+        """Nothing is made yet. With `upgrade` a kept host of another tree does for a beginning, where the bare one would."""
         self.machine = Machine(kind, run, kind)
+        self.upgrade = upgrade
         self.image = f"{PREFIX}/converged-{kind}:{digest()}"
         self.seen = self.machine.output / "first-run.json"
         self.failed = self.machine.output / f"failed-{run}"
@@ -94,26 +99,42 @@ class Converged:
             return False
 
     def make(self) -> None:
-        """Converge a bare host as a new user does: a preview first, then the real run."""
-        make_image(self.machine.spec.image)
+        """Converge a host as a new user does: a preview first, then the real run."""
+        before = self.before()
+        if before:
+            self.machine = Machine(self.machine.kind, self.machine.run_label, self.machine.kind, image=before)
+        else:
+            make_image(self.machine.spec.image)
         machine = self.machine
         machine.start()
         try:
-            if machine.kind == "coexist":
+            if machine.bare and machine.kind == "coexist":
                 move_in(machine)
             machine.put_tree()
-            share_packages(machine)
+            if machine.bare:
+                share_packages(machine)
             machine.bootstrap("test=True", kept="bootstrap-preview").ok()
             preview = machine.highstate("test=True").ok()
-            share_packages(machine, packages(preview))
+            if machine.bare:
+                share_packages(machine, packages(preview))
             bootstrap = machine.bootstrap(kept="bootstrap").ok()
             status = machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status")
             second = machine.highstate()
             machine.run(f"rm -f {ARCHIVES}/*.deb").ok()
-            machine.commit(self.image)
-            self.seen.write_text(FirstRun(preview, bootstrap, status, second).write())
+            machine.commit(self.image, {LABEL: digest(BEGINNING) if machine.bare else "another's"})
+            self.seen.write_text(FirstRun(machine.bare, preview, bootstrap, status, second).write())
         finally:
             machine.end()
+
+    def before(self) -> str:
+        """The image to begin with, if not that of a bare host. Those that are of no more use are removed."""
+        found = ""
+        for image in self.machine.client.images.list(name=self.image.partition(":")[0]):
+            if self.upgrade and not found and image.labels.get(LABEL) == digest(BEGINNING):
+                found = image.tags[0]
+            else:
+                self.machine.client.images.remove(image.id, force=True)
+        return found
 
 
 def make_image(name: str) -> None:

@@ -17,6 +17,7 @@ from support.waiting import wait_until
 
 ENOUGH = 25  # uploads and pages before what is done, and again after it
 READERS = 10  # of pages: more and more of them, so that Django connects to the database all the time
+PAUSE = 0.3  # seconds between two requests of one thread: what is done meanwhile needs processors as well
 
 
 class Load:
@@ -47,14 +48,14 @@ class Load:
 
     def upload(self) -> None:
         """Hand in one sample after another."""
-        while not self.over.is_set():
+        while not self.over.wait(PAUSE):
             name = f"{self.mark}-{uuid4().hex}"
             self.note(self.uploads, self.api.upload(name.encode(), name))
 
     def page(self) -> None:
         """Look at one page after another, soon with another reader beside. Without a session it is the login page."""
         for number in count():
-            if self.over.is_set():
+            if self.over.wait(PAUSE):
                 return
             address = f"http://{self.machine.address}{('/', '/login/', '/status/')[number % 3]}"
             self.note(self.pages, requests.get(address, cookies=self.session.cookies, timeout=60))

@@ -105,10 +105,10 @@ class Machine:
         """Remove it."""
         self.container.remove(force=True, v=True)
 
-    def commit(self, image: str) -> None:
-        """Switch it off and keep it as an image, which carries the label of the run."""
+    def commit(self, image: str, labels: dict[str, str]) -> None:
+        """Switch it off and keep it as an image, which carries the label of the run, and these."""
         self.container.stop(timeout=120)
-        self.container.commit(*image.split(":"))
+        self.container.commit(*image.split(":"), changes=[f"LABEL {name}={value}" for name, value in labels.items()])
 
     def restart(self) -> None:
         """Reboot it."""
