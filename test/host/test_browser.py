@@ -209,7 +209,7 @@ def test_sample(inside: Browser, files: dict[str, Path]) -> None:
     inside.find(".actions button").click()
     inside.wait(lambda: len(inside.all("#verdicts .runs .run")) > 1, "there is a second run")
     inside.wait(lambda: not inside.all(".badge.live"), "the second run is done without a reload")
-    assert "Infected" in inside.text(".summary")
+    inside.wait_for(".summary", "Infected")
     picture(inside, "sample")
     inside.find(".metadata a").click()
     inside.wait(lambda: inside.all("#found"), "the search is there")

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import tarfile
 import time
 from dataclasses import dataclass
@@ -49,6 +50,18 @@ HOSTS = {
     "coexist": Spec("debian13"),
     "worker": Spec("debian13"),
 }
+
+
+def demultiplexed(frames: bytes) -> tuple[str, str]:
+    """What was said on standard output and standard error. A frame has one byte for the stream, and four for its length."""
+    said: dict[int, list[bytes]] = {1: [], 2: []}
+    position = 0
+    while position < len(frames):
+        stream, length = struct.unpack_from(">BxxxI", frames, position)
+        position += 8 + length
+        said[stream].append(frames[position - length : position])
+    stdout, stderr = (b"".join(said[stream]).decode(errors="replace") for stream in (1, 2))
+    return stdout, stderr
 
 
 class Machine:
@@ -177,15 +190,19 @@ class Machine:
     # asking it
 
     def run(self, command: str, user: str = "root", **environment: str) -> Result:
-        """Run a shell command."""
-        code, (stdout, stderr) = self.container.exec_run(
-            ["/bin/sh", "-c", command], user=user, demux=True, environment={"LC_ALL": "C.UTF-8", **environment}
-        )
-        return Result(command, code, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace"))
+        """Run a shell command. Not by exec_run, which loses what comes together with the headers of the engine's answer."""
+        api = self.client.api
+        variables = {"LC_ALL": "C.UTF-8", **environment}
+        made = api.exec_create(self.container.id, ["/bin/sh", "-c", command], user=user, environment=variables)["Id"]
+        address = f"{api.base_url}/v{api.api_version}/exec/{made}/start"
+        answer = api.post(address, json={"Detach": False, "Tty": False}, timeout=None)
+        answer.raise_for_status()
+        stdout, stderr = demultiplexed(answer.content)
+        return Result(command, api.exec_inspect(made)["ExitCode"], stdout, stderr)
 
     def read(self, path: str) -> str:
-        """A file's text. On a busy machine the engine loses what a short command says now and then: it is asked again."""
-        return next((text for _ in range(3) if (text := self.run(f"cat {path}").ok().stdout)), "")
+        """A file's text."""
+        return self.run(f"cat {path}").ok().stdout
 
     def bootstrap(self, arguments: str = "", kept: str = "bootstrap-again") -> Result:
         """Run ./bootstrap as a new user does, who may use sudo where there is one; keep what it said under this name."""
