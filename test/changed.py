@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[1]
 UNIT = ("test/unit",)
 # The page, the API and what is behind them.
 PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
-# A host converges, stays as it is, is repaired, does what the manual says, and is upgraded.
-WHOLE = ("idempotence", "copies", "packages", "drift", "manual", "status", "release")
+# What one service's formula can break besides the service: a host converges, stays as it is, is repaired, and does what the
+# manual says. The rest of the tree also what becomes of copies, what is said of broken parts, and the upgrade.
+HOST = ("idempotence", "packages", "drift", "manual")
+SERVICE = (*UNIT, *HOST)
+WHOLE = (*HOST, "copies", "status", "release")
 # Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
 TABLE: dict[str, tuple[str, ...]] = {
     "*": ("test/static",),
@@ -24,13 +27,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "VERSION": ("phagescan", "release"),
     "Vagrantfile": ("test/vagrant",),
     "bench/*": UNIT,
-    "formulas/hardening.yaml": (*UNIT, *WHOLE, "hardening", "celery", "gunicorn", "worker"),
-    "formulas/celery/*": (*UNIT, *WHOLE, "celery", "worker", "hardening", "development"),
-    "formulas/gunicorn/*": (*UNIT, *WHOLE, "gunicorn", "smoke", "hardening", "development"),
-    "formulas/nginx/*": (*UNIT, *WHOLE, "nginx", "smoke", "tls", "coexist", "hardening"),
-    "formulas/postgresql/*": (*UNIT, *WHOLE, "postgresql", "coexist", "preflight"),
-    "formulas/rabbitmq/*": (*UNIT, *WHOLE, "rabbitmq", "coexist", "tls", "worker", "broker", "upgrade"),
-    "formulas/supervisord/*": (*UNIT, *WHOLE, "supervisord", "development"),
+    "formulas/hardening.yaml": (*SERVICE, "hardening", "celery", "gunicorn", "worker"),
+    "formulas/celery/*": (*SERVICE, "celery", "worker", "hardening", "development"),
+    "formulas/gunicorn/*": (*SERVICE, "gunicorn", "smoke", "hardening", "development"),
+    "formulas/nginx/*": (*SERVICE, "nginx", "smoke", "tls", "coexist", "hardening"),
+    "formulas/postgresql/*": (*SERVICE, "postgresql", "coexist", "preflight"),
+    "formulas/rabbitmq/*": (*SERVICE, "rabbitmq", "coexist", "tls", "worker", "broker", "upgrade"),
+    "formulas/supervisord/*": (*SERVICE, "supervisord", "development"),
     "pillar/*": (*UNIT, *WHOLE, "badpillar", "rabbitmq", "postgresql", "nginx", "gunicorn", "celery", "supervisord"),
     "pillar/credentials.sls.sample": ("badpillar",),
     "roots/minion/*": (*UNIT, *WHOLE, "saltfile", "secrets", "concurrency", "processes"),

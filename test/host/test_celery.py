@@ -6,6 +6,7 @@ import pytest
 from testinfra.host import Host
 
 from support.machine import Machine
+from support.scanning import kill
 from support.waiting import wait_until
 
 SERVICES = {
@@ -88,6 +89,13 @@ def test_restarts_truthfully(machine: Machine, service: str) -> None:
     assert machine.service(service, "status").code == 0
     machine.service(service, "restart").ok()
     assert machine.service(service, "status").code == 0
+
+
+@pytest.mark.once
+@services
+def test_comes_back(machine: Machine, service: str) -> None:
+    """It is started again when it was killed."""
+    kill(machine, service, f"/run/{service}/{service}.pid")
 
 
 def test_nodes_answer(machine: Machine) -> None:

@@ -8,6 +8,7 @@ import requests
 from testinfra.host import Host
 
 from support.machine import Machine
+from support.scanning import kill
 
 
 def test_package(machine: Machine) -> None:
@@ -79,3 +80,9 @@ def test_reload_loses_no_request(machine: Machine) -> None:
         asking.join()
     assert len(answers) > 20
     assert set(answers) == {200}
+
+
+@pytest.mark.once
+def test_comes_back(machine: Machine) -> None:
+    """It is started again when it was killed."""
+    kill(machine, "gunicorn", "/run/gunicorn/gunicorn.pid")

@@ -17,10 +17,10 @@ from support.neighbours import move_in
 from support.results import Highstate, Result
 from tree import ROOT, files
 
-# No host is another for these.
-ASIDE = ("test/", "bench/", ".ci/")
+# What a host is made of.
+SOURCES = ("Saltfile", "VERSION", "bootstrap", "formulas/", "pillar/", "roots/", "salt/", "test/images/")
 # What a host that has it goes through differently from a bare one.
-BEGINNING = ("bootstrap", "roots/minion/")
+BEGINNING = ("bootstrap", "roots/minion/", "test/images/")
 LABEL = "phagescan-test-beginning"
 ARCHIVES = "/var/cache/apt/archives"
 
@@ -48,11 +48,11 @@ class FirstRun:
 
 
 @functools.cache
-def digest(beginning: str | tuple[str, ...] = "") -> str:
+def digest(sources: tuple[str, ...] = SOURCES) -> str:
     """Twelve hexadecimal digits, others for each tree that may converge a host to something else; or of a part of it."""
     every = hashlib.sha256()
     for name in files():
-        if not name.startswith(ASIDE) and name.startswith(beginning):
+        if name.startswith(sources):
             path = ROOT / name
             every.update(f"{name} {path.stat().st_mode & 0o111:o} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return every.hexdigest()[:12]
