@@ -121,7 +121,7 @@ class Converged:
             status = machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status")
             second = machine.highstate()
             machine.run(f"rm -f {ARCHIVES}/*.deb").ok()
-            machine.commit(self.image, {LABEL: digest(BEGINNING) if machine.bare else "another's"})
+            machine.commit(self.image, {LABEL: digest(BEGINNING) if machine.bare else "none"})
             self.seen.write_text(FirstRun(machine.bare, preview, bootstrap, status, second).write())
         finally:
             machine.end()
