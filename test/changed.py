@@ -28,7 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "Vagrantfile": ("test/vagrant",),
     "bench/*": UNIT,
     "formulas/hardening.yaml": (*SERVICE, "hardening", "celery", "gunicorn", "worker"),
-    "formulas/celery/*": (*SERVICE, "celery", "worker", "hardening", "development"),
+    "formulas/celery/*": (*SERVICE, "celery", "hardening", "development"),
     "formulas/gunicorn/*": (*SERVICE, "gunicorn", "smoke", "hardening", "development"),
     "formulas/nginx/*": (*SERVICE, "nginx", "smoke", "tls", "coexist", "hardening"),
     "formulas/postgresql/*": (*SERVICE, "postgresql", "coexist", "preflight"),

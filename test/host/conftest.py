@@ -14,6 +14,7 @@ from support.machine import Machine
 from support.refusal import TOUCHED
 
 HOSTS = ("debian13", "debian12", "debian13-plain")
+INITS = ("debian13", "debian13-plain")
 # Which clone a suite runs on (marker `clone`), in the order in which groups begin: those that take longest come first.
 CLONES = {
     "cut": "runs that are killed, and the power cut",
@@ -44,15 +45,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of suites that have one, which takes hours")
     parser.addoption("--keep", action="store_true", help="keep hosts, images and packages for the next run")
     parser.addoption("--since", default="", help="the revision that test_release begins with, in place of the release before")
-    parser.addoption("--upgrade", action="store_true", help="kept hosts of another tree are brought up to date")
+    parser.addoption("--inner-loop", action="store_true", help="kept hosts are brought up to date; Debian 12 only where it differs")
     parser.addoption("--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs")
 
 
-def kinds(definition: pytest.Item, everywhere: bool) -> tuple[str, ...]:
+def kinds(definition: pytest.Item, config: pytest.Config) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
+    everywhere = INITS if config.getoption("--inner-loop") else HOSTS
     marker = next((marker for marker in definition.iter_markers() if marker.name in ("hosts", "once")), None)
-    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else HOSTS
-    return tuple(dict.fromkeys([*found, *HOSTS])) if everywhere and not (marker and marker.kwargs.get("only")) else found
+    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else everywhere
+    wanted = config.getoption("--everywhere") and not (marker and marker.kwargs.get("only"))
+    return tuple(dict.fromkeys([*found, *HOSTS])) if wanted else found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,7 +63,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("clone")
         group = marker.args[0] if marker else "look"
-        places = [Place(kind, group) for kind in kinds(metafunc.definition, metafunc.config.getoption("--everywhere"))]
+        places = [Place(kind, group) for kind in kinds(metafunc.definition, metafunc.config)]
         metafunc.parametrize("place", places, ids=str, indirect=True, scope="session")
 
 
@@ -68,7 +71,7 @@ def wanted(item: pytest.Item, place: Place, config: pytest.Config) -> bool:
     """Whether a test runs: not in its long form unless asked, and a parameter marked `once` on one kind of host."""
     if item.get_closest_marker("long") and not config.getoption("--long"):
         return False
-    return place.kind in kinds(item, config.getoption("--everywhere"))
+    return place.kind in kinds(item, config)
 
 
 def place_of(item: pytest.Item) -> Place | None:
@@ -125,7 +128,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(scope="session")
 def image(place: Place, request: pytest.FixtureRequest) -> Converged:
     """The image of its kind, made from a bare host."""
-    return Converged(place.kind, request.config.getoption("--run"), upgrade=request.config.getoption("--upgrade"))
+    return Converged(place.kind, request.config.getoption("--run"), upgrade=request.config.getoption("--inner-loop"))
 
 
 @pytest.fixture(scope="session")
