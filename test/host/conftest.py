@@ -51,11 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def kinds(definition: pytest.Item, config: pytest.Config) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
-    everywhere = INITS if config.getoption("--inner-loop") else HOSTS
     marker = next((marker for marker in definition.iter_markers() if marker.name in ("hosts", "once")), None)
-    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else everywhere
-    wanted = config.getoption("--everywhere") and not (marker and marker.kwargs.get("only"))
-    return tuple(dict.fromkeys([*found, *HOSTS])) if wanted else found
+    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else HOSTS
+    if config.getoption("--everywhere") and not (marker and marker.kwargs.get("only")):
+        return tuple(dict.fromkeys([*found, *HOSTS]))
+    if config.getoption("--inner-loop"):
+        return tuple(kind for kind in found if kind in INITS) or found
+    return found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
