@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import celery.app.base  # it registers Celery's own tasks, once
@@ -30,6 +29,11 @@ SIGNALS = [signal for signal in vars(celery.signals).values() if isinstance(sign
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "test" / ".output" / "hypothesis"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """What is binary or long goes by its parameter's name and its length, so that a test's name can be read and typed."""
+    return f"{argname}-{len(val)}" if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60) else None
+
+
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Environment, time zone and logging are after a test what they were before it."""
@@ -45,12 +49,14 @@ def restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def load() -> Callable[..., ModuleType]:
+def load() -> Callable[..., Any]:
     """Loads one extension module (`_states/daemon`) with the given dunders, private functions included."""
 
-    def make(name: str, **dunders: Any) -> ModuleType:
+    def make(name: str, **dunders: Any) -> Any:
         spec = importlib.util.spec_from_file_location(f"unit_{name.replace('/', '_')}", ROOT / "salt" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
+        assert spec
+        assert spec.loader
+        module: Any = importlib.util.module_from_spec(spec)
         vars(module).update(dunders)
         spec.loader.exec_module(module)
         return module

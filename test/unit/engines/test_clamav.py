@@ -4,7 +4,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -56,7 +55,7 @@ class Clamd:
 
 
 @pytest.fixture
-def clamd(engines: ModuleType, tmp_path: Path) -> Iterator[Clamd]:
+def clamd(engines: Any, tmp_path: Path) -> Iterator[Clamd]:
     """A daemon at `tmp_path`/clamd.ctl."""
     daemon = Clamd(tmp_path / "clamd.ctl")
     yield daemon
@@ -64,7 +63,7 @@ def clamd(engines: ModuleType, tmp_path: Path) -> Iterator[Clamd]:
     daemon.server.close()
 
 
-def test_clamav_asks_the_daemon(scan: Callable[..., Any], engines: ModuleType, clamd: Clamd, tmp_path: Path) -> None:
+def test_clamav_asks_the_daemon(scan: Callable[..., Any], engines: Any, clamd: Clamd, tmp_path: Path) -> None:
     """It says what the daemon says, and the daemon gets every byte."""
     options = {"socket": str(tmp_path / "clamd.ctl")}
     engine = engines.load("clamav", options)
@@ -85,7 +84,7 @@ def test_clamav_passes_on_the_daemons_errors(scan: Callable[..., Any], clamd: Cl
         scan("clamav", bytes(8 << 20), socket=str(tmp_path / "clamd.ctl"))
 
 
-def test_clamav_without_a_daemon_says_where_it_looked(engines: ModuleType, tmp_path: Path) -> None:
+def test_clamav_without_a_daemon_says_where_it_looked(engines: Any, tmp_path: Path) -> None:
     """The version is unknown, the self-test names the socket."""
     engine = engines.load("clamav", {"socket": str(tmp_path / "none.ctl")})
     assert engine.version() == "unknown"
@@ -93,7 +92,7 @@ def test_clamav_without_a_daemon_says_where_it_looked(engines: ModuleType, tmp_p
         engine.self_test()
 
 
-def test_clamav_does_not_trust_any_daemon(engines: ModuleType, clamd: Clamd, tmp_path: Path) -> None:
+def test_clamav_does_not_trust_any_daemon(engines: Any, clamd: Clamd, tmp_path: Path) -> None:
     """The self-test fails when the daemon is another, and when it takes a text for a threat."""
     engine = engines.load("clamav", {"socket": str(tmp_path / "clamd.ctl")})
     clamd.pong = b"220 smtp\0"

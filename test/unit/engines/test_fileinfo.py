@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from pypdf import PdfWriter
 from samples import tiny_pdf, tiny_pe
 
 
-def test_fileinfo_describes_a_text(scan: Callable[..., Any], engines: ModuleType) -> None:
+def test_fileinfo_describes_a_text(scan: Callable[..., Any], engines: Any) -> None:
     """Type, size, hashes and entropy, all of them text; it judges nothing."""
     engine = engines.load("fileinfo", {})
     engine.self_test()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,7 +68,7 @@ def test_yara_takes_the_ordinary_for_ordinary(scan: Callable[..., Any], data: by
     assert scan("yara", data).metadata == {}
 
 
-def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: ModuleType, tmp_path: Path) -> None:
+def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: Any, tmp_path: Path) -> None:
     """They name threats, may use names and variables that others use, and change the version."""
     rules = tmp_path / "yara.d"
     rules.mkdir()
@@ -84,7 +83,7 @@ def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: 
     assert engines.load("yara", {"rules": str(tmp_path / "none")}).version() == before
 
 
-def test_yara_leaves_broken_rules_out_and_says_so(scan: Callable[..., Any], engines: ModuleType, tmp_path: Path) -> None:
+def test_yara_leaves_broken_rules_out_and_says_so(scan: Callable[..., Any], engines: Any, tmp_path: Path) -> None:
     """The other rules work, the self-test passes, and the version names the file."""
     (tmp_path / "broken.yar").write_text("rule Broken { condition: nonsense }")
     (tmp_path / "good.yar").write_text('rule Good { strings: $a = "badge" condition: $a }')
@@ -96,7 +95,7 @@ def test_yara_leaves_broken_rules_out_and_says_so(scan: Callable[..., Any], engi
     assert scan("yara", eicar(), rules=str(tmp_path)).name == "EICAR_Test_File"
 
 
-def test_yara_notices_in_its_self_test_that_a_rule_accuses_every_file(engines: ModuleType, tmp_path: Path) -> None:
+def test_yara_notices_in_its_self_test_that_a_rule_accuses_every_file(engines: Any, tmp_path: Path) -> None:
     """Such a rule would make the engine useless."""
     (tmp_path / "all.yar").write_text("rule Everything { condition: true }")
     with pytest.raises(RuntimeError, match="Everything"):

@@ -6,7 +6,6 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -28,10 +27,12 @@ TELLING = {"$schema", "$defs", "title", "description", "writeOnly"}
 
 
 @pytest.fixture(scope="module")
-def schema() -> ModuleType:
+def schema() -> Any:
     """Ours."""
     spec = importlib.util.spec_from_file_location("unit_schema", ROOT / "salt" / "_utils" / "schema.py")
-    module = importlib.util.module_from_spec(spec)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -80,17 +81,18 @@ def test_says_what_is_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMAS if name != "phagescan"])
-def test_examples(schema: ModuleType, name: str) -> None:
+def test_examples(schema: Any, name: str) -> None:
     """The README's example and the defaults are as the schema says."""
     folder = SCHEMAS[name].parent
-    text = re.search(r"code-block:: yaml\n\n((?:   .*\n|\n)+)", (folder / "README.rst").read_text())[1]
-    for pillar in (yaml.safe_load(textwrap.dedent(text))[name], yaml.safe_load((folder / "defaults.yaml").read_text())):
+    example = re.search(r"code-block:: yaml\n\n((?:   .*\n|\n)+)", (folder / "README.rst").read_text())
+    assert example
+    for pillar in (yaml.safe_load(textwrap.dedent(example[1]))[name], yaml.safe_load((folder / "defaults.yaml").read_text())):
         assert schema.faults(pillar, read(name)) == []
         jsonschema.validate(pillar, read(name))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_shipped(schema: ModuleType, name: str) -> None:
+def test_shipped(schema: Any, name: str) -> None:
     """So is the shipped pillar, with the sample's passwords."""
     pillar = dictupdate.update(
         yaml.safe_load((ROOT / "pillar" / f"{name}.sls").read_text()),

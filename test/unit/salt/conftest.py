@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
 
 
 @pytest.fixture
-def certificates(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def certificates(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """What is known of certificates; files keep their owner, as the tests may have to."""
     module = load("_utils/certificates")
     monkeypatch.setattr(module.os, "fchown", lambda *_: None)

@@ -4,7 +4,8 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ expires = 600
 
 
 @pytest.fixture(scope="session")
-def django_modules() -> dict[str, ModuleType]:
+def django_modules() -> dict[str, Any]:
     """The project's modules that were imported with Django, which takes each model once a process."""
     return {}
 
@@ -44,10 +45,10 @@ def django_modules() -> dict[str, ModuleType]:
 def scaggr_module(
     project: Path,
     ours: set[str],
-    django_modules: dict[str, ModuleType],
+    django_modules: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> Iterator[Callable[[str], ModuleType]]:
+) -> Iterator[Callable[[str], Any]]:
     """Imports modules of the application that need Django, with settings and without a database or a broker."""
     (tmp_path / "master.toml").write_text(MASTER_TOML)
     monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
@@ -59,19 +60,19 @@ def scaggr_module(
 
 
 @pytest.fixture
-def scaggr(scaggr_module: Callable[[str], ModuleType]) -> SimpleNamespace:
+def scaggr(scaggr_module: Callable[[str], Any]) -> SimpleNamespace:
     """The modules that need Django."""
     return SimpleNamespace(**{name: scaggr_module(name) for name in ("broker", "models", "scans", "uploads")})
 
 
 @pytest.fixture
-def text(project: Path) -> ModuleType:
+def text(project: Path) -> Any:
     """scaggr.text, which needs nothing."""
     return importlib.import_module("scaggr.text")
 
 
 @pytest.fixture
-def conf(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def conf(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """scaggr.conf, reading from an empty directory."""
     monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
     return importlib.import_module("scaggr.conf")

@@ -1,7 +1,7 @@
 """Messages to the broker, which may be away."""
 # ruff: noqa: D103  (the names of the tests say it)
 
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 class Broker:
     """Stands for the broker: connections that work until they are told not to."""
 
-    def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.connections: list[SimpleNamespace] = []
         self.sent: list[str] = []
         self.away: Exception | None = None

@@ -2,7 +2,7 @@
 # ruff: noqa: D103  (the names of the tests say it)
 
 import importlib
-from types import ModuleType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.parametrize("password", ["plain", "a/b@c:d%e f?g#h", "\u00e4\u20ac"])
 @pytest.mark.parametrize("vhost", ["phage", "/"])
-def test_the_url_carries_every_password_and_vhost(conf: ModuleType, password: str, vhost: str) -> None:
+def test_the_url_carries_every_password_and_vhost(conf: Any, password: str, vhost: str) -> None:
     celeryconf = importlib.import_module("scaggr.celeryconf")
     url = celeryconf.broker_url_of({"host": "::1", "port": 5673, "vhost": vhost, "user": "u@x", "password": password})
     parts = urlsplit(url)

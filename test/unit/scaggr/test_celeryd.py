@@ -8,16 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def celeryd(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def celeryd(project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """scaggr.celeryd, and Celery's own worker replaced by one that notes its calls in `calls`."""
-    module = importlib.import_module("scaggr.celeryd")
+    module: Any = importlib.import_module("scaggr.celeryd")
     module.calls = []
     (celerys,) = module.Worker.__bases__
     for name in ("on_before_init", "on_consumer_ready", "stop"):
@@ -28,7 +28,7 @@ def celeryd(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def worker(celeryd: ModuleType) -> Callable[..., Any]:
+def worker(celeryd: Any) -> Callable[..., Any]:
     """Makes a worker that was not set up, with these attributes."""
 
     def make(**attributes: Any) -> Any:
@@ -42,7 +42,7 @@ def worker(celeryd: ModuleType) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("celerys", "name"), [("celery@master.master", "master.master"), ("celery@a@b", "a@b"), ("other@host", "other@host")]
 )
-def test_name(celeryd: ModuleType, worker: Callable[..., Any], celerys: str, name: str) -> None:
+def test_name(celeryd: Any, worker: Callable[..., Any], celerys: str, name: str) -> None:
     """The node has the name that was asked for, before Celery uses it."""
     made = worker(hostname=celerys, app=SimpleNamespace())
     made.on_before_init(quiet=True)
@@ -52,7 +52,7 @@ def test_name(celeryd: ModuleType, worker: Callable[..., Any], celerys: str, nam
 
 @pytest.mark.parametrize("abstract", [True, False])
 def test_systemd_is_told(
-    celeryd: ModuleType, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool
+    celeryd: Any, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool
 ) -> None:
     """Ready is said once tasks are taken, at the address that systemd gave: a path, or an abstract one."""
     address = f"@phagescan/unit-{os.getpid()}@x" if abstract else str(tmp_path / "notify")
@@ -69,9 +69,7 @@ def test_systemd_is_told(
 
 
 @pytest.mark.parametrize("address", [None, ""])
-def test_nobody_is_told(
-    celeryd: ModuleType, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, address: str | None
-) -> None:
+def test_nobody_is_told(celeryd: Any, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
     """Where nothing waits for that no socket is made."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     if address is not None:
@@ -84,7 +82,7 @@ def test_nobody_is_told(
 @pytest.mark.parametrize(
     ("reserved", "ready", "at_once"), [(set(), set(), True), ({"task"}, set(), False), (set(), {"acknowledge"}, False)]
 )
-def test_stop(celeryd: ModuleType, worker: Callable[..., Any], reserved: set[str], ready: set[str], at_once: bool) -> None:
+def test_stop(celeryd: Any, worker: Callable[..., Any], reserved: set[str], ready: set[str], at_once: bool) -> None:
     """An idle worker leaves its loop at once; one with a task, or with something left to say, does as Celery does."""
     celeryd.state.reserved_requests = reserved
     worker(hub=SimpleNamespace(_ready=ready)).stop(in_sighandler=True, exitcode=3)

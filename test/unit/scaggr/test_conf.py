@@ -2,17 +2,17 @@
 # ruff: noqa: D103  (the names of the tests say it)
 
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
 
-def test_values_come_from_the_file(conf: ModuleType, tmp_path: Path) -> None:
+def test_values_come_from_the_file(conf: Any, tmp_path: Path) -> None:
     (tmp_path / "worker.toml").write_text('[broker]\nhost = "broker"\nport = 5672\n')
     assert conf.load("worker")["broker"] == {"host": "broker", "port": 5672}
 
 
-def test_a_missing_file_is_named_with_its_remedy(conf: ModuleType, tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_its_remedy(conf: Any, tmp_path: Path) -> None:
     with pytest.raises(conf.ConfError) as caught:
         conf.load("master")
     assert str(caught.value) == (
@@ -20,13 +20,13 @@ def test_a_missing_file_is_named_with_its_remedy(conf: ModuleType, tmp_path: Pat
     )
 
 
-def test_a_missing_key_is_named_with_its_table(conf: ModuleType, tmp_path: Path) -> None:
+def test_a_missing_key_is_named_with_its_table(conf: Any, tmp_path: Path) -> None:
     (tmp_path / "master.toml").write_text("[broker]\nport = 5672\n")
     with pytest.raises(conf.ConfError, match=r"master\.toml: broker\.host is missing"):
         conf.load("master")["broker"]["host"]
 
 
-def test_a_broken_file_shows_no_value(conf: ModuleType, tmp_path: Path) -> None:
+def test_a_broken_file_shows_no_value(conf: Any, tmp_path: Path) -> None:
     (tmp_path / "master.toml").write_text('password = "test-secret" oops\n')
     with pytest.raises(conf.ConfError) as caught:
         conf.load("master")

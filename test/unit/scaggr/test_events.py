@@ -23,7 +23,7 @@ def receiver(project: Path) -> Any:
 
 
 GOOD = {"timestamp": 1.0, "utcoffset": 0, "clock": 5, "hostname": "node", "pid": 7}
-ODD = [
+ODD: list[Any] = [
     *(None, 7, "text", [], {}, {"type": None}, {"type": ["a"]}, {"type": "task-started"}),
     GOOD | {"type": "task-started", "uuid": ["a"]},
     GOOD | {"type": "task-started", "uuid": "odd", "clock": "x"},

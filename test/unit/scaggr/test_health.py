@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,13 +13,13 @@ QUIET = {"master": (0, 1), "results": (0, 1), "periodic": (0, 1), "engine.yara":
 
 
 @pytest.fixture
-def health(scaggr_module: Callable[[str], ModuleType]) -> ModuleType:
+def health(scaggr_module: Callable[[str], Any]) -> Any:
     """The module."""
     return scaggr_module("health")
 
 
 @pytest.fixture
-def master(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a look at a master: which nodes are silent, what waits in its queues, how old its engine's announcement is."""
 
     def make(silent: tuple[str, ...] = (), heard: float = 1.0, problem: str = "", **queues: tuple[int, int]) -> Any:
@@ -33,7 +33,7 @@ def master(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return make
 
 
-def test_queues(health: ModuleType, master: Callable[..., Any]) -> None:
+def test_queues(health: Any, master: Callable[..., Any]) -> None:
     """A queue that nobody empties is a fault, unless its node is silent; waiting messages are none, waiting scans are."""
     assert master(master=(7, 1)).queues() == "messages: master 7, results 0, periodic 0, engine.yara 0"
     for name, node in (("results", "master.results"), ("engine_yara", "scan@unit")):
@@ -50,7 +50,7 @@ def test_queues(health: ModuleType, master: Callable[..., Any]) -> None:
         waits.queues()
 
 
-def test_engines(health: ModuleType, master: Callable[..., Any]) -> None:
+def test_engines(health: Any, master: Callable[..., Any]) -> None:
     """One that has a problem, or whose worker is silent, is a fault; and so is that there is none."""
     assert master().announced() == "yara on scan@unit"
     with pytest.raises(health.PartError, match="yara on scan@unit: the strings are torn") as caught:
@@ -67,7 +67,7 @@ def test_engines(health: ModuleType, master: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def schedule(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def schedule(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a database in which beat sent a task, the heartbeat ran and the camera took a picture so many seconds ago."""
 
     def make(sent: float | None, ran: float | None, seen: float | None) -> Any:
@@ -108,7 +108,7 @@ def test_on_time(schedule: Callable[..., Any]) -> None:
     ],
 )
 def test_late_beat(
-    health: ModuleType, schedule: Callable[..., Any], sent: float | None, ran: float | None, said: str, seconds: float
+    health: Any, schedule: Callable[..., Any], sent: float | None, ran: float | None, said: str, seconds: float
 ) -> None:
     """After a start of its node beat has as long for its first task as it has between two."""
     with pytest.raises(health.PartError, match=said) as caught:
@@ -117,7 +117,7 @@ def test_late_beat(
 
 
 @pytest.mark.parametrize(("seen", "said"), [(13, "last snapshot 13 s old"), (None, "has taken no snapshot")])
-def test_late_camera(health: ModuleType, schedule: Callable[..., Any], seen: float | None, said: str) -> None:
+def test_late_camera(health: Any, schedule: Callable[..., Any], seen: float | None, said: str) -> None:
     """After a start the camera has the time that its nodes need, and that of its snapshots."""
     with pytest.raises(health.PartError, match=said) as caught:
         schedule(1, 1, seen).camera()
@@ -162,7 +162,7 @@ def test_blame_of_the_broker(master: Callable[..., Any]) -> None:
     assert [name for name, part in found.items() if part["ok"] is False] == ["broker"]
 
 
-def test_nothing_answers(health: ModuleType) -> None:
+def test_nothing_answers(health: Any) -> None:
     """With neither broker nor database both are named, the rest is not known, and no password is told."""
     found = health.Master(NODES, 2.0).parts()
     assert [name for name, part in found.items() if part["ok"] is False] == ["broker", "database"]
@@ -172,7 +172,7 @@ def test_nothing_answers(health: ModuleType) -> None:
     assert list(health.Master([], 2.0).parts()) == ["broker", "database"]
 
 
-def test_a_broker_that_takes_nothing(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_takes_nothing(health: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login is not enough: the broker has to take a message; then the nodes are asked."""
 
     def publish(*_: Any, **__: Any) -> None:

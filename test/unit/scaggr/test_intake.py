@@ -25,7 +25,8 @@ class Node:
     """A node whose queue anybody may write to."""
 
     def __init__(self, app: Celery) -> None:
-        self.app, self.ran = app, []
+        self.app = app
+        self.ran: list[str] = []
         self.connection: Connection = app.connection_for_write()
 
     def run(self, what: str, fail: bool = False, reject: bool = False) -> None:
@@ -122,7 +123,8 @@ def test_no_message_stops_a_node(node: Node) -> None:
     node.call("a strange id", id="a\nb")
     node.call("a strange date", expires=7)
     node.call("expired", expires="1999-01-01T00:00:00+00:00", id="e1")
-    for body in ("text", {"x": 1}, [], [[], {}], [[], [], {}], [{}, {}, {}], 7, None):
+    odd: list[Any] = ["text", {"x": 1}, [], [[], {}], [[], [], {}], [{}, {}, {}], 7, None]
+    for body in odd:
         node.send(body, task="own", id="body")
     node.send({"x": 1}, serializer="pickle", task="own", id="pickle")
     node.connection.Producer().publish(

@@ -3,7 +3,6 @@
 
 import math
 import random
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ import pytest
         ("Bericht für Müller 漢字.pdf", "Bericht für Müller 漢字.pdf"),
     ],
 )
-def test_names_lose_paths_and_what_cannot_be_seen(text: ModuleType, name: str, clean: str) -> None:
+def test_names_lose_paths_and_what_cannot_be_seen(text: Any, name: str, clean: str) -> None:
     assert text.clean_name(name) == clean
 
 
@@ -45,14 +44,14 @@ def test_names_lose_paths_and_what_cannot_be_seen(text: ModuleType, name: str, c
         ("ü" * 300 + ".tar.gz", "ü.gz"),
     ],
 )
-def test_long_names_keep_a_suffix_that_is_one(text: ModuleType, name: str, end: str) -> None:
+def test_long_names_keep_a_suffix_that_is_one(text: Any, name: str, end: str) -> None:
     clean = text.clean_name(name)
     assert len(clean) == 255
     assert clean.endswith(end)
     assert clean[0] == name[0]
 
 
-def test_text_is_what_postgresql_takes(text: ModuleType) -> None:
+def test_text_is_what_postgresql_takes(text: Any) -> None:
     assert text.clip("a\0b\ud800c", 4) == "a\ufffdb\ufffd"
     assert text.clip(12, 4) == "12"
     assert text.clip_bytes("ab漢", 4) == "ab"
@@ -60,11 +59,11 @@ def test_text_is_what_postgresql_takes(text: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text", 3, [("a", "b")]])
-def test_what_is_no_mapping_is_no_metadata(text: ModuleType, metadata: Any) -> None:
+def test_what_is_no_mapping_is_no_metadata(text: Any, metadata: Any) -> None:
     assert text.as_hstore(metadata) == {}
 
 
-def test_metadata_is_text_of_bounded_size(text: ModuleType) -> None:
+def test_metadata_is_text_of_bounded_size(text: Any) -> None:
     assert text.as_hstore({"a": 1, "b": None, "c": [1], "d\0": "\0", "": "nothing"}) == {
         "a": "1",
         "b": "None",
@@ -83,7 +82,7 @@ def test_metadata_is_text_of_bounded_size(text: ModuleType) -> None:
     ("value", "duration"),
     [(1.5, 1.5), ("2", 2.0), (0, 0.0), (None, None), ("x", None), (-1, None), (math.inf, None), (math.nan, None), ({}, None)],
 )
-def test_a_duration_is_a_number_or_nothing(text: ModuleType, value: Any, duration: float | None) -> None:
+def test_a_duration_is_a_number_or_nothing(text: Any, value: Any, duration: float | None) -> None:
     assert text.seconds(value) == duration
 
 
@@ -107,9 +106,9 @@ def test_a_duration_is_a_number_or_nothing(text: ModuleType, value: Any, duratio
         ("\ud800", ("\ufffd", "", None)),
     ],
 )
-def test_searches_are_understood(text: ModuleType, q: str, query: tuple[Any, ...]) -> None:
+def test_searches_are_understood(text: Any, q: str, query: tuple[Any, ...]) -> None:
     assert tuple(text.parse_query(q)) == query
 
 
-def test_a_long_search_is_cut(text: ModuleType) -> None:
+def test_a_long_search_is_cut(text: Any) -> None:
     assert len(text.parse_query("x" * 1_000_000).text) == text.QUERY_LENGTH

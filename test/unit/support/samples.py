@@ -5,7 +5,7 @@ import struct
 from io import BytesIO
 
 from pypdf import PdfWriter
-from pypdf.generic import DictionaryObject, NameObject, TextStringObject
+from pypdf.generic import DictionaryObject, NameObject, PdfObject, TextStringObject
 
 
 def eicar() -> bytes:
@@ -33,7 +33,7 @@ def tiny_pdf(script: str = "") -> bytes:
     writer.add_blank_page(72, 72)
     if script:
         action = {"/Type": "/Action", "/S": "/JavaScript"}
-        names = {NameObject(key): NameObject(value) for key, value in action.items()}
+        names: dict[NameObject, PdfObject] = {NameObject(key): NameObject(value) for key, value in action.items()}
         names[NameObject("/JS")] = TextStringObject(script)
         writer.root_object[NameObject("/OpenAction")] = DictionaryObject(names)
     out = BytesIO()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -13,17 +13,20 @@ class Host:
     """Service `web`, or several, with a configuration file, and the state module that looks after them."""
 
     def __init__(
-        self, load: Callable[..., ModuleType], path: Path, *, test: bool, names: tuple[str, ...] = ("web",), **status: Any
+        self, load: Callable[..., Any], path: Path, *, test: bool, names: tuple[str, ...] = ("web",), **status: Any
     ) -> None:
-        self.status = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": False}
+        self.status: dict[str, Any] = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": False}
         self.status |= {"failures": 0, "since": 1000.0, "notifies": False, **status}
-        self.names, self.others, self.running = list(names), {}, {}
-        self.did, self.asked, self.check_fails = [], 0, False
+        self.names = list(names)
+        self.others: dict[str, Any] = {}
+        self.running: dict[str, Any] = {}
+        self.did: list[str] = []
+        self.asked, self.check_fails = 0, False
         self.act_fails = False
         path.touch()
         os.utime(path, (500, 500))
         self.path = path
-        low = {"state": "daemon", "fun": "running", "__id__": "web-service", "__sls__": "web.service"}
+        low: dict[str, Any] = {"state": "daemon", "fun": "running", "__id__": "web-service", "__sls__": "web.service"}
         low |= {"watch": [{"file": "web-config"}]}
         lows = [low | {"name": name, "pidfile": f"/run/{name}.pid"} for name in names]
         file = {"state": "file", "name": str(path), "fun": "managed", "__id__": "web-config", "__sls__": "web.config"}

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 SOURCE = {"app/models.py": "first\n", "app/deep/er/views.py": "views\n", "run.sh": "#!/bin/sh\n", "empty": ""}
@@ -44,7 +44,7 @@ def listing(top: Path) -> dict[str, Any]:
 class Tree:
     """A source in the second of two file_roots, and the state module; without root's rights we pass for root."""
 
-    def __init__(self, load: Callable[..., ModuleType], path: Path) -> None:
+    def __init__(self, load: Callable[..., Any], path: Path) -> None:
         self.source, self.top = path / "salt" / "code", path / "opt" / "code"
         write(self.source, SOURCE)
         for name in (self.source, *self.source.rglob("*")):

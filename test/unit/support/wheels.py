@@ -26,8 +26,8 @@ def wheel(folder: Path, name: str, version: str) -> str:
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: unit\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
-    for path, text in files.items():
-        record += f"{path},{digest(text)},{len(text)}\n"
+    for member, text in files.items():
+        record += f"{member},{digest(text)},{len(text)}\n"
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():

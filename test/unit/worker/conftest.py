@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -143,7 +143,7 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
 
 
 @pytest.fixture
-def fetch(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def fetch(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The module, in a hurry, with a temporary directory of its own."""
     module = importlib.import_module("worker.fetch")
     monkeypatch.setattr(module, "PATIENCE", 20.0)
@@ -154,12 +154,12 @@ def fetch(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mod
 
 
 @pytest.fixture
-def announce(project: Path) -> ModuleType:
+def announce(project: Path) -> Any:
     """worker.announce."""
     return importlib.import_module("worker.announce")
 
 
 @pytest.fixture
-def status(project: Path) -> ModuleType:
+def status(project: Path) -> Any:
     """worker.status."""
     return importlib.import_module("worker.status")

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from child_processes import until
 
 
-def test_the_announcer_is_part_of_the_worker_only(announce: ModuleType, project: Path) -> None:
+def test_the_announcer_is_part_of_the_worker_only(announce: Any, project: Path) -> None:
     """It registers itself where its module is imported, which this configuration alone does."""
     assert announce.Announcer in announce.app.steps["consumer"]
     assert "worker.announce" in announce.app.conf.imports
@@ -21,7 +21,7 @@ def test_the_announcer_is_part_of_the_worker_only(announce: ModuleType, project:
         assert "worker." not in (project / f"{name}celeryconfig.py").read_text()
 
 
-def test_engines_are_announced_when_they_were_tested(announce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_are_announced_when_they_were_tested(announce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All together, at once when all is known, and again in time; nothing waits for the engines."""
     sent = []
     announcer = announce.Announcer(SimpleNamespace())
@@ -51,7 +51,7 @@ def test_engines_are_announced_when_they_were_tested(announce: ModuleType, monke
 
 
 def test_a_broken_engine_is_announced_with_its_problem(
-    announce: ModuleType, sandbox: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    announce: Any, sandbox: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And tested again soon, in a new process; an engine that was well before is announced again at once."""
     examinee = announce.Examinee("puppet", {"broken": True, "memory": 256})
@@ -69,7 +69,7 @@ def test_a_broken_engine_is_announced_with_its_problem(
         examinee.stop()
 
 
-def test_a_self_test_that_hangs_is_a_problem(announce: ModuleType, sandbox: Callable[..., Any]) -> None:
+def test_a_self_test_that_hangs_is_a_problem(announce: Any, sandbox: Callable[..., Any]) -> None:
     """And its process is ended."""
     examinee = announce.Examinee("puppet", {"memory": 256})
     try:
@@ -83,7 +83,7 @@ def test_a_self_test_that_hangs_is_a_problem(announce: ModuleType, sandbox: Call
         examinee.stop()
 
 
-def test_announcing_never_harms_the_worker(announce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_announcing_never_harms_the_worker(announce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a broker it fails soon, and the next attempt makes a new connection."""
     monkeypatch.setattr(announce, "load", lambda _: {"engines": {}})
     announcer = announce.Announcer(SimpleNamespace())
@@ -95,9 +95,7 @@ def test_announcing_never_harms_the_worker(announce: ModuleType, monkeypatch: py
     assert announcer.due > begin
 
 
-def test_what_was_announced_is_kept(
-    announce: ModuleType, status: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_was_announced_is_kept(announce: Any, status: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the service's directory, once the broker has taken it, so that the node's state can be told without the broker."""
     monkeypatch.setattr(announce, "load", lambda _: {"engines": {}})
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))

@@ -4,13 +4,13 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 
-def test_a_sample_is_fetched_into_a_private_file(fetch: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+def test_a_sample_is_fetched_into_a_private_file(fetch: Any, server: Callable[..., SimpleNamespace]) -> None:
     """Which is gone afterwards. The address says nothing: the signature is in a header."""
     body = os.urandom(300_000)
     master = server([(200, body)])
@@ -24,7 +24,7 @@ def test_a_sample_is_fetched_into_a_private_file(fetch: ModuleType, server: Call
 
 
 @pytest.mark.parametrize("signed", ["two\r\nlines: x", "\N{EURO SIGN}"])
-def test_a_signature_that_is_none_is_not_sent(fetch: ModuleType, server: Callable[..., SimpleNamespace], signed: str) -> None:
+def test_a_signature_that_is_none_is_not_sent(fetch: Any, server: Callable[..., SimpleNamespace], signed: str) -> None:
     """And not told to anyone."""
     master = server([(200, b"")])
     with pytest.raises(fetch.UnwantedError, match="the signature is none"), fetch.sample(master.url, signed, "5c1c"):
@@ -33,7 +33,7 @@ def test_a_signature_that_is_none_is_not_sent(fetch: ModuleType, server: Callabl
 
 
 @pytest.fixture
-def certified(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[[str], tuple[str, ssl.SSLContext]]:
+def certified(load: Callable[..., Any], tmp_path: Path) -> Callable[[str], tuple[str, ssl.SSLContext]]:
     """Makes a certificate for one name: its file, and what a server shows it with."""
 
     def make(name: str) -> tuple[str, ssl.SSLContext]:
@@ -47,7 +47,7 @@ def certified(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[[str]
 
 
 def test_a_sample_is_fetched_from_a_master_that_is_known(
-    fetch: ModuleType, server: Callable[..., SimpleNamespace], certified: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    fetch: Any, server: Callable[..., SimpleNamespace], certified: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over TLS, by a certificate that is trusted, and that is for the master's name; from nobody else."""
     monkeypatch.setattr(fetch, "PATIENCE", 0.2)
@@ -72,7 +72,7 @@ def test_a_sample_is_fetched_from_a_master_that_is_known(
     assert (len(master.paths), impostor.paths) == (2, [])
 
 
-def test_an_empty_sample_is_a_sample(fetch: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+def test_an_empty_sample_is_a_sample(fetch: Any, server: Callable[..., SimpleNamespace]) -> None:
     """Of no bytes."""
     with fetch.sample(server([(200, b"")]).url, "x", "5c1c") as path:
         assert path.read_bytes() == b""
@@ -80,7 +80,7 @@ def test_an_empty_sample_is_a_sample(fetch: ModuleType, server: Callable[..., Si
 
 @pytest.mark.parametrize(("status", "reason"), [(204, "verdict already"), (403, "signature"), (410, "set the sample aside")])
 def test_some_answers_end_the_task(
-    fetch: ModuleType, server: Callable[..., SimpleNamespace], status: int, reason: str, tmp_path: Path
+    fetch: Any, server: Callable[..., SimpleNamespace], status: int, reason: str, tmp_path: Path
 ) -> None:
     """At the first attempt, and nothing stays behind."""
     master = server([(status, b"")])
@@ -100,7 +100,7 @@ def test_some_answers_end_the_task(
         (200, b"unknown length", {"Content-Length": ""}),
     ],
 )
-def test_other_answers_are_waited_out(fetch: ModuleType, server: Callable[..., SimpleNamespace], trouble: tuple) -> None:
+def test_other_answers_are_waited_out(fetch: Any, server: Callable[..., SimpleNamespace], trouble: tuple) -> None:
     """A redirect is not followed, half a sample is none, and the next attempt begins at the beginning."""
     master = server([trouble, trouble, (200, b"all")])
     with fetch.sample(master.url, "x", "5c1c") as path:
@@ -110,7 +110,7 @@ def test_other_answers_are_waited_out(fetch: ModuleType, server: Callable[..., S
 
 
 def test_a_master_that_stays_away_is_given_up(
-    fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+    fetch: Any, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its last error."""
     monkeypatch.setattr(fetch, "PATIENCE", 0.2)
@@ -123,7 +123,7 @@ def test_a_master_that_stays_away_is_given_up(
 
 
 @pytest.fixture
-def full(fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def full(fetch: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The disk has no room for what is written of a sample."""
     make = fetch.tempfile.mkstemp
 
@@ -140,7 +140,7 @@ def full(fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("full")
 @pytest.mark.parametrize("size", [1, 300_000])
 def test_a_full_disk_is_not_taken_for_a_master_that_is_away(
-    fetch: ModuleType, server: Callable[..., SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    fetch: Any, server: Callable[..., SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """It is asked once, and nothing stays behind."""
     # A device cannot be truncated.
@@ -152,7 +152,7 @@ def test_a_full_disk_is_not_taken_for_a_master_that_is_away(
     assert not list((tmp_path / "tmp").glob("*/*"))
 
 
-def test_what_killed_workers_left_is_removed(fetch: ModuleType, server: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
+def test_what_killed_workers_left_is_removed(fetch: Any, server: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
     """However new it is; nothing that is in use, and nothing of anyone else's."""
     left, other = fetch.directory() / "left", tmp_path / "tmp" / "other"
     for path in (left, other):
@@ -164,7 +164,7 @@ def test_what_killed_workers_left_is_removed(fetch: ModuleType, server: Callable
     assert other.exists()
 
 
-def test_the_directory_of_the_samples_is_private(fetch: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_directory_of_the_samples_is_private(fetch: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One that others may enter is closed, and one that belongs to somebody else is not used."""
     path = fetch.directory()
     assert path.parent == tmp_path / "tmp"

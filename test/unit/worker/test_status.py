@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 
-def test_status_of_announced_engines(status: ModuleType, tmp_path: Path) -> None:
+def test_status_of_announced_engines(status: Any, tmp_path: Path) -> None:
     """An engine with a problem is broken; a node that is silent is, and then nothing is known of its engines."""
     file = tmp_path / "announced.json"
     well, torn = ({"name": "yara", "problem": problem} for problem in ("", "the strings are torn"))
@@ -30,7 +30,7 @@ def test_status_of_announced_engines(status: ModuleType, tmp_path: Path) -> None
     assert found["node"]["startup"] == {"seconds": 70, "nodes": ["node"]}
 
 
-def test_when_engines_are_announced_first(status: ModuleType) -> None:
+def test_when_engines_are_announced_first(status: Any) -> None:
     """Once all are tested: the slowest may take its whole time."""
     assert status.first_due({"yara": {}, "fileinfo": {"timeout": 5}}) == 70
     assert status.first_due({"yara": {"timeout": 90}, "fileinfo": {}}) == 100
@@ -38,13 +38,13 @@ def test_when_engines_are_announced_first(status: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("answer", "ok"), [(403, True), (502, False), (404, False), (200, False)])
-def test_status_of_the_master(status: ModuleType, server: Callable[..., SimpleNamespace], answer: int, ok: bool) -> None:
+def test_status_of_the_master(status: Any, server: Callable[..., SimpleNamespace], answer: int, ok: bool) -> None:
     """The master is well when it refuses a signature that is none; what else it answers is a fault."""
     assert status.look(status.fetched, server([(answer, b"")]).url)["ok"] is ok
 
 
 def test_status_without_a_broker(
-    status: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+    status: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
     """It is the broker that is named, not the node that cannot announce anything without it."""
     monkeypatch.setattr(sys, "argv", ["worker.status", "scan@unit", str(tmp_path)])
@@ -59,7 +59,7 @@ def test_status_without_a_broker(
     assert "test-secret" not in str(parts)
 
 
-def refuse(status: ModuleType) -> Callable[..., Any]:
+def refuse(status: Any) -> Callable[..., Any]:
     """What a login at a broker that is away comes to."""
 
     def log_in(conf: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +12,9 @@ from celery.exceptions import Reject
 
 
 @pytest.fixture
-def tasks(project: Path, fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def tasks(project: Path, fetch: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The module; what it sends ends up in `sent`."""
-    module = importlib.import_module("worker.tasks")
+    module: Any = importlib.import_module("worker.tasks")
     module.sent = []
     monkeypatch.setattr(module.app, "send_task", lambda name, **options: module.sent.append((name, options)))
     monkeypatch.setattr(module, "PAUSE", 0.0)
@@ -23,7 +23,7 @@ def tasks(project: Path, fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> 
         box.stop()
 
 
-def test_a_process_of_the_pool_begins_with_its_engines(tasks: ModuleType) -> None:
+def test_a_process_of_the_pool_begins_with_its_engines(tasks: Any) -> None:
     """They load in their own time, before the first sample comes."""
     tasks.warm_up()
     assert set(tasks.sandboxes) == {"yara", "fileinfo"}
@@ -33,7 +33,7 @@ def test_a_process_of_the_pool_begins_with_its_engines(tasks: ModuleType) -> Non
     assert {name: box.child.process.pid for name, box in tasks.sandboxes.items()} == pids
 
 
-def run(tasks: ModuleType, engine: str, url: str) -> Any:
+def run(tasks: Any, engine: str, url: str) -> Any:
     """Run the task as the pool would."""
     tasks.CONF["scan"]["master_url"] = url
     tasks.scan.push_request(id="5c1c", hostname="scan@unit")
@@ -44,7 +44,7 @@ def run(tasks: ModuleType, engine: str, url: str) -> Any:
 
 
 @pytest.mark.parametrize(("engine", "outcome"), [("yara", "clean"), ("fileinfo", "described")])
-def test_the_task_sends_a_verdict(tasks: ModuleType, server: Callable[..., SimpleNamespace], engine: str, outcome: str) -> None:
+def test_the_task_sends_a_verdict(tasks: Any, server: Callable[..., SimpleNamespace], engine: str, outcome: str) -> None:
     """To the exchange of the results, with everything that the collector wants, as JSON."""
     run(tasks, engine, server([(200, b"A text.\n")]).url)
     ((name, options),) = tasks.sent
@@ -57,13 +57,13 @@ def test_the_task_sends_a_verdict(tasks: ModuleType, server: Callable[..., Simpl
     assert 0 < kwargs["duration"] < 30
 
 
-def test_the_task_ends_when_no_verdict_is_wanted(tasks: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+def test_the_task_ends_when_no_verdict_is_wanted(tasks: Any, server: Callable[..., SimpleNamespace]) -> None:
     """And sends nothing."""
     run(tasks, "yara", server([(204, b"")]).url)
     assert tasks.sent == []
 
 
-def test_each_delivery_of_a_task_has_a_number(tasks: ModuleType, server: Callable[..., SimpleNamespace]) -> None:
+def test_each_delivery_of_a_task_has_a_number(tasks: Any, server: Callable[..., SimpleNamespace]) -> None:
     """Which it keeps when it has to ask again."""
     master = server([(503, b""), (204, b"")])
     run(tasks, "yara", master.url)
@@ -74,7 +74,7 @@ def test_each_delivery_of_a_task_has_a_number(tasks: ModuleType, server: Callabl
 
 
 def test_what_a_worker_lacks_is_its_answer(
-    tasks: ModuleType, fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+    tasks: Any, fetch: Any, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task does not come again: its sample would be taken for one that ends workers."""
 
@@ -87,7 +87,7 @@ def test_what_a_worker_lacks_is_its_answer(
     assert (options["kwargs"]["outcome"], options["kwargs"]["error"]) == ("error", "worker: No space left on device")
 
 
-def test_a_worker_does_not_begin_without_a_place_for_samples(tasks: ModuleType, fetch: ModuleType) -> None:
+def test_a_worker_does_not_begin_without_a_place_for_samples(tasks: Any, fetch: Any) -> None:
     """It says why."""
     tasks.clean_up()
     place = fetch.directory()
@@ -98,7 +98,7 @@ def test_a_worker_does_not_begin_without_a_place_for_samples(tasks: ModuleType, 
 
 
 def test_the_task_goes_back_to_its_queue_when_the_master_is_away(
-    tasks: ModuleType, fetch: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+    tasks: Any, fetch: Any, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There its message stays until it expires."""
     monkeypatch.setattr(fetch, "PATIENCE", 0.05)
@@ -108,7 +108,7 @@ def test_the_task_goes_back_to_its_queue_when_the_master_is_away(
 
 
 def test_the_task_goes_back_to_its_queue_when_the_verdict_cannot_be_sent(
-    tasks: ModuleType, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+    tasks: Any, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A verdict that the broker does not confirm is not lost."""
 

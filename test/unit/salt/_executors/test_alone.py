@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 
 @pytest.fixture
-def alone(load: Callable[..., ModuleType], tmp_path: Path) -> Iterator[ModuleType]:
+def alone(load: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
     """The executor; what it holds is let go afterwards."""
     module = load("_executors/alone")
     module.LOCK = str(tmp_path / "lock")
@@ -35,13 +34,13 @@ def alone(load: Callable[..., ModuleType], tmp_path: Path) -> Iterator[ModuleTyp
             pass
 
 
-def call(module: ModuleType, fun: str, **kwargs: Any) -> dict[str, Any]:
+def call(module: Any, fun: str, **kwargs: Any) -> dict[str, Any]:
     """What the next executor is given."""
     assert module.execute({"test": False}, {"fun": fun}, print, [], kwargs) is None
     return kwargs
 
 
-def test_second_is_told(alone: ModuleType) -> None:
+def test_second_is_told(alone: Any) -> None:
     """The first is named with its number and since when; only root may read, or hold, the lock."""
     assert call(alone, "state.highstate") == {"concurrent": True}
     assert os.stat(alone.LOCK).st_mode & 0o777 == 0o600
@@ -55,21 +54,21 @@ def test_second_is_told(alone: ModuleType) -> None:
     ("fun", "kwargs"),
     [("state.highstate", {"test": True}), ("state.show_highstate", {}), ("phagescan.doctor", {}), ("test.ping", {})],
 )
-def test_nobody_waits_to_look(alone: ModuleType, fun: str, kwargs: dict[str, Any]) -> None:
+def test_nobody_waits_to_look(alone: Any, fun: str, kwargs: dict[str, Any]) -> None:
     """What changes nothing takes no lock; only what Salt would refuse is told not to ask."""
     call(alone, "state.highstate")
     given = call(alone, fun, **kwargs)
     assert given == (kwargs | {"concurrent": True} if "test" in kwargs else kwargs)
 
 
-def test_programs_do_not_inherit_it(alone: ModuleType) -> None:
+def test_programs_do_not_inherit_it(alone: Any) -> None:
     """The lock goes with its process: a service that the run starts does not keep it."""
     call(alone, "state.highstate")
     (lock,) = [int(name) for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == alone.LOCK]
     assert not os.get_inheritable(lock)
 
 
-def test_leftovers(alone: ModuleType, tmp_path: Path) -> None:
+def test_leftovers(alone: Any, tmp_path: Path) -> None:
     """What a killed run has rendered, or not moved to its place, goes; what may be in use stays, and so does all else."""
     gone = ["__salt.tmp.old", "master.tomlx1y2_3z4", "worker.tomlx1y2_3z4", "phagescanx1y2_3z4"]
     kept = [

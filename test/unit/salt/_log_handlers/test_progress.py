@@ -5,13 +5,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def handler(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Handler]:
+def handler(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Handler]:
     """A handler on a terminal of 60 columns, whose thread does nothing after the test."""
     monkeypatch.setenv("COLUMNS", "60")
     module, over = load("_log_handlers/progress"), threading.Event()
@@ -48,7 +49,7 @@ def test_counts_and_draws(handler: logging.Handler, capsys: pytest.CaptureFixtur
     assert drawn(capsys) == ["[1/2] nginx", "", "[2/2] /etc/nginx/nginx.conf", ""]
 
 
-def test_seconds(handler: logging.Handler, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds(handler: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that takes its time shows how long; one that is done shows nothing more."""
     log(handler, "Running state [%s] at time %s", "slow", "12:00")
     monkeypatch.setattr(handler, "_since", handler._since - 75)
@@ -73,7 +74,7 @@ def test_other_records(handler: logging.Handler, capsys: pytest.CaptureFixture[s
     assert drawn(capsys) == []
 
 
-def test_virtual(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_virtual(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where it is asked for, and only where somebody looks."""
     module = load("_log_handlers/progress")
     for wanted, looks in ((False, False), (False, True), (True, False), (True, True)):

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ BROKEN = {
 
 @pytest.fixture
 def compiled(
-    load: Callable[..., ModuleType], minion: Callable[..., SimpleNamespace], tmp_path: Path
+    load: Callable[..., Any], minion: Callable[..., SimpleNamespace], tmp_path: Path
 ) -> Iterator[Callable[[str], tuple[dict[str, Any], str]]]:
     """Compiles a pillar of one file; returns it, and all that was logged at the lowest level."""
     roots = tmp_path / "pillar"
@@ -86,7 +86,7 @@ def test_good(compiled: Callable[[str], tuple[dict[str, Any], str]], renderer: s
     assert SECRET not in said
 
 
-def test_states_are_told(load: Callable[..., ModuleType]) -> None:
+def test_states_are_told(load: Callable[..., Any]) -> None:
     """What is no pillar is logged as ever."""
     module = load("_log_handlers/secrecy", __opts__={"pillar_roots": {"base": ["/srv/pillar"]}})
     for path, told in (("/srv/pillar/credentials.sls", False), ("/srv/salt/top.sls", True), ("/srv/pillars/x.sls", True)):
@@ -108,7 +108,7 @@ def test_states_are_told(load: Callable[..., ModuleType]) -> None:
         ),
     ],
 )
-def test_ciphertext(load: Callable[..., ModuleType], text: str, told: str) -> None:
+def test_ciphertext(load: Callable[..., Any], text: str, told: str) -> None:
     """What keeps a file from being decrypted is told with the remedy."""
     module = load("_log_handlers/secrecy", __opts__={"gpg_keydir": "/etc/salt/gpgkeys"})
     assert module._reason(SaltRenderError(text)) == told

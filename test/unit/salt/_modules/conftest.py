@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from pillars import PASSWORD_KEYS, ROOT, put
 
 
 @pytest.fixture
-def daemon(load: Callable[..., ModuleType], tmp_path: Path) -> ModuleType:
+def daemon(load: Callable[..., Any], tmp_path: Path) -> Any:
     """The execution module on a host without systemd, its calls noted in `module.calls`."""
     freshness = load("_utils/freshness")
     module = load("_modules/daemon", __utils__={"freshness.process_started": freshness.process_started})
@@ -40,11 +40,11 @@ def shipped() -> dict[str, Any]:
 
 @pytest.fixture
 def phagescan(
-    load: Callable[..., ModuleType], minion: Callable[..., SimpleNamespace], shipped: dict[str, Any], tmp_path: Path
-) -> Callable[..., ModuleType]:
+    load: Callable[..., Any], minion: Callable[..., SimpleNamespace], shipped: dict[str, Any], tmp_path: Path
+) -> Callable[..., Any]:
     """Makes the module on a host below tmp_path, with keys of the pillar set otherwise."""
 
-    def make(changed: dict[str, Any] | None = None, **grains: Any) -> ModuleType:
+    def make(changed: dict[str, Any] | None = None, **grains: Any) -> Any:
         pillar = copy.deepcopy(shipped)
         for key, value in (changed or {}).items():
             pillar = put(pillar, key, value)

@@ -4,7 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ NeedDaemonReload=no
 
 
 @pytest.fixture
-def shows(daemon: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def shows(daemon: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Gives the module a systemd, and a systemctl that prints this."""
 
     def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
@@ -58,7 +58,7 @@ def shows(daemon: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return make
 
 
-def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
+def test_systemd(daemon: Any, shows: Callable[..., None]) -> None:
     """One systemctl for all; each unit's block is read in the order that was asked."""
     shows(SHOWN)
     found = daemon.status(dict.fromkeys(["web", "timer.timer", "none"]))
@@ -95,9 +95,7 @@ def test_systemd(daemon: ModuleType, shows: Callable[..., None]) -> None:
         ("NeedDaemonReload", "no", "changed", False),
     ],
 )
-def test_systemd_states(
-    daemon: ModuleType, shows: Callable[..., None], key: str, value: str, field: str, expected: bool
-) -> None:
+def test_systemd_states(daemon: Any, shows: Callable[..., None], key: str, value: str, field: str, expected: bool) -> None:
     """What systemd's words mean for us."""
     lines = [f"{key}={value}" if line.startswith(key) else line for line in SHOWN.split("\n\n")[0].splitlines()]
     shows("\n".join(lines))
@@ -116,11 +114,12 @@ def test_systemd_states(
         ("-{ro} {rw}/gone", "{ro}"),
     ],
 )
-def test_shut_out(daemon: ModuleType, shows: Callable[..., None], tmp_path: Path, paths: str, expected: str) -> None:
+def test_shut_out(daemon: Any, shows: Callable[..., None], tmp_path: Path, paths: str, expected: str) -> None:
     """A running service that cannot write, where its unit lets it, is known by the path; a stopped one has none."""
     names = {"rw": str(tmp_path), "ro": "/sys"}  # a file system for reading only, as a unit's other directories are
     command = ["unshare", "--mount", "sh", "-c", "mount -o remount,bind,ro /sys; echo; exec sleep 600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as inside:
+        assert inside.stdout
         assert inside.stdout.read(1)
         for pid, path in ((inside.pid, expected), (0, "")):
             text = SHOWN.split("\n\n")[0].replace("MainPID=0", f"MainPID={pid}")
@@ -129,7 +128,7 @@ def test_shut_out(daemon: ModuleType, shows: Callable[..., None], tmp_path: Path
         inside.kill()
 
 
-def test_systemd_was_asked(daemon: ModuleType, shows: Callable[..., None]) -> None:
+def test_systemd_was_asked(daemon: Any, shows: Callable[..., None]) -> None:
     """What was asked before is not asked again; an answer that is none is a failure with its reason."""
     shows(SHOWN)
     asked = daemon.ask(["web", "timer.timer", "none"])
@@ -140,7 +139,7 @@ def test_systemd_was_asked(daemon: ModuleType, shows: Callable[..., None]) -> No
         daemon.status({"web": None}, daemon.ask(["web"]))
 
 
-def test_nobody_to_ask(daemon: ModuleType) -> None:
+def test_nobody_to_ask(daemon: Any) -> None:
     """Without systemd no process is started to ask."""
     daemon.subprocess = None
     assert daemon.ask(["web"]) is None
@@ -158,7 +157,7 @@ def test_nobody_to_ask(daemon: ModuleType) -> None:
         (False, "disable", [f"update-rc.d {name} {how}" for name in "ab" for how in ("defaults-disabled", "disable")]),
     ],
 )
-def test_act(daemon: ModuleType, booted: bool, verb: str, calls: list[str]) -> None:
+def test_act(daemon: Any, booted: bool, verb: str, calls: list[str]) -> None:
     """Each init is spoken to in its own way; what was started or restarted is stamped."""
     daemon._booted = lambda: booted
     daemon.act(verb, {"a": None, "b": None})
@@ -166,7 +165,7 @@ def test_act(daemon: ModuleType, booted: bool, verb: str, calls: list[str]) -> N
     assert sorted(path.name for path in daemon.STAMPS.glob("*")) == (["a", "b"] if verb[:2] == "re" else [])
 
 
-def test_failed_act_leaves_no_stamp(daemon: ModuleType) -> None:
+def test_failed_act_leaves_no_stamp(daemon: Any) -> None:
     """A restart that failed was none."""
     daemon._call = lambda *_command: daemon.real_call("false")
     with pytest.raises(CommandExecutionError):
@@ -174,7 +173,7 @@ def test_failed_act_leaves_no_stamp(daemon: ModuleType) -> None:
     assert not list(daemon.STAMPS.glob("*"))
 
 
-def test_one_fails(daemon: ModuleType) -> None:
+def test_one_fails(daemon: Any) -> None:
     """Without systemd too, a service that cannot be restarted keeps no other from it."""
 
     def call(*command: str) -> str:
@@ -188,14 +187,14 @@ def test_one_fails(daemon: ModuleType) -> None:
     assert sorted(path.name for path in daemon.STAMPS.glob("*")) == ["a", "c"]
 
 
-def test_call(daemon: ModuleType) -> None:
+def test_call(daemon: Any) -> None:
     """A command's output comes back, and does not wait for a daemon that keeps it open."""
     before = time.monotonic()
     assert daemon.real_call("sh", "-c", "echo out; sleep 3 &") == "out\n"
     assert time.monotonic() - before < 2
 
 
-def test_call_fails(daemon: ModuleType) -> None:
+def test_call_fails(daemon: Any) -> None:
     """The reason of a failure is what the command said."""
     with pytest.raises(CommandExecutionError, match=r"failed \(3\): some reason"):
         daemon.real_call("sh", "-c", "echo some; echo reason >&2; exit 3")

@@ -6,13 +6,14 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
 
-def test_lsb_running(daemon: ModuleType, tmp_path: Path) -> None:
+def test_lsb_running(daemon: Any, tmp_path: Path) -> None:
     """The process of the pid file is there, and when it was started is known."""
     pidfile = tmp_path / "web.pid"
     before = time.time()
@@ -26,7 +27,7 @@ def test_lsb_running(daemon: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "nonsense", "99999999\n"])
-def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None) -> None:
+def test_lsb_not_running(daemon: Any, tmp_path: Path, content: str | None) -> None:
     """No pid file, one without a number, or one of a process that ended: not running."""
     pidfile = tmp_path / "web.pid"
     if content is not None:
@@ -39,7 +40,7 @@ def test_lsb_not_running(daemon: ModuleType, tmp_path: Path, content: str | None
     }
 
 
-def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
+def test_stamp(daemon: Any, tmp_path: Path) -> None:
     """A reload starts no process: that it was done is noted, and counts from then on."""
     pidfile = tmp_path / "web.pid"
     pidfile.write_text(str(os.getpid()))
@@ -52,7 +53,7 @@ def test_stamp(daemon: ModuleType, tmp_path: Path) -> None:
         assert 1000 < daemon.status({"web": str(pidfile)})["web"]["since"] <= time.time()
 
 
-def test_each_has_its_own_pid_file(daemon: ModuleType, tmp_path: Path) -> None:
+def test_each_has_its_own_pid_file(daemon: Any, tmp_path: Path) -> None:
     """Of several services that are stopped together each one's process is looked after."""
     with subprocess.Popen(["sleep", "60"]) as first, subprocess.Popen(["sleep", "60"]) as second:
         for name, process in (("a", first), ("b", second)):
@@ -63,7 +64,7 @@ def test_each_has_its_own_pid_file(daemon: ModuleType, tmp_path: Path) -> None:
     assert daemon.calls == ["service none stop", "service a stop", "service b stop"]
 
 
-def test_restart_of_a_stubborn_process(daemon: ModuleType, tmp_path: Path) -> None:
+def test_restart_of_a_stubborn_process(daemon: Any, tmp_path: Path) -> None:
     """A process that its script leaves running is ended all the same, before another is started."""
     pidfile = tmp_path / "web.pid"
     with subprocess.Popen(["sleep", "60"]) as process:
@@ -74,7 +75,7 @@ def test_restart_of_a_stubborn_process(daemon: ModuleType, tmp_path: Path) -> No
     assert daemon.calls == ["service web stop", "service web start"]
 
 
-def test_lsb_of_a_reused_number(daemon: ModuleType, tmp_path: Path) -> None:
+def test_lsb_of_a_reused_number(daemon: Any, tmp_path: Path) -> None:
     """A process that is younger than the pid file is another: it is not running, and not stopped."""
     pidfile = tmp_path / "web.pid"
     with subprocess.Popen(["sleep", "60"]) as process:
@@ -86,7 +87,7 @@ def test_lsb_of_a_reused_number(daemon: ModuleType, tmp_path: Path) -> None:
         process.kill()
 
 
-def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
+def test_zombie(daemon: Any, tmp_path: Path) -> None:
     """A process that has ended, and that a plain init never asks for, does not run."""
     pidfile = tmp_path / "web.pid"
     with subprocess.Popen(["true"]) as process:
@@ -97,7 +98,7 @@ def test_zombie(daemon: ModuleType, tmp_path: Path) -> None:
         assert daemon._ends(process.pid, seconds=0)
 
 
-def test_lives(daemon: ModuleType) -> None:
+def test_lives(daemon: Any) -> None:
     """A process lives while it is there, whatever its name; waiting for its end has one."""
     with subprocess.Popen(["bash", "-c", "exec -a ') Z' sleep 9"]) as process:
         assert daemon._lives(process.pid)
@@ -106,7 +107,7 @@ def test_lives(daemon: ModuleType) -> None:
     assert not daemon._lives(process.pid)
 
 
-def test_restart_of_a_process_that_does_not_end(daemon: ModuleType, tmp_path: Path) -> None:
+def test_restart_of_a_process_that_does_not_end(daemon: Any, tmp_path: Path) -> None:
     """No second process is started beside one that ignores its end, and no restart is noted."""
     pidfile = tmp_path / "web.pid"
     pidfile.write_text(str(os.getpid()))

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,7 +53,7 @@ def test_recall_of_half_a_file(minion: Callable[..., SimpleNamespace], tmp_path:
     assert minion().salt["django_site.recall"]("static") is None
 
 
-def test_seal(load: Callable[..., ModuleType]) -> None:
+def test_seal(load: Callable[..., Any]) -> None:
     """A seal holds for one password and one stored hash, and shows neither."""
     seal = load("_modules/django_site").seal
     assert seal(PASSWORD, "pbkdf2$x") == seal(PASSWORD, "pbkdf2$x")
@@ -61,7 +61,7 @@ def test_seal(load: Callable[..., ModuleType]) -> None:
     assert PASSWORD not in seal(PASSWORD, "pbkdf2$x")
 
 
-def test_code(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
+def test_code(load: Callable[..., Any], site: dict[str, Any]) -> None:
     """The fingerprint changes with a file's content, its name and the distributions, and not with compiled files."""
 
     def code(site: dict[str, Any]) -> str:
@@ -81,7 +81,7 @@ def test_code(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
     assert len(set(seen)) == 4
 
 
-def test_code_is_read_once(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
+def test_code_is_read_once(load: Callable[..., Any], site: dict[str, Any]) -> None:
     """Within a run, whose states come after the code, the fingerprint is remembered."""
     module = load("_modules/django_site", __context__={})
     first = module.code(site)
@@ -90,7 +90,7 @@ def test_code_is_read_once(load: Callable[..., ModuleType], site: dict[str, Any]
     assert load("_modules/django_site", __context__={}).code(site) != first
 
 
-def test_tree(load: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_tree(load: Callable[..., Any], tmp_path: Path) -> None:
     """Directories by mode and owner, files by size and time as well; nothing where it is missing."""
     tree = load("_modules/django_site").tree
     assert tree(str(tmp_path / "none")) == {}
@@ -108,7 +108,7 @@ def test_tree(load: Callable[..., ModuleType], tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
-def test_manage(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
+def test_manage(load: Callable[..., Any], site: dict[str, Any]) -> None:
     """manage.py runs in the project root; what must not be an argument comes on standard input; a failure is told."""
     manage = load("_modules/django_site").manage
     python = Path(site["virtualenv"], "bin", "python")
@@ -132,24 +132,27 @@ def test_manage(load: Callable[..., ModuleType], site: dict[str, Any]) -> None:
         ([{"migrations": None, "superusers": None}], {"migrations": [], "superusers": {}}),
     ],
 )
-def test_database(
-    load: Callable[..., ModuleType], site: dict[str, Any], rows: list[dict[str, Any]], expected: dict[str, Any]
-) -> None:
+def test_database(load: Callable[..., Any], site: dict[str, Any], rows: list[dict[str, Any]], expected: dict[str, Any]) -> None:
     """No tables, or empty ones, are no migrations and no superusers; the database is asked once."""
     asked = []
+
+    def run(_script: str, port: int, database: str) -> list[dict[str, Any]]:
+        asked.append((port, database))
+        return rows
+
     module = load(
         "_modules/django_site",
         __context__={},
         __opts__={"test": False},
         __salt__={"postgresql_topology.installed": lambda: True},
-        __utils__={"psql.run": lambda _script, port, database: asked.append((port, database)) or rows},
+        __utils__={"psql.run": run},
     )
     assert module.database(site) == module.database(site) == expected
     assert asked == [(5432, "shop")]
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_database_that_does_not_answer(load: Callable[..., ModuleType], site: dict[str, Any], test: bool) -> None:
+def test_database_that_does_not_answer(load: Callable[..., Any], site: dict[str, Any], test: bool) -> None:
     """In a preview the server may be yet to start; in a run that is a failure."""
 
     def run(*_arguments: Any) -> list[Any]:

@@ -1,7 +1,6 @@
 """What is wrong with a pillar is said before anything is touched."""
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from salt.exceptions import CommandExecutionError
 from pillars import PASSWORD_KEYS, REMOVED
 
 
-def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
+def test_shipped_pillar(phagescan: Callable[..., Any]) -> None:
     """What is shipped has no faults, for either role, in either mode, and on each release."""
     for changed in ({}, {"phagescan:roles": ["worker"]}, {"phagescan:roles": "worker"}, {"phagescan:mode": "development"}):
         assert phagescan(changed).faults() == []
@@ -70,7 +69,7 @@ def test_shipped_pillar(phagescan: Callable[..., ModuleType]) -> None:
         ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: is missing; it must be a name"),
     ],
 )
-def test_fault(phagescan: Callable[..., ModuleType], key: str, value: Any, fault: str) -> None:
+def test_fault(phagescan: Callable[..., Any], key: str, value: Any, fault: str) -> None:
     """One thing that is wrong is one line, beginning with the key to mend; the doctor says the same and fails."""
     module = phagescan({key: value})
     (found,) = module.faults()
@@ -95,7 +94,7 @@ def same() -> tuple[tuple[str, str], ...]:
 
 
 @pytest.mark.parametrize(("key", "other"), same())
-def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> None:
+def test_same(phagescan: Callable[..., Any], key: str, other: str) -> None:
     """What two formulas are told must agree, and setting both is no fault."""
     value = "unit" if other.endswith("user") else "/srv/unit"
     (fault,) = phagescan({key: value}).faults()
@@ -110,7 +109,7 @@ def test_same(phagescan: Callable[..., ModuleType], key: str, other: str) -> Non
     assert phagescan({other: value, **both}).faults() == []
 
 
-def test_bind(phagescan: Callable[..., ModuleType]) -> None:
+def test_bind(phagescan: Callable[..., Any]) -> None:
     """nginx asks where gunicorn listens, and gunicorn listens on loopback only."""
     proxy, url = "nginx:sites:phagescan:proxy", {"phagescan:worker:master_url": "http://127.0.0.1:9001"}
     assert phagescan({"gunicorn:bind": "127.0.0.1:9001", proxy: "127.0.0.1:9001"} | url).faults() == []
@@ -127,19 +126,19 @@ def test_bind(phagescan: Callable[..., ModuleType]) -> None:
     assert fault.startswith("gunicorn:bind: Django listens on loopback only")
 
 
-def test_unreadable_pillar(phagescan: Callable[..., ModuleType]) -> None:
+def test_unreadable_pillar(phagescan: Callable[..., Any]) -> None:
     """A file that is no YAML is the one fault, and not what it would have said."""
     module = phagescan({"phagescan": REMOVED})
     module.__pillar__["_errors"] = ["Rendering SLS 'credentials' failed. Please see master log for details."]
     assert module.faults() == ["pillar: Rendering SLS 'credentials' failed. See what stands above."]
 
 
-def test_role_of_the_grain(phagescan: Callable[..., ModuleType]) -> None:
+def test_role_of_the_grain(phagescan: Callable[..., Any]) -> None:
     """A role that there is not is a fault wherever it stands."""
     assert phagescan(roles=["butler"]).faults() == ["grain roles: butler is not a role; roles: master, worker"]
 
 
-def test_every_fault_is_told(phagescan: Callable[..., ModuleType]) -> None:
+def test_every_fault_is_told(phagescan: Callable[..., Any]) -> None:
     """All that is wrong is told at once."""
     faults = phagescan({"phagescan:mode": "debug", "phagescan:root": REMOVED, PASSWORD_KEYS[0]: "short"}).faults()
     assert [fault.split(": ")[0] for fault in faults] == ["phagescan:mode", "phagescan:root", PASSWORD_KEYS[0]]
@@ -148,7 +147,7 @@ def test_every_fault_is_told(phagescan: Callable[..., ModuleType]) -> None:
 @pytest.mark.parametrize(
     "grains", [{"osfinger": "Debian-11"}, {"osfinger": "Fedora-43", "os_family": "RedHat"}, {"osfinger": None}]
 )
-def test_unknown_system(phagescan: Callable[..., ModuleType], grains: dict[str, Any]) -> None:
+def test_unknown_system(phagescan: Callable[..., Any], grains: dict[str, Any]) -> None:
     """A system that is not known is the one fault, with what is known."""
     (fault,) = phagescan({"phagescan:mode": "debug"}, **grains).faults()
     assert fault.startswith(f"grain osfinger: {grains['osfinger']} ")
@@ -173,7 +172,7 @@ def test_unknown_system(phagescan: Callable[..., ModuleType], grains: dict[str, 
         ),
     ],
 )
-def test_fault_of_the_worker(phagescan: Callable[..., ModuleType], changed: dict[str, Any], fault: str) -> None:
+def test_fault_of_the_worker(phagescan: Callable[..., Any], changed: dict[str, Any], fault: str) -> None:
     """What would stop the worker later is said now."""
     (found,) = phagescan(changed).faults()
     assert found.startswith(fault)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from pillars import REMOVED
 @pytest.mark.parametrize(
     ("folder", "name", "mark"), [("opt/phagescan", "theirs", "manage.py"), ("opt/phagescan-venv", "theirs", "pyvenv.cfg")]
 )
-def test_directories_of_others(phagescan: Callable[..., ModuleType], tmp_path: Path, folder: str, name: str, mark: str) -> None:
+def test_directories_of_others(phagescan: Callable[..., Any], tmp_path: Path, folder: str, name: str, mark: str) -> None:
     """What would be emptied holds nothing of others; what a killed run has left there is ours."""
     (tmp_path / folder / "bin").mkdir(parents=True)
     (tmp_path / "srv/roots/phagescan/bin").mkdir(parents=True)
@@ -25,7 +25,7 @@ def test_directories_of_others(phagescan: Callable[..., ModuleType], tmp_path: P
     assert phagescan().faults() == []
 
 
-def test_checkout_is_not_emptied(phagescan: Callable[..., ModuleType]) -> None:
+def test_checkout_is_not_emptied(phagescan: Callable[..., Any]) -> None:
     """The code does not land on the tree that it comes from."""
     changed = {
         "phagescan:virtualenv": "/srv/pillar",
@@ -51,7 +51,7 @@ def test_checkout_is_not_emptied(phagescan: Callable[..., ModuleType]) -> None:
         ({"15/main": "port = 5432\n", "17/main": "port = 5440\n"}, 5440),
     ],
 )
-def test_clusters(phagescan: Callable[..., ModuleType], tmp_path: Path, clusters: dict[str, str], port: int) -> None:
+def test_clusters(phagescan: Callable[..., Any], tmp_path: Path, clusters: dict[str, str], port: int) -> None:
     """A cluster that is here keeps its port; a new one gets the first that is free, and pillar must say which."""
     for cluster, config in clusters.items():
         path = tmp_path / "etc" / "postgresql" / cluster / "postgresql.conf"
@@ -68,7 +68,7 @@ def test_clusters(phagescan: Callable[..., ModuleType], tmp_path: Path, clusters
     assert phagescan({"postgresql:port": 6000, "phagescan:roles": ["worker"]}).faults() == []
 
 
-def test_cluster_of_another_version(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_cluster_of_another_version(phagescan: Callable[..., Any], tmp_path: Path) -> None:
     """Which cluster is ours is what the release, or pillar, says."""
     path = tmp_path / "etc" / "postgresql" / "15" / "main" / "postgresql.conf"
     path.parent.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_cluster_of_another_version(phagescan: Callable[..., ModuleType], tmp_pa
         assert fault == "postgresql:port: cluster 15/main has port 5440; set this key to it"
 
 
-def test_foreign_programs(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_foreign_programs(phagescan: Callable[..., Any], tmp_path: Path) -> None:
     """Development stops supervisord, and so is refused while that runs programs of somebody else."""
     folder = tmp_path / "etc" / "supervisor" / "conf.d"
     folder.mkdir(parents=True)
@@ -91,7 +91,7 @@ def test_foreign_programs(phagescan: Callable[..., ModuleType], tmp_path: Path) 
     assert phagescan().faults() == []
 
 
-def test_master_that_was(phagescan: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_master_that_was(phagescan: Callable[..., Any], tmp_path: Path) -> None:
     """A host that has been a master is not made a worker in passing."""
     (tmp_path / "etc/phagescan").mkdir(parents=True)
     (tmp_path / "etc/phagescan/master.toml").touch()

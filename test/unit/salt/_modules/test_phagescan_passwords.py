@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ CIPHERTEXT = "-----BEGIN PGP MESSAGE-----\n\nAbC+/12=\n=WF55\n-----END PGP MESSA
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o644, 0o620, 0o601])
-def test_mode_of_the_passwords(phagescan: Callable[..., ModuleType], tmp_path: Path, bits: int) -> None:
+def test_mode_of_the_passwords(phagescan: Callable[..., Any], tmp_path: Path, bits: int) -> None:
     """credentials.sls is its owner's alone, and so is the key to an encrypted one."""
     path, keys = tmp_path / "srv" / "pillar" / "credentials.sls", tmp_path / "etc" / "salt" / "gpgkeys"
     path.parent.mkdir(parents=True)
@@ -40,7 +39,7 @@ def test_mode_of_the_passwords(phagescan: Callable[..., ModuleType], tmp_path: P
         (CIPHERTEXT, False),
     ],
 )
-def test_mode_of_ciphertext(phagescan: Callable[..., ModuleType], tmp_path: Path, text: str, public: bool) -> None:
+def test_mode_of_ciphertext(phagescan: Callable[..., Any], tmp_path: Path, text: str, public: bool) -> None:
     """Others may read what holds nothing but ciphertext."""
     path = tmp_path / "srv" / "pillar" / "credentials.sls"
     path.parent.mkdir(parents=True)
@@ -64,7 +63,7 @@ def test_mode_of_ciphertext(phagescan: Callable[..., ModuleType], tmp_path: Path
     ],
 )
 @pytest.mark.parametrize("key", PASSWORD_KEYS)
-def test_password(phagescan: Callable[..., ModuleType], key: str, value: Any, reason: str) -> None:
+def test_password(phagescan: Callable[..., Any], key: str, value: Any, reason: str) -> None:
     """What is wrong with a password is told with its key and never with its value."""
     (fault,) = phagescan({key: value}).faults()
     assert fault.startswith(f"{key}: {reason}")
@@ -73,7 +72,7 @@ def test_password(phagescan: Callable[..., ModuleType], key: str, value: Any, re
         assert str(value)[:8] not in fault
 
 
-def test_samples(phagescan: Callable[..., ModuleType]) -> None:
+def test_samples(phagescan: Callable[..., Any]) -> None:
     """Every password of the sample file is refused, until the tests' own key allows them."""
     sample = yaml.safe_load((ROOT / "pillar" / "credentials.sls.sample").read_text())
     changed = {}
@@ -86,7 +85,7 @@ def test_samples(phagescan: Callable[..., ModuleType]) -> None:
     assert phagescan(changed | {"phagescan:allow_sample_passwords": True}).faults() == []
 
 
-def test_worker_needs_no_master_passwords(phagescan: Callable[..., ModuleType]) -> None:
+def test_worker_needs_no_master_passwords(phagescan: Callable[..., Any]) -> None:
     """A worker is told of its broker login only."""
     changed = {"phagescan:roles": ["worker"], **dict.fromkeys(PASSWORD_KEYS[1:], REMOVED)}
     assert [fault.split(": ")[0] for fault in phagescan(changed).faults()] == [PASSWORD_KEYS[1]]

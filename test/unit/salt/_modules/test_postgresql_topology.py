@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ SIGNATURE = base64.b64decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
 
 
 @pytest.fixture
-def topology(load: Callable[..., ModuleType]) -> ModuleType:
+def topology(load: Callable[..., Any]) -> Any:
     """The execution module, with the real quoting."""
     psql = load("_utils/psql")
     return load("_modules/postgresql_topology", __utils__={f"psql.{name}": getattr(psql, name) for name in vars(psql)})
@@ -34,7 +33,7 @@ def wanted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def converged(topology: ModuleType) -> dict[str, Any]:
+def converged(topology: Any) -> dict[str, Any]:
     """What such a cluster says, with things of somebody else's in it."""
     return clusters.converged(topology.verifier(PASSWORD))
 
@@ -45,7 +44,7 @@ def statements(plan: dict[str, Any]) -> list[str]:
     return [line for line in script.splitlines() if not line.startswith("SET log_")]
 
 
-def test_verifier_proves_the_rfcs_exchange(topology: ModuleType) -> None:
+def test_verifier_proves_the_rfcs_exchange(topology: Any) -> None:
     """The server part of RFC 7677's example login succeeds with our verifier."""
     method, parameters, keys = topology.verifier("pencil", SALT, 4096).split("$")
     stored, server = (base64.b64decode(key) for key in keys.split(":"))
@@ -55,7 +54,7 @@ def test_verifier_proves_the_rfcs_exchange(topology: ModuleType) -> None:
     assert hashlib.sha256(client).digest() == stored
 
 
-def test_verifier_matches(topology: ModuleType) -> None:
+def test_verifier_matches(topology: Any) -> None:
     """A salted verifier matches its password, whatever its salt and its number of rounds, and no other."""
     assert topology.verifier("pencil") != topology.verifier("pencil")
     for stored in (topology.verifier("pencil"), topology.verifier("pencil", b"salt", 5000)):
@@ -63,7 +62,7 @@ def test_verifier_matches(topology: ModuleType) -> None:
         assert not topology.password_matches("Pencil", stored)
 
 
-def test_verifier_normalises(topology: ModuleType) -> None:
+def test_verifier_normalises(topology: Any) -> None:
     """Composed or not, it is the same password, and the composed form is what is hashed (RFC 4013)."""
     salted = hashlib.pbkdf2_hmac("sha256", b"zw\xc3\xb6lf IX", SALT, 4096)
     key = base64.b64encode(hmac.digest(salted, b"Server Key", "sha256")).decode()
@@ -75,18 +74,18 @@ def test_verifier_normalises(topology: ModuleType) -> None:
     "stored",
     [None, "", "pencil", "md5" + hashlib.md5(b"penciluser").hexdigest(), "SCRAM-SHA-256$4096", "SCRAM-SHA-1$1:eA==$a:b"],
 )
-def test_nothing_else_matches(topology: ModuleType, stored: str | None) -> None:
+def test_nothing_else_matches(topology: Any, stored: str | None) -> None:
     """Neither no password nor a plain, MD5 or damaged one counts as the right one."""
     assert not topology.password_matches("pencil", stored)
 
 
-def test_converged(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_converged(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Nothing differs, nothing is done; what belongs to others is nothing."""
     nothing = {"roles": "", "create": [], "owners": "", "logins": [], "changes": {}}
     assert topology.plan(wanted, converged) == nothing
 
 
-def test_empty_cluster(topology: ModuleType, wanted: dict[str, Any]) -> None:
+def test_empty_cluster(topology: Any, wanted: dict[str, Any]) -> None:
     """Role, then database, then extension in it; the password as a verifier only, and tried afterwards."""
     plan = topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}})
     role, database, connect, extension = statements(plan)
@@ -111,7 +110,7 @@ def test_empty_cluster(topology: ModuleType, wanted: dict[str, Any]) -> None:
     ],
 )
 def test_flags_only(
-    topology: ModuleType,
+    topology: Any,
     wanted: dict[str, Any],
     converged: dict[str, Any],
     there: dict[str, bool],
@@ -127,7 +126,7 @@ def test_flags_only(
 
 
 @pytest.mark.parametrize("stored", [None, "md5" + "0" * 32, "SCRAM-SHA-256$4096:c2FsdA==$eA==:eQ=="])
-def test_password_only(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], stored: str | None) -> None:
+def test_password_only(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], stored: str | None) -> None:
     """A password that is not stored as SCRAM, or is another, is set and tried."""
     converged["roles"]["keeper"]["verifier"] = stored
     plan = topology.plan(wanted, converged)
@@ -138,7 +137,7 @@ def test_password_only(topology: ModuleType, wanted: dict[str, Any], converged: 
     assert plan["changes"] == {"role keeper": "changed: password"}
 
 
-def test_owner(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_owner(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """A database of another owner is given to ours."""
     converged["databases"]["shop"] = "postgres"
     plan = topology.plan(wanted, converged)
@@ -146,7 +145,7 @@ def test_owner(topology: ModuleType, wanted: dict[str, Any], converged: dict[str
     assert plan["changes"] == {"database shop": "owner postgres to keeper"}
 
 
-def test_several_databases(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_several_databases(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Databases are made by one statement each, of which none needs another: roles come before, owners after."""
     wanted["roles"]["other"] = {"password": PASSWORD}
     for name in ("first", "second"):
@@ -160,7 +159,7 @@ def test_several_databases(topology: ModuleType, wanted: dict[str, Any], converg
     assert plan["owners"] == 'ALTER DATABASE "shop" OWNER TO "keeper";\n'
 
 
-def test_extension(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_extension(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Only what is missing is made, in its own database."""
     wanted["databases"]["shop"]["extensions"] = ["hstore", "citext"]
     plan = topology.plan(wanted, converged)
@@ -168,7 +167,7 @@ def test_extension(topology: ModuleType, wanted: dict[str, Any], converged: dict
     assert plan["changes"] == {"extension citext in shop": "added"}
 
 
-def test_hostile_names(topology: ModuleType) -> None:
+def test_hostile_names(topology: Any) -> None:
     """A quote in a name ends nothing."""
     role, database, extension = 'a"; DROP ROLE b; --', "d\"'e", 'x";'
     wanted = {"roles": {role: {"password": PASSWORD}}, "databases": {database: {"owner": role, "extensions": [extension]}}}
@@ -178,7 +177,7 @@ def test_hostile_names(topology: ModuleType) -> None:
     assert lines[2:] == ['\\connect -reuse-previous=on "dbname=\'d""\\\'e\'"', 'CREATE EXTENSION "x"";";']
 
 
-def test_read_asks_once(topology: ModuleType) -> None:
+def test_read_asks_once(topology: Any) -> None:
     """One psql for the cluster and all its databases; a database that is not there has no extensions."""
     scripts = []
 

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ KNOWN_SALT, KNOWN_HASH = bytes.fromhex("908DC60A"), "kI3GCqW5JLMJa4iX1lo7X4D6XbY
 
 
 @pytest.fixture
-def topology(load: Callable[..., ModuleType]) -> ModuleType:
+def topology(load: Callable[..., Any]) -> Any:
     """The execution module."""
     return load("_modules/rabbitmq_topology", __opts__={"test": False})
 
@@ -27,7 +26,7 @@ def wanted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def converged(topology: ModuleType) -> dict[str, Any]:
+def converged(topology: Any) -> dict[str, Any]:
     """What such a broker exports, with things of somebody else's in it."""
     return brokers.converged(topology.password_hash)
 
@@ -44,19 +43,19 @@ def carried_out(plan: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
             _, vhost, _, name = arguments
             after["permissions"] = [p for p in after["permissions"] if (p["user"], p["vhost"]) != (name, vhost)]
         else:
-            kind, key = ("users", "user") if verb == "delete_user" else ("vhosts", "vhost")
+            kind, of = ("users", "user") if verb == "delete_user" else ("vhosts", "vhost")
             after[kind] = [item for item in after[kind] if item["name"] != arguments[-1]]
-            after["permissions"] = [p for p in after["permissions"] if p[key] != arguments[-1]]
+            after["permissions"] = [p for p in after["permissions"] if p[of] != arguments[-1]]
     return after
 
 
-def test_hash_is_rabbitmqs(topology: ModuleType) -> None:
+def test_hash_is_rabbitmqs(topology: Any) -> None:
     """The hash is the one RabbitMQ itself makes."""
     assert topology.password_hash("test12", KNOWN_SALT) == KNOWN_HASH
     assert topology.password_matches("test12", {"password_hash": KNOWN_HASH, "hashing_algorithm": SHA256})
 
 
-def test_hash_is_salted(topology: ModuleType) -> None:
+def test_hash_is_salted(topology: Any) -> None:
     """Two users with one password do not show it."""
     assert topology.password_hash("test12") != topology.password_hash("test12")
 
@@ -71,22 +70,22 @@ def test_hash_is_salted(topology: ModuleType) -> None:
         {"password_hash": KNOWN_HASH[:-4] + "AAAA", "hashing_algorithm": SHA256},
     ],
 )
-def test_no_match(topology: ModuleType, user: dict[str, str]) -> None:
+def test_no_match(topology: Any, user: dict[str, str]) -> None:
     """Another hash, another algorithm or none at all is a mismatch."""
     assert not topology.password_matches("test12", user)
 
 
-def test_other_password(topology: ModuleType) -> None:
+def test_other_password(topology: Any) -> None:
     """Another password does not match."""
     assert not topology.password_matches("test13", {"password_hash": KNOWN_HASH, "hashing_algorithm": SHA256})
 
 
-def test_converged(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_converged(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Nothing differs, nothing is done; what belongs to others is nothing."""
     assert topology.plan(wanted, converged) == {"import": {}, "delete": [], "changes": {}}
 
 
-def test_empty_broker(topology: ModuleType, wanted: dict[str, Any]) -> None:
+def test_empty_broker(topology: Any, wanted: dict[str, Any]) -> None:
     """Everything is imported, the password as a hash only; what should be absent and is needs no call."""
     plan = topology.plan(wanted, {})
     assert plan["changes"] == {
@@ -102,7 +101,7 @@ def test_empty_broker(topology: ModuleType, wanted: dict[str, Any]) -> None:
     assert plan["import"]["policies"][0].items() >= {"apply-to": "all", "priority": 0, "vhost": "shop"}.items()
 
 
-def test_password_only(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_password_only(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """A new password changes one user and nothing else."""
     wanted["users"]["seller"]["password"] = "another-0123456789"
     plan = topology.plan(wanted, converged)
@@ -111,7 +110,7 @@ def test_password_only(topology: ModuleType, wanted: dict[str, Any], converged: 
     assert topology.password_matches("another-0123456789", plan["import"]["users"][0])
 
 
-def test_tags_only(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_tags_only(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """New tags leave the stored hash as it is."""
     wanted["users"]["seller"]["tags"] = ["policymaker", "monitoring"]
     plan = topology.plan(wanted, converged)
@@ -120,14 +119,14 @@ def test_tags_only(topology: ModuleType, wanted: dict[str, Any], converged: dict
 
 
 @pytest.mark.parametrize("tags", ["monitoring,policymaker", ["policymaker", "monitoring"]])
-def test_tags_in_any_order(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], tags: Any) -> None:
+def test_tags_in_any_order(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], tags: Any) -> None:
     """Order is no difference, nor is the comma-separated form of older brokers."""
     wanted["users"]["seller"]["tags"] = ["monitoring", "policymaker"]
     converged["users"][0]["tags"] = tags
     assert topology.plan(wanted, converged)["changes"] == {}
 
 
-def test_permission_changed(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_permission_changed(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Rights that differ are written, each in its place."""
     wanted["users"]["seller"]["permissions"]["shop"] = ["c", "w", "r"]
     plan = topology.plan(wanted, converged)
@@ -136,7 +135,7 @@ def test_permission_changed(topology: ModuleType, wanted: dict[str, Any], conver
     assert plan["import"] == {"permissions": [right]}
 
 
-def test_permission_removed(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_permission_removed(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """Our user keeps no right that pillar does not give; a stranger keeps his, on our vhost too."""
     wanted["users"]["seller"]["permissions"] = {}
     plan = topology.plan(wanted, converged)
@@ -145,7 +144,7 @@ def test_permission_removed(topology: ModuleType, wanted: dict[str, Any], conver
     assert plan["import"] == {}
 
 
-def test_absent(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_absent(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """What is listed as absent goes; a name that begins with a dash is no option."""
     wanted["absent"] = {"users": ["stranger", "-x"], "vhosts": ["theirs", "never"]}
     converged["users"].append({"name": "-x"})
@@ -157,9 +156,7 @@ def test_absent(topology: ModuleType, wanted: dict[str, Any], converged: dict[st
 @pytest.mark.parametrize(
     "difference", [{"pattern": "^x"}, {"definition": {"max-length": 1}}, {"priority": 3}, {"apply-to": "queues"}]
 )
-def test_policy_changed(
-    topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], difference: dict[str, Any]
-) -> None:
+def test_policy_changed(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], difference: dict[str, Any]) -> None:
     """Any part of a policy counts."""
     wanted["policies"]["shop"]["limit"] |= difference
     plan = topology.plan(wanted, converged)
@@ -168,7 +165,7 @@ def test_policy_changed(
 
 
 @pytest.mark.parametrize("broken", ["nothing", "empty", "users", "vhosts", "permissions", "policies", "password", "guest"])
-def test_second_plan_is_empty(topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], broken: str) -> None:
+def test_second_plan_is_empty(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], broken: str) -> None:
     """Whatever was missing or wrong: carried out once, the plan has nothing left to do, and strangers are there still."""
     before = {} if broken == "empty" else converged
     if broken in converged:

@@ -5,7 +5,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,12 +13,12 @@ from salt.exceptions import CommandExecutionError
 
 
 @pytest.fixture
-def topology(load: Callable[..., ModuleType]) -> ModuleType:
+def topology(load: Callable[..., Any]) -> Any:
     """The execution module."""
     return load("_modules/rabbitmq_topology", __opts__={"test": False})
 
 
-def test_node(topology: ModuleType, tmp_path: Path) -> None:
+def test_node(topology: Any, tmp_path: Path) -> None:
     """A broker that has one database keeps its node's name; with none or several the default holds."""
     topology.DATABASES = tmp_path / "mnesia"
     assert topology.node("rabbit@localhost") == "rabbit@localhost"
@@ -31,10 +31,10 @@ def test_node(topology: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def node(topology: ModuleType, tmp_path: Path) -> Callable[..., ModuleType]:
+def node(topology: Any, tmp_path: Path) -> Callable[..., Any]:
     """Gives the module a node whose erl_call is the given shell script; rabbitmqctl is asked without starting it."""
 
-    def make(script: str, *, database: str = "rabbit@old") -> ModuleType:
+    def make(script: str, *, database: str = "rabbit@old") -> Any:
         topology.DATABASES = tmp_path / "mnesia"
         (topology.DATABASES / database).mkdir(parents=True)
         topology.ERL_CALL = str(tmp_path / "erl_call")
@@ -60,7 +60,7 @@ def answer(value: Any) -> str:
     return "printf %s " + base64.b64encode(json.dumps(value, ensure_ascii=False).encode()).decode()
 
 
-def test_read(node: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_read(node: Callable[..., Any], tmp_path: Path) -> None:
     """The node itself is asked, by its name; no Erlang is started."""
     topology = node(f'echo "$@" >asked; cat >>asked; {answer(EXPORTED)}')
     assert topology.read() == EXPORTED
@@ -84,14 +84,14 @@ def test_read(node: Callable[..., ModuleType], tmp_path: Path) -> None:
         f"{answer(EXPORTED)} | head -c 40",
     ],
 )
-def test_read_without_an_answer(node: Callable[..., ModuleType], script: str) -> None:
+def test_read_without_an_answer(node: Callable[..., Any], script: str) -> None:
     """A node that does not answer, or not with all of it, is asked again through rabbitmqctl, whose word counts."""
     topology = node(script)
     assert topology.read() == {"users": "of rabbitmqctl"}
     assert topology.calls == ["export_definitions -"]
 
 
-def test_read_without_erl_call(node: Callable[..., ModuleType]) -> None:
+def test_read_without_erl_call(node: Callable[..., Any]) -> None:
     """Without erl_call, or without a name to call, it is rabbitmqctl that is asked."""
     topology = node("true")
     topology.ERL_CALL += "-missing"
@@ -103,7 +103,7 @@ def test_read_without_erl_call(node: Callable[..., ModuleType]) -> None:
 
 
 @pytest.mark.parametrize("verb", ["read", "write"])
-def test_a_node_that_hangs(node: Callable[..., ModuleType], verb: str) -> None:
+def test_a_node_that_hangs(node: Callable[..., Any], verb: str) -> None:
     """A node that does not come to an end is asked through rabbitmqctl as well."""
 
     def run(command: list[str], timeout: int, **_options: Any) -> None:
@@ -125,7 +125,7 @@ cp "$path" got
 """
 
 
-def test_write(node: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_write(node: Callable[..., Any], tmp_path: Path) -> None:
     """The node itself imports from a file that only the broker can read, and that is gone afterwards."""
     topology = node(f"{IMPORTS} printf imported")
     topology.write(PLAN).result()
@@ -143,29 +143,29 @@ def test_write(node: Callable[..., ModuleType], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "script", ["exit 1", "true", "echo imported not", "printf imported; exit 1", "echo imported >&2", None]
 )
-def test_write_without_an_answer(node: Callable[..., ModuleType], tmp_path: Path, script: str | None) -> None:
+def test_write_without_an_answer(node: Callable[..., Any], tmp_path: Path, script: str | None) -> None:
     """A node that does not say that it has imported is told through rabbitmqctl, whose failure counts; no file is left."""
 
     def ctl(verb: str, path: str) -> None:
         assert json.loads(Path(path).read_text()) == EXPORTED
         assert Path(path).stat().st_mode & 0o777 == 0o600
-        topology.calls.append(verb)
-        if len(topology.calls) == 2:
+        made.calls.append(verb)
+        if len(made.calls) == 2:
             raise CommandExecutionError("rabbitmqctl import_definitions: Error")
 
-    topology = node(script or "printf imported")
+    made: Any = node(script or "printf imported")
     if script is None:
-        (topology.DATABASES / "rabbit@other").mkdir()  # without a name there is nobody to call
-    topology.ctl = ctl
-    topology.write(PLAN).result()
+        (made.DATABASES / "rabbit@other").mkdir()  # without a name there is nobody to call
+    made.ctl = ctl
+    made.write(PLAN).result()
     with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):
-        topology.write(PLAN).result()
-    assert topology.calls == ["import_definitions"] * 2
-    assert not topology.DEFINITIONS.exists()
+        made.write(PLAN).result()
+    assert made.calls == ["import_definitions"] * 2
+    assert not made.DEFINITIONS.exists()
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_file_of_a_killed_run(node: Callable[..., ModuleType], test: bool) -> None:
+def test_file_of_a_killed_run(node: Callable[..., Any], test: bool) -> None:
     """What a killed run left for the broker to read goes with the next; a preview leaves it, a run may be writing it."""
     topology = node(answer(EXPORTED))
     topology.__opts__ = {"test": test}
@@ -174,7 +174,7 @@ def test_file_of_a_killed_run(node: Callable[..., ModuleType], test: bool) -> No
     assert topology.DEFINITIONS.exists() is test
 
 
-def test_write_deletes_last(node: Callable[..., ModuleType]) -> None:
+def test_write_deletes_last(node: Callable[..., Any]) -> None:
     """Nobody is without a user in between: what is new is there before what is old goes; and each may be missing."""
     topology = node("exit 1")
     calls = [["delete_user", "--", "guest"], ["clear_permissions", "-p", "/", "--", "seller"]]

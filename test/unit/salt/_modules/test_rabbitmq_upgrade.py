@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ OLD = {
 
 
 @pytest.fixture
-def upgrade(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., ModuleType]:
+def upgrade(load: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     """Makes the module on a host with this RabbitMQ, whose database has these feature flags."""
 
-    def make(version: str, flags: set[str] | None, release: str = "Debian-12") -> ModuleType:
+    def make(version: str, flags: set[str] | None, release: str = "Debian-12") -> Any:
         salt: dict[str, Any] = {"pillar.get": lambda *_arguments, **_options: ["shop"]}
         module = load("_modules/rabbitmq_upgrade", __grains__={"osfinger": release}, __salt__=salt)
         module.PROGRAMS, module.DATABASES = tmp_path / "lib", tmp_path / "mnesia"
@@ -56,7 +55,7 @@ ALL = {"rabbitmq_4.0.0", "stream_sac_coordinator_unblock_group", "stream_update_
         ("10.0.0", "all", "Debian-13", False, False),
     ],
 )
-def test_state(upgrade: Callable[..., ModuleType], version: str, flags: Any, release: str, blocked: bool, stuck: bool) -> None:
+def test_state(upgrade: Callable[..., Any], version: str, flags: Any, release: str, blocked: bool, stuck: bool) -> None:
     """3 is pinned until its database has what 4 requires; 4 on a database without is told; one that is being made is not."""
     module = upgrade(version, None if flags == "all" else flags, release)
     if flags == "all":
@@ -64,7 +63,7 @@ def test_state(upgrade: Callable[..., ModuleType], version: str, flags: Any, rel
     assert (module.version(), module.blocked(), module.stuck()) == (version, blocked, stuck)
 
 
-def test_half_upgraded(upgrade: Callable[..., ModuleType]) -> None:
+def test_half_upgraded(upgrade: Callable[..., Any]) -> None:
     """Where both are unpacked the newer one counts, and flags that are missing are named."""
     module = upgrade("3.10.8", OLD)
     (module.PROGRAMS / "rabbitmq_server-4.0.5").mkdir()
@@ -74,7 +73,7 @@ def test_half_upgraded(upgrade: Callable[..., ModuleType]) -> None:
     assert not OLD & set(module.missing())
 
 
-def test_steps(upgrade: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_steps(upgrade: Callable[..., Any], tmp_path: Path) -> None:
     """What is to be done: the database is set aside, and never removed."""
     aside = f"mv -T {tmp_path}/mnesia {tmp_path}/mnesia.3"
     module = upgrade("3.10.8", OLD)

@@ -1,10 +1,10 @@
 """The parts of a host as lines."""
 
 from collections.abc import Callable
-from types import ModuleType
+from typing import Any
 
 
-def test_output(load: Callable[..., ModuleType]) -> None:
+def test_output(load: Callable[..., Any]) -> None:
     """A line a part, and the log below it."""
     parts = {"web": {"ok": False, "said": "no page", "log": ["1", "2"]}, "beat": {"ok": None, "said": "not known", "log": []}}
     assert load("_output/parts").output({"local": parts}).splitlines() == [

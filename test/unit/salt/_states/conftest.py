@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -12,13 +12,13 @@ from source_trees import Tree
 
 
 @pytest.fixture
-def host(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Host]:
+def host(load: Callable[..., Any], tmp_path: Path) -> Callable[..., Host]:
     """Makes a host whose service has the given status."""
     return lambda *, test=False, **status: Host(load, tmp_path / "web.conf", test=test, **status)
 
 
 @pytest.fixture
-def tree(load: Callable[..., ModuleType], tmp_path: Path) -> Tree:
+def tree(load: Callable[..., Any], tmp_path: Path) -> Tree:
     """A source that was not copied yet."""
     return Tree(load, tmp_path)
 
@@ -31,7 +31,7 @@ def copy(tree: Tree) -> Tree:
 
 
 @pytest.fixture
-def python_lock(load: Callable[..., ModuleType]) -> ModuleType:
+def python_lock(load: Callable[..., Any]) -> Any:
     """The state module; a lock's source is its path, and virtualenvs are made of the Python that runs this."""
     module = load("_states/python_lock", __salt__={"cp.cache_file": lambda source: source}, __opts__={"test": False})
     module.PYTHON = sys.executable

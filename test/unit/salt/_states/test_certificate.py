@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,10 +16,10 @@ GRAINS = {"host": "scan", "fqdn": "scan.example", "ipv4": ["127.0.0.1", "192.0.2
 
 
 @pytest.fixture
-def state(load: Callable[..., ModuleType], certificates: ModuleType) -> Callable[..., ModuleType]:
+def state(load: Callable[..., Any], certificates: Any) -> Callable[..., Any]:
     """Makes the state module, for a run or a preview."""
 
-    def make(*, test: bool = False) -> ModuleType:
+    def make(*, test: bool = False) -> Any:
         names = ("outworn", "make", "write")
         functions = {f"certificates.{name}": getattr(certificates, name) for name in names}
         return load("_states/certificate", __opts__={"test": test}, __grains__=GRAINS, __utils__=functions)
@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def made(certificates: ModuleType, files: tuple[str, str]) -> tuple[str, str]:
+def made(certificates: Any, files: tuple[str, str]) -> tuple[str, str]:
     """A certificate of our own, and its key."""
     certificate, key = certificates.make(["scan.example", "127.0.0.1"])
     certificates.write(files[0], certificate, 0o644)
@@ -68,7 +68,7 @@ def serve(files: tuple[str, str], name: str) -> str:
     return ""
 
 
-def test_made_once(state: Callable[..., ModuleType], files: tuple[str, str]) -> None:
+def test_made_once(state: Callable[..., Any], files: tuple[str, str]) -> None:
     """A certificate and a key that nobody else reads; the second run changes nothing."""
     arguments = (*files, ["*", "web.example", ".sub.example", "[2001:db8::8]"])
     preview = state(test=True).self_signed(*arguments)
@@ -93,7 +93,7 @@ def test_made_once(state: Callable[..., ModuleType], files: tuple[str, str]) -> 
 @pytest.mark.parametrize("damaged", [0, 1])
 @pytest.mark.parametrize("content", [None, b"", b"torn"])
 def test_damaged(
-    state: Callable[..., ModuleType], certificates: ModuleType, made: tuple[str, str], damaged: int, content: bytes | None
+    state: Callable[..., Any], certificates: Any, made: tuple[str, str], damaged: int, content: bytes | None
 ) -> None:
     """What a crash or a slip has left of it is replaced, both files together."""
     path = Path(made[damaged])
@@ -104,7 +104,7 @@ def test_damaged(
     assert serve(made, "127.0.0.1") == ""
 
 
-def test_a_failure_is_told(state: Callable[..., ModuleType], tmp_path: Path) -> None:
+def test_a_failure_is_told(state: Callable[..., Any], tmp_path: Path) -> None:
     """A directory that cannot be is no crash."""
     (tmp_path / "tls").touch()
     result = state().self_signed(str(tmp_path / "tls/certificate.pem"), str(tmp_path / "tls/key.pem"), [])
@@ -112,7 +112,7 @@ def test_a_failure_is_told(state: Callable[..., ModuleType], tmp_path: Path) -> 
     assert "tls" in result["comment"]
 
 
-def test_copied(state: Callable[..., ModuleType], certificates: ModuleType, made: tuple[str, str], tmp_path: Path) -> None:
+def test_copied(state: Callable[..., Any], certificates: Any, made: tuple[str, str], tmp_path: Path) -> None:
     """One file with both, for one reader; a renewed certificate is another file, the same one is not touched."""
     group, name = grp.getgrgid(os.getgid()).gr_name, str(tmp_path / "server" / "server.pem")
     preview = state(test=True).copied(name, *made, group)
@@ -132,7 +132,7 @@ def test_copied(state: Callable[..., ModuleType], certificates: ModuleType, made
     ssl.create_default_context().load_cert_chain(name)
 
 
-def test_copied_before_there_is_anything(state: Callable[..., ModuleType], files: tuple[str, str], tmp_path: Path) -> None:
+def test_copied_before_there_is_anything(state: Callable[..., Any], files: tuple[str, str], tmp_path: Path) -> None:
     """A preview of a bare host foresees it; a run says what is missing."""
     name = str(tmp_path / "server.pem")
     assert state(test=True).copied(name, *files, "no-such-group")["result"] is None

@@ -87,8 +87,7 @@ def test_a_service_of_this_run(host: Callable[..., Host]) -> None:
 def test_unit_file_of_this_run(host: Callable[..., Host]) -> None:
     """systemd is told of a unit that was written after it was first asked."""
     web = host(exists=False, running=False)
-    web.check = lambda _command: web.status.update(changed=True)
-    web.state.__salt__["daemon.check"] = web.check
+    web.state.__salt__["daemon.check"] = lambda _command: web.status.update(changed=True)
     web.state.running("web", pidfile="/run/web.pid", check="web -t")
     assert web.did == ["daemon-reload", "start web"]
 

@@ -53,7 +53,12 @@ def test_disabled(host: Callable[..., Host], status: dict[str, Any], did: list[s
 def test_known(host: Callable[..., Host], exists: bool, test: bool) -> None:
     """systemd is told once of a unit that it has not read; a preview says so."""
     web = host(test=test, exists=exists)
-    web.state.__salt__["daemon.daemon_reload"] = lambda: web.did.append("reload") or web.status.update(exists=True)
+
+    def reload() -> None:
+        web.did.append("reload")
+        web.status.update(exists=True)
+
+    web.state.__salt__["daemon.daemon_reload"] = reload
     result = web.state.known("web")
     assert result["result"] is (None if test and not exists else True)
     assert list(result["changes"]) == ([] if exists else ["web daemon-reload"])

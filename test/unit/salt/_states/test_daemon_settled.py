@@ -34,7 +34,7 @@ def test_settled(host: Callable[..., Host], before: dict[str, Any], after: dict[
 
 def test_settled_waits(host: Callable[..., Host]) -> None:
     """It waits for as long as is left since the last start, and where nothing was started not at all."""
-    waited = []
+    waited: list[float] = []
     web = host(names=("web", "queue"), running=False)
     web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
     web.state.settled("all")
@@ -52,10 +52,15 @@ def test_settled_waits(host: Callable[..., Host]) -> None:
 
 def test_settled_of_what_notifies(host: Callable[..., Host]) -> None:
     """What has said that it is ready is not waited for; beside one that does not say it, all are looked at later."""
-    waited = []
+    waited: list[float] = []
     web = host(names=("web", "queue"), running=False, notifies=True)
     web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
-    web.state.__salt__["daemon.act"] = lambda *arguments: web.act(*arguments) or web.status.update(running=True)
+
+    def act(*arguments: Any) -> None:
+        web.act(*arguments)
+        web.status.update(running=True)
+
+    web.state.__salt__["daemon.act"] = act
     web.state.running("web", pidfile="/run/web.pid")
     assert web.state.settled("all")["comment"] == "Started, and running: web."
     assert waited == []
@@ -63,7 +68,12 @@ def test_settled_of_what_notifies(host: Callable[..., Host]) -> None:
     web.state.__context__.pop("daemon.status")
     web.state.running("queue", pidfile="/run/queue.pid")
     web.others["queue"]["running"] = True
-    web.state.time.sleep = lambda seconds: waited.append(seconds) or web.status.update(running=False)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        web.status.update(running=False)
+
+    web.state.time.sleep = sleep
     result = web.state.settled("all", seconds=4)
     assert waited == [4.0]
     assert (result["result"], result["comment"]) == (False, "Started, but did not stay up: web; see their logs.")
@@ -89,7 +99,12 @@ def test_together(host: Callable[..., Host], status: dict[str, Any], verbs: list
     for name in web.names:
         expected += [f"{name} -t", "daemon-reload", *(f"{verb} {name}" for verb, owner in at_once if owner == name)]
     assert web.did == expected
-    web.state.__salt__["daemon.act"] = lambda *arguments: web.act(*arguments) or web.status.update(running=True, failures=5)
+
+    def act(*arguments: Any) -> None:
+        web.act(*arguments)
+        web.status.update(running=True, failures=5)
+
+    web.state.__salt__["daemon.act"] = act
     result = web.state.settled("all")
     assert (result["result"], result["comment"]) == (True, "Started, and running: web, queue.")
     assert web.did[len(expected) :] == ["restart web queue"]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ def site(tmp_path: Path) -> dict[str, Any]:
 class Project:
     """A database and a manage.py for the states; what they remember and compute is real."""
 
-    def __init__(self, load: Callable[..., ModuleType], made: SimpleNamespace, static: Path) -> None:
+    def __init__(self, load: Callable[..., Any], made: SimpleNamespace, static: Path) -> None:
         self.rows: dict[str, Any] = {"migrations": [], "superusers": {}}
         self.did: list[str] = []
         self.fails = ""
@@ -72,7 +72,7 @@ class Project:
 
 
 @pytest.fixture
-def project(load: Callable[..., ModuleType], minion: Callable[..., SimpleNamespace], tmp_path: Path) -> Callable[..., Project]:
+def project(load: Callable[..., Any], minion: Callable[..., SimpleNamespace], tmp_path: Path) -> Callable[..., Project]:
     """Makes a project of a minion whose pillar has the admin's password."""
 
     def make(password: str = PASSWORD, *, test: bool = False) -> Project:

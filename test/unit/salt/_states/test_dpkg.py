@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,7 +14,7 @@ DONE = ["dpkg --configure", "dpkg-query --show", "apt-get --yes c:amd64"]
 class Dpkg:
     """The state module on a host whose dpkg and apt-get say what they are told to."""
 
-    def __init__(self, load: Callable[..., ModuleType], folder: Path, *, test: bool) -> None:
+    def __init__(self, load: Callable[..., Any], folder: Path, *, test: bool) -> None:
         self.util = util = load("_utils/dpkg")
         self.state = load("_states/dpkg", __opts__={"test": test}, __utils__={"dpkg.unfinished": util.unfinished})
         util.LOCKS = (str(folder / "lock-frontend"), str(folder / "lock"))
@@ -39,7 +39,7 @@ class Dpkg:
 
 
 @pytest.fixture
-def dpkg(load: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Dpkg]:
+def dpkg(load: Callable[..., Any], tmp_path: Path) -> Callable[..., Dpkg]:
     """Makes such a host; `tmp_path` is dpkg's folder of updates."""
     return lambda *, test=False: Dpkg(load, tmp_path, test=test)
 
@@ -81,6 +81,7 @@ def test_at_work(dpkg: Callable[..., Dpkg], tmp_path: Path, lock: str) -> None:
     assert host.util.interrupted()
     assert not (tmp_path / lock).exists()
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / lock], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout
         assert other.stdout.readline() == "held\n"
         assert not host.util.interrupted()
         assert host.state.configured("apt")["changes"]
@@ -103,7 +104,7 @@ def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:
     assert result["comment"].endswith("failed (100): E: no luck")
 
 
-def test_run(load: Callable[..., ModuleType]) -> None:
+def test_run(load: Callable[..., Any]) -> None:
     """Programs are asked no questions, and ask none."""
     done = load("_states/dpkg")._run(["sh", "-c", 'echo "$DEBIAN_FRONTEND $LC_ALL"; cat'])
     assert done.stdout == "noninteractive C.UTF-8\n"

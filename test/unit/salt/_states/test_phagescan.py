@@ -2,7 +2,6 @@
 # ruff: noqa: D103  (the names of the tests say it)
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ REFUSED = "refused: ACCESS_REFUSED"
 
 
 @pytest.fixture
-def rotate(load: Callable[..., ModuleType]) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
+def rotate(load: Callable[..., Any]) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
     """Runs both states around a change of the settings; returns what `rotated` said, and which logins it tried."""
 
     def run(before: dict[str, Any], after: dict[str, Any], said: list[str], *, test: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -15,7 +15,7 @@ touch {folder}/etc/$1/$2/postgresql.conf
 
 
 @pytest.fixture
-def cluster(load: Callable[..., ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def cluster(load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The state module, on a host whose pg_createcluster notes what it does."""
     module = load("_states/postgresql_cluster", __opts__={"test": False})
     module.SETTINGS, module.DATA = tmp_path / "etc", tmp_path / "var"
@@ -27,7 +27,7 @@ def cluster(load: Callable[..., ModuleType], tmp_path: Path, monkeypatch: pytest
     return module
 
 
-def test_made_once(cluster: ModuleType, tmp_path: Path) -> None:
+def test_made_once(cluster: Any, tmp_path: Path) -> None:
     """One that is not there is made, and one that is there is left alone; a preview says so and makes none."""
     cluster.__opts__["test"] = True
     assert cluster.present("17/main")["result"] is None
@@ -41,7 +41,7 @@ def test_made_once(cluster: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [True, False])
-def test_made_anew(cluster: ModuleType, tmp_path: Path, settings: bool) -> None:
+def test_made_anew(cluster: Any, tmp_path: Path, settings: bool) -> None:
     """What an interruption or an error left is removed first, however far it came."""
     (tmp_path / "broken").touch()
     failed = cluster.present("17/main")
@@ -57,7 +57,7 @@ def test_made_anew(cluster: ModuleType, tmp_path: Path, settings: bool) -> None:
     assert cluster.present("17/main")["changes"] == {}
 
 
-def test_data_stays(cluster: ModuleType, tmp_path: Path) -> None:
+def test_data_stays(cluster: Any, tmp_path: Path) -> None:
     """Data without settings is not ours to remove, nor is a cluster that was ever started, whatever a lost write left."""
     data = cluster.DATA / "17" / "main"
     data.mkdir(parents=True)

@@ -1,7 +1,6 @@
 """Roles, databases and extensions of a cluster: what a run changes, and what a preview says of it."""
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from clusters import PASSWORD
 
 
 @pytest.fixture
-def topology(load: Callable[..., ModuleType]) -> ModuleType:
+def topology(load: Callable[..., Any]) -> Any:
     """The execution module, with the real quoting."""
     psql = load("_utils/psql")
     return load("_modules/postgresql_topology", __utils__={f"psql.{name}": getattr(psql, name) for name in vars(psql)})
@@ -25,7 +24,7 @@ def wanted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def converged(topology: ModuleType) -> dict[str, Any]:
+def converged(topology: Any) -> dict[str, Any]:
     """What such a cluster says, with things of somebody else's in it."""
     return clusters.converged(topology.verifier(PASSWORD))
 
@@ -33,8 +32,11 @@ def converged(topology: ModuleType) -> dict[str, Any]:
 class Cluster:
     """Stands for the psql of the execution module."""
 
-    def __init__(self, topology: ModuleType, pillar: dict[str, Any], actual: dict[str, Any] | str | None) -> None:
-        self.actual, self.did, self.asked, self.fails = actual, [], [], ""
+    def __init__(self, topology: Any, pillar: dict[str, Any], actual: dict[str, Any] | str | None) -> None:
+        self.actual: Any = actual
+        self.did: list[Any] = []
+        self.asked: list[Any] = []
+        self.fails = ""
         self.salt = {
             "pillar.get": lambda _key, _default, unmask: pillar,
             "postgresql_topology.installed": lambda: actual is not None,
@@ -60,14 +62,14 @@ class Cluster:
             raise CommandExecutionError(self.actual)
         return self.actual
 
-    def managed(self, load: Callable[..., ModuleType], test: bool) -> dict[str, Any]:
+    def managed(self, load: Callable[..., Any], test: bool) -> dict[str, Any]:
         """The state's result."""
         return load("_states/postgresql_topology", __salt__=self.salt, __utils__=self.utils, __opts__={"test": test}).managed(
             "postgresql"
         )
 
 
-def test_state_previews_a_bare_host(load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any]) -> None:
+def test_state_previews_a_bare_host(load: Callable[..., Any], topology: Any, wanted: dict[str, Any]) -> None:
     """Where there is no cluster yet, a preview names all that comes."""
     cluster = Cluster(topology, wanted, None)
     result = cluster.managed(load, test=True)
@@ -79,7 +81,7 @@ def test_state_previews_a_bare_host(load: Callable[..., ModuleType], topology: M
 
 @pytest.mark.parametrize("test", [True, False])
 def test_state_sets_and_proves_a_password(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], test: bool
+    load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any], test: bool
 ) -> None:
     """A new password is tried with a login; a preview only says so; neither shows it."""
     converged["roles"]["keeper"]["verifier"] = None
@@ -92,15 +94,17 @@ def test_state_sets_and_proves_a_password(
 
 
 @pytest.mark.parametrize("fails", ["", "one by one", "together"])
-def test_state_of_an_empty_cluster(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], fails: str
-) -> None:
+def test_state_of_an_empty_cluster(load: Callable[..., Any], topology: Any, wanted: dict[str, Any], fails: str) -> None:
     """Owners come before their databases, which are made together, and extensions after; a failure ends it there."""
     wanted["databases"]["plain"] = {"owner": "keeper"}
     cluster = Cluster(topology, wanted, {"roles": {}, "databases": {}, "extensions": {}})
     cluster.fails = fails
     result = cluster.managed(load, test=False)
-    steps = [("one by one", "CREATE ROLE"), ("together", "CREATE DATABASE"), ("together", "CREATE DATABASE")]
+    steps: list[tuple[Any, ...]] = [
+        ("one by one", "CREATE ROLE"),
+        ("together", "CREATE DATABASE"),
+        ("together", "CREATE DATABASE"),
+    ]
     steps += [("one by one", "\\connect -reuse-previous=on"), ("one by one", "CREATE EXTENSION"), ("keeper", PASSWORD, 5432)]
     assert cluster.did == steps[: {"": 6, "one by one": 1, "together": 3}[fails]]
     assert cluster.asked == ["shop"]  # where no extension is wanted none is looked for
@@ -108,9 +112,7 @@ def test_state_of_an_empty_cluster(
     assert not fails or (result["comment"] == "PostgreSQL on port 5432: disk full" and result["changes"] == {})
 
 
-def test_state_clean(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any]
-) -> None:
+def test_state_clean(load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """A converged cluster is only read."""
     cluster = Cluster(topology, wanted, converged)
     result = cluster.managed(load, test=False)
@@ -118,9 +120,7 @@ def test_state_clean(
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_state_stopped_cluster(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], test: bool
-) -> None:
+def test_state_stopped_cluster(load: Callable[..., Any], topology: Any, wanted: dict[str, Any], test: bool) -> None:
     """A cluster that does not answer fails the run; the preview says it is to be started."""
     result = Cluster(topology, wanted, "PostgreSQL on port 5432: refused").managed(load, test)
     assert result["result"] is (None if test else False)
@@ -129,9 +129,9 @@ def test_state_stopped_cluster(
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_asked(load: Callable[..., ModuleType], test: bool) -> None:
+def test_asked(load: Callable[..., Any], test: bool) -> None:
     """A connection is begun in a preview, too, and is no change."""
-    begun = []
+    begun: list[Any] = []
     state = load("_states/postgresql_topology", __utils__={"psql.begin": begun.append}, __opts__={"test": test})
     result = state.asked("postgresql", port=5433)
     assert (result["result"], result["changes"], begun) == (True, {}, [5433])

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -33,7 +33,7 @@ delta[extra]==4.0+local
 
 
 @pytest.fixture
-def site(python_lock: ModuleType, tmp_path: Path) -> Path:
+def site(python_lock: Any, tmp_path: Path) -> Path:
     """The site-packages of a virtualenv in looks, with one distribution in it."""
     site = python_lock._site_packages(str(tmp_path))
     site.mkdir(parents=True)
@@ -49,7 +49,7 @@ def site(python_lock: ModuleType, tmp_path: Path) -> Path:
     return site
 
 
-def test_read_lock(python_lock: ModuleType, tmp_path: Path) -> None:
+def test_read_lock(python_lock: Any, tmp_path: Path) -> None:
     """Hashes, comments and options are no packages; markers are obeyed; names are compared in one spelling."""
     path = tmp_path / "lock.txt"
     path.write_text(LOCK)
@@ -57,7 +57,7 @@ def test_read_lock(python_lock: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_reads_our_own_locks(python_lock: ModuleType, name: str) -> None:
+def test_reads_our_own_locks(python_lock: Any, name: str) -> None:
     """Of our own locks nothing is missed, and each line is read as packaging reads it."""
     path = Path(__file__).parents[4] / name
     lines = [line.rstrip("\\ ") for line in path.read_text().splitlines() if line[:1].isalnum()]
@@ -69,7 +69,7 @@ def test_reads_our_own_locks(python_lock: ModuleType, name: str) -> None:
 
 
 def test_needs_packaging_for_markers_only(
-    load: Callable[..., ModuleType], site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load: Callable[..., Any], site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The application's lock, which has no condition, and an environment are read without that import."""
     monkeypatch.setitem(sys.modules, "packaging.markers", None)
@@ -83,12 +83,12 @@ def test_needs_packaging_for_markers_only(
 
 
 @pytest.mark.parametrize("name", ["Django", "zope.interface", "a__b", "A-._b", "x.y-Z_1", " alpha "])
-def test_names(python_lock: ModuleType, name: str) -> None:
+def test_names(python_lock: Any, name: str) -> None:
     """Names are compared as packaging compares them."""
     assert python_lock._canonical(name) == canonicalize_name(name.strip())
 
 
-def test_reads_a_real_environment(python_lock: ModuleType) -> None:
+def test_reads_a_real_environment(python_lock: Any) -> None:
     """What is found in the Python that runs this is what Python itself says of it."""
     if not python_lock._site_packages(sys.prefix).is_dir():
         pytest.skip("this Python keeps its packages elsewhere")
@@ -97,7 +97,7 @@ def test_reads_a_real_environment(python_lock: ModuleType) -> None:
     assert there["salt"].removesuffix(" (damaged)") == importlib.metadata.version("salt")
 
 
-def test_whole(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_whole(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """Files that have the size and digest in RECORD, or none in it, are whole."""
     assert site.is_dir()
     assert python_lock._usable(str(tmp_path))
@@ -105,7 +105,7 @@ def test_whole(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "removed", "no record", "bad record"])
-def test_damaged(python_lock: ModuleType, site: Path, tmp_path: Path, damage: str) -> None:
+def test_damaged(python_lock: Any, site: Path, tmp_path: Path, damage: str) -> None:
     """A file that was cut or removed, and a RECORD that is missing or is none, are damage."""
     record = site / "Al_pha-1.0.dist-info" / "RECORD"
     match damage:
@@ -123,7 +123,7 @@ def test_damaged(python_lock: ModuleType, site: Path, tmp_path: Path, damage: st
 @pytest.mark.parametrize(
     ("stamp", "damaged"), [(None, True), (-1000, True), (1000, False)], ids=["no stamp", "before", "after"]
 )
-def test_edited(python_lock: ModuleType, site: Path, tmp_path: Path, stamp: int | None, damaged: bool) -> None:
+def test_edited(python_lock: Any, site: Path, tmp_path: Path, stamp: int | None, damaged: bool) -> None:
     """A file of the same size is read when it was touched after the last synchronisation, whatever time it pretends."""
     (site / "alpha.py").write_text("two = 2\n")
     os.utime(site / "alpha.py", (1, 1))
@@ -133,7 +133,7 @@ def test_edited(python_lock: ModuleType, site: Path, tmp_path: Path, stamp: int 
     assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)" if damaged else "1.0"}
 
 
-def test_size_is_always_compared(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_size_is_always_compared(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """A file that was cut is damage even where the stamp is newer."""
     (site / "alpha.py").write_text("")
     (tmp_path / python_lock.STAMP).touch()
@@ -141,7 +141,7 @@ def test_size_is_always_compared(python_lock: ModuleType, site: Path, tmp_path: 
     assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)"}
 
 
-def test_installed_twice(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_installed_twice(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """Two versions of one distribution are none, whichever is found first."""
     for version in ("0.9", "1.1"):
         shutil.copytree(site / "Al_pha-1.0.dist-info", site / f"al.pha-{version}.dist-info")
@@ -149,7 +149,7 @@ def test_installed_twice(python_lock: ModuleType, site: Path, tmp_path: Path) ->
     assert version.endswith(" (damaged)")
 
 
-def test_unusable(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_unusable(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """A virtualenv without its Python or its pyvenv.cfg, or of another Python, is to be made anew."""
     (tmp_path / "bin" / "python").unlink()
     assert not python_lock._usable(str(tmp_path))
@@ -162,7 +162,7 @@ def test_unusable(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
     assert not python_lock._usable(str(tmp_path))
 
 
-def test_state_clean(python_lock: ModuleType, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_clean(python_lock: Any, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing differs: no process is started."""
     (tmp_path / "lock.txt").write_text("AL.pha==1.0\n")
     monkeypatch.setattr(python_lock, "_synchronise", None)
@@ -172,7 +172,7 @@ def test_state_clean(python_lock: ModuleType, site: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_copy_is_read_once(python_lock: ModuleType, site: Path, tmp_path: Path, test: bool) -> None:
+def test_copy_is_read_once(python_lock: Any, site: Path, tmp_path: Path, test: bool) -> None:
     """Files with other inodes than the stamp knows are read; when they are whole the stamp says so, but for a preview."""
     python_lock.__opts__["test"] = test
     (tmp_path / "lock.txt").write_text("al-pha==1.0\n")
@@ -194,7 +194,7 @@ def test_copy_is_read_once(python_lock: ModuleType, site: Path, tmp_path: Path, 
     assert stamp.stat().st_mtime == 7
 
 
-def test_no_stamp(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_no_stamp(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """None is made where there was none: services would be restarted, as after a change of the virtualenv."""
     (tmp_path / "lock.txt").write_text("al-pha==1.0\n")
     changed = tmp_path.stat().st_mtime_ns
@@ -204,7 +204,7 @@ def test_no_stamp(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
     assert tmp_path.stat().st_mtime_ns == changed
 
 
-def test_state_preview(python_lock: ModuleType, site: Path, tmp_path: Path) -> None:
+def test_state_preview(python_lock: Any, site: Path, tmp_path: Path) -> None:
     """A preview names what would be installed, changed and removed, and does nothing."""
     (tmp_path / "lock.txt").write_text("beta==2.0\n")
     python_lock.__opts__["test"] = True
@@ -217,7 +217,7 @@ def test_state_preview(python_lock: ModuleType, site: Path, tmp_path: Path) -> N
     assert not (tmp_path / "none").exists()
 
 
-def test_state_without_a_lock(python_lock: ModuleType, tmp_path: Path) -> None:
+def test_state_without_a_lock(python_lock: Any, tmp_path: Path) -> None:
     """A source that is not there fails, and nothing is touched."""
     result = python_lock.installed(str(tmp_path / "env"), "")
     assert result["result"] is False

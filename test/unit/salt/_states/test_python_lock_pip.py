@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -32,7 +32,7 @@ def wheels(tmp_path: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 @pytest.fixture
-def environment(python_lock: ModuleType, wheels: Path, tmp_path: Path) -> Path:
+def environment(python_lock: Any, wheels: Path, tmp_path: Path) -> Path:
     """A virtualenv with alpha and beta in it."""
     environment = tmp_path / "env"
     assert python_lock._synchronise(str(environment), "", False, [], []) == ""
@@ -46,7 +46,7 @@ def environment(python_lock: ModuleType, wheels: Path, tmp_path: Path) -> Path:
     return environment
 
 
-def test_state_repairs_and_prunes(python_lock: ModuleType, environment: Path, wheels: Path, tmp_path: Path) -> None:
+def test_state_repairs_and_prunes(python_lock: Any, environment: Path, wheels: Path, tmp_path: Path) -> None:
     """With the real pip, what is damaged is whole again, and what the lock does not list is gone."""
     lock = tmp_path / "lock.txt"
     lock.write_text(wheel(wheels, "alpha", "1.0"))
@@ -60,7 +60,7 @@ def test_state_repairs_and_prunes(python_lock: ModuleType, environment: Path, wh
     assert ran.stdout == "1.0 None\n"
 
 
-def test_state_installs_what_was_locked(python_lock: ModuleType, wheels: Path, tmp_path: Path) -> None:
+def test_state_installs_what_was_locked(python_lock: Any, wheels: Path, tmp_path: Path) -> None:
     """From nothing to the lock; a package that is not the locked one is refused, and the reason is given."""
     environment, lock = str(tmp_path / "env"), tmp_path / "lock.txt"
     line = wheel(wheels, "alpha", "1.0")
@@ -76,7 +76,7 @@ def test_state_installs_what_was_locked(python_lock: ModuleType, wheels: Path, t
 
 
 @pytest.mark.parametrize("left", ["no record", "the wheel's record", "renamed", "two"])
-def test_state_after_a_killed_pip(python_lock: ModuleType, environment: Path, wheels: Path, tmp_path: Path, left: str) -> None:
+def test_state_after_a_killed_pip(python_lock: Any, environment: Path, wheels: Path, tmp_path: Path, left: str) -> None:
     """pip writes RECORD last, and renames what it replaces to `~...`: both may be found after a kill."""
     lock = tmp_path / "lock.txt"
     lock.write_text(wheel(wheels, "alpha", "1.0") + wheel(wheels, "beta", "1.0"))
@@ -99,7 +99,7 @@ def test_state_after_a_killed_pip(python_lock: ModuleType, environment: Path, wh
     assert [path.name for path in info.parent.glob("alpha-*")] == ["alpha-1.0.dist-info"]
 
 
-def test_state_prunes_what_is_damaged(python_lock: ModuleType, environment: Path, wheels: Path, tmp_path: Path) -> None:
+def test_state_prunes_what_is_damaged(python_lock: Any, environment: Path, wheels: Path, tmp_path: Path) -> None:
     """What the lock does not list goes, whole or not."""
     lock = tmp_path / "lock.txt"
     lock.write_text(wheel(wheels, "alpha", "1.0"))

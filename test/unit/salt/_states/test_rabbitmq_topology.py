@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from brokers import PASSWORD
 
 
 @pytest.fixture
-def topology(load: Callable[..., ModuleType]) -> ModuleType:
+def topology(load: Callable[..., Any]) -> Any:
     """The execution module."""
     return load("_modules/rabbitmq_topology", __opts__={"test": False})
 
@@ -25,7 +24,7 @@ def wanted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def converged(topology: ModuleType) -> dict[str, Any]:
+def converged(topology: Any) -> dict[str, Any]:
     """What such a broker exports, with things of somebody else's in it."""
     return brokers.converged(topology.password_hash)
 
@@ -33,8 +32,9 @@ def converged(topology: ModuleType) -> dict[str, Any]:
 class Broker:
     """Stands for the execution module's calls of rabbitmqctl."""
 
-    def __init__(self, topology: ModuleType, pillar: dict[str, Any], actual: dict[str, Any] | None) -> None:
-        self.actual, self.did = actual, []
+    def __init__(self, topology: Any, pillar: dict[str, Any], actual: dict[str, Any] | None) -> None:
+        self.actual: Any = actual
+        self.did: list[Any] = []
         self.error: CommandExecutionError | None = None
         self.context: dict[str, Any] = {}
         self.salt = {
@@ -53,7 +53,7 @@ class Broker:
         writing.set_exception(self.error) if self.error else writing.set_result(None)
         return writing
 
-    def state(self, load: Callable[..., ModuleType], test: bool) -> ModuleType:
+    def state(self, load: Callable[..., Any], test: bool) -> Any:
         """The state module that talks to it."""
         return load("_states/rabbitmq_topology", __salt__=self.salt, __context__=self.context, __opts__={"test": test})
 
@@ -70,7 +70,7 @@ class Broker:
             del self.actual["stopped"]
 
 
-def test_state_previews_a_bare_host(load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any]) -> None:
+def test_state_previews_a_bare_host(load: Callable[..., Any], topology: Any, wanted: dict[str, Any]) -> None:
     """Where there is no broker yet, a preview names all that comes, without asking one."""
     broker = Broker(topology, wanted, None)
     result = load(
@@ -84,7 +84,7 @@ def test_state_previews_a_bare_host(load: Callable[..., ModuleType], topology: M
 
 @pytest.mark.parametrize("test", [True, False])
 def test_state_changes(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], test: bool
+    load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any], test: bool
 ) -> None:
     """A preview says what the run does, and does nothing; the run imports before it deletes."""
     converged["users"][0]["name"] = "guest"
@@ -100,7 +100,7 @@ def test_state_changes(
 
 @pytest.mark.parametrize("test", [True, False])
 def test_state_starts_the_application(
-    load: Callable[..., ModuleType], topology: ModuleType, wanted: dict[str, Any], converged: dict[str, Any], test: bool
+    load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any], test: bool
 ) -> None:
     """`rabbitmqctl stop_app` is drift, too."""
     broker = Broker(topology, wanted, converged | {"stopped": True})
@@ -113,7 +113,7 @@ def test_state_starts_the_application(
     assert broker.did == ([] if test else ["start_app", "await_startup --timeout 120"])
 
 
-def test_state_minimal_pillar(load: Callable[..., ModuleType], topology: ModuleType, converged: dict[str, Any]) -> None:
+def test_state_minimal_pillar(load: Callable[..., Any], topology: Any, converged: dict[str, Any]) -> None:
     """Keys that pillar leaves out ask for nothing."""
     broker = Broker(topology, {"absent": {"users": ["guest"]}}, converged)
     result = load(
@@ -124,8 +124,8 @@ def test_state_minimal_pillar(load: Callable[..., ModuleType], topology: ModuleT
 
 @pytest.mark.parametrize("error", [None, CommandExecutionError("rabbitmqctl import_definitions: Error")])
 def test_state_written(
-    load: Callable[..., ModuleType],
-    topology: ModuleType,
+    load: Callable[..., Any],
+    topology: Any,
     wanted: dict[str, Any],
     converged: dict[str, Any],
     error: CommandExecutionError | None,

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from xmlrpc.client import Fault
 from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
@@ -108,10 +108,10 @@ def supervisor(socket_path: str) -> Iterator[Supervisor]:
 
 
 @pytest.fixture
-def state(load: Callable[..., ModuleType], socket_path: str, tmp_path: Path) -> Callable[..., ModuleType]:
+def state(load: Callable[..., Any], socket_path: str, tmp_path: Path) -> Callable[..., Any]:
     """Makes the state module, with a watched file that changed at a given time."""
 
-    def make(changed: float = 500, *, test: bool = False) -> ModuleType:
+    def make(changed: float = 500, *, test: bool = False) -> Any:
         path = tmp_path / "camera.conf"
         path.touch()
         os.utime(path, (changed, changed))
@@ -133,7 +133,7 @@ RESTART = ["reload", "stop camera", "remove camera", "add camera"]
 
 
 @pytest.mark.parametrize("statename", ["RUNNING", "STARTING"])
-def test_clean(state: Callable[..., ModuleType], supervisor: Supervisor, statename: str) -> None:
+def test_clean(state: Callable[..., Any], supervisor: Supervisor, statename: str) -> None:
     """A program that runs and has read its file is left alone."""
     supervisor.programs["camera"]["statename"] = statename
     result = state().running("camera")
@@ -152,7 +152,7 @@ def test_clean(state: Callable[..., ModuleType], supervisor: Supervisor, statena
     ],
 )
 def test_restarted(
-    state: Callable[..., ModuleType],
+    state: Callable[..., Any],
     supervisor: Supervisor,
     info: dict[str, Any] | None,
     changed: float,
@@ -172,14 +172,14 @@ def test_restarted(
         assert state(changed).running("camera")["changes"] == {}
 
 
-def test_not_started_by_itself(state: Callable[..., ModuleType], supervisor: Supervisor) -> None:
+def test_not_started_by_itself(state: Callable[..., Any], supervisor: Supervisor) -> None:
     """A program that supervisord does not start when it is added is started."""
     supervisor.autostart = False
     assert state(2000).running("camera")["result"]
     assert supervisor.did == [*RESTART, "start camera"]
 
 
-def test_cannot_be_started(state: Callable[..., ModuleType], supervisor: Supervisor) -> None:
+def test_cannot_be_started(state: Callable[..., Any], supervisor: Supervisor) -> None:
     """supervisord's reason is the state's."""
     supervisor.autostart = supervisor.starts = False
     result = state(2000).running("camera")
@@ -188,7 +188,7 @@ def test_cannot_be_started(state: Callable[..., ModuleType], supervisor: Supervi
     assert result["skip_watch"]
 
 
-def test_not_in_the_files(state: Callable[..., ModuleType], supervisor: Supervisor) -> None:
+def test_not_in_the_files(state: Callable[..., Any], supervisor: Supervisor) -> None:
     """A program without a section is a failure, not a success."""
     result = state().running("unheard-of")
     assert result["result"] is False
@@ -196,7 +196,7 @@ def test_not_in_the_files(state: Callable[..., ModuleType], supervisor: Supervis
     assert supervisor.programs.keys() == {"camera", "other"}
 
 
-def test_preview_without_supervisord(state: Callable[..., ModuleType]) -> None:
+def test_preview_without_supervisord(state: Callable[..., Any]) -> None:
     """On a bare host a preview does not wait for the socket."""
     before = time.monotonic()
     result = state(test=True).running("camera")
@@ -205,7 +205,7 @@ def test_preview_without_supervisord(state: Callable[..., ModuleType]) -> None:
     assert time.monotonic() - before < 1
 
 
-def test_waits_for_the_socket(state: Callable[..., ModuleType], socket_path: str) -> None:
+def test_waits_for_the_socket(state: Callable[..., Any], socket_path: str) -> None:
     """A supervisord that was started a moment ago is waited for."""
     supervisor = Supervisor()
     servers: list[Server] = []
@@ -225,7 +225,7 @@ def test_waits_for_the_socket(state: Callable[..., ModuleType], socket_path: str
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_mod_watch(state: Callable[..., ModuleType], test: bool) -> None:
+def test_mod_watch(state: Callable[..., Any], test: bool) -> None:
     """A preview says that a file yet to change restarts the program; the run finds it by its time."""
     result = state(test=test).mod_watch("camera", sfun="running")
     assert result["result"] is (None if test else True)

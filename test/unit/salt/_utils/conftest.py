@@ -6,7 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from pillars import ROOT, SECRET
 
 
 @pytest.fixture
-def health(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def health(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, which waits less, on a host named unit."""
     module = load("_utils/health")
     monkeypatch.setattr(module, "HTTP_TIMEOUT", 0.5)
@@ -45,10 +45,12 @@ def serve() -> Iterator[Callable[..., int]]:
         server.server_close()
 
 
-def utility(name: str) -> ModuleType:
+def utility(name: str) -> Any:
     """A module of salt/_utils by itself."""
     spec = importlib.util.spec_from_file_location(f"unit_{name}", ROOT / "salt" / "_utils" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -97,7 +99,9 @@ def good() -> dict[str, Any]:
 def doctor() -> Callable[[dict[str, Any]], list[str]]:
     """Tells the faults of a pillar, on a host that has nothing yet."""
     spec = importlib.util.spec_from_file_location("unit_phagescan", ROOT / "salt" / "_modules" / "phagescan.py")
-    module = importlib.util.module_from_spec(spec)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
     schema, pillar_faults, certificates = map(utility, ("schema", "pillar_faults", "certificates"))
     spec.loader.exec_module(module)
     module.__grains__ = {"os_family": "Debian", "osfinger": "Debian-13"}

@@ -3,7 +3,7 @@
 import datetime
 import tempfile
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -17,7 +17,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def made(certificates: ModuleType, files: tuple[str, str]) -> tuple[str, str]:
+def made(certificates: Any, files: tuple[str, str]) -> tuple[str, str]:
     """A certificate of our own, and its key."""
     certificate, key = certificates.make(["scan.example", "127.0.0.1"])
     certificates.write(files[0], certificate, 0o644)
@@ -25,13 +25,13 @@ def made(certificates: ModuleType, files: tuple[str, str]) -> tuple[str, str]:
     return files
 
 
-def moved(certificates: ModuleType, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+def moved(certificates: Any, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """Some days on, or back."""
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     monkeypatch.setattr(certificates, "_now", lambda: now)
 
 
-def test_it_lasts_long_enough(certificates: ModuleType, made: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_lasts_long_enough(certificates: Any, made: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is made anew 30 days before it expires, after less than the 825 days that clients take."""
     assert certificates.outworn(*made, []) == ""
     moved(certificates, monkeypatch, 789)
@@ -42,19 +42,19 @@ def test_it_lasts_long_enough(certificates: ModuleType, made: tuple[str, str], m
     assert "has expired on" in certificates.outworn(*made, [])
 
 
-def test_a_key_that_others_could_read(certificates: ModuleType, made: tuple[str, str]) -> None:
+def test_a_key_that_others_could_read(certificates: Any, made: tuple[str, str]) -> None:
     """Is no secret any longer."""
     Path(made[1]).chmod(0o644)
     assert certificates.outworn(*made, []).startswith("others than its owner may read it")
 
 
-def test_hosts(certificates: ModuleType, made: tuple[str, str]) -> None:
+def test_hosts(certificates: Any, made: tuple[str, str]) -> None:
     """A name that pillar adds makes another certificate; one that it takes away does not."""
     assert certificates.outworn(*made, ["*", "Scan.Example"]) == ""
     assert certificates.outworn(*made, ["new.example", "192.0.2.9"]) == "it is not for new.example, 192.0.2.9"
 
 
-def test_faults(certificates: ModuleType, made: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults(certificates: Any, made: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each thing that is wrong with an operator's files is told, with the file and what to do."""
     certificate, key = made
     assert certificates.faults(certificate, key) == []
@@ -88,7 +88,7 @@ def test_faults(certificates: ModuleType, made: tuple[str, str], tmp_path: Path,
     assert "only; is the clock right?" in reason
 
 
-def test_faults_of_an_authority(certificates: ModuleType, made: tuple[str, str]) -> None:
+def test_faults_of_an_authority(certificates: Any, made: tuple[str, str]) -> None:
     """What a worker verifies by is a certificate that its user can read."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         copy, none = Path(folder, "ca.pem"), f"{folder}/none"

@@ -5,14 +5,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def freshness(load: Callable[..., ModuleType]) -> ModuleType:
+def freshness(load: Callable[..., Any]) -> Any:
     """The utility module."""
     return load("_utils/freshness")
 
@@ -30,7 +29,7 @@ def aged(path: Path, changed: float, text: str = "") -> Path:
     return path
 
 
-def test_newest_of_the_watched(freshness: ModuleType, tmp_path: Path) -> None:
+def test_newest_of_the_watched(freshness: Any, tmp_path: Path) -> None:
     """By ID and by name, the newest counts; what is not watched does not."""
     old, new, other = (aged(tmp_path / name, when) for name, when in (("old", 100), ("new", 200), ("other", 300)))
     states = [chunk(old, "web-old"), chunk(new, "web-new"), chunk(other, "web-other")]
@@ -40,7 +39,7 @@ def test_newest_of_the_watched(freshness: ModuleType, tmp_path: Path) -> None:
     assert freshness.newest_watched(watch, states, lambda path: False) == (0.0, "")
 
 
-def test_other_state_of_the_same_name(freshness: ModuleType, tmp_path: Path) -> None:
+def test_other_state_of_the_same_name(freshness: Any, tmp_path: Path) -> None:
     """An ID is looked for among the states of the module that is watched."""
     path = aged(tmp_path / "file", 100)
     assert freshness.newest_watched({"watch": [{"pkg": "web-file"}]}, [chunk(path, "web-file")]) == (0.0, "")
@@ -56,7 +55,7 @@ def test_other_state_of_the_same_name(freshness: ModuleType, tmp_path: Path) -> 
         ([{"file": "web-folder"}], False),
     ],
 )
-def test_watches_files_only(freshness: ModuleType, tmp_path: Path, watch: list[dict[str, str]], only: bool) -> None:
+def test_watches_files_only(freshness: Any, tmp_path: Path, watch: list[dict[str, str]], only: bool) -> None:
     """Of a package, or a directory's owner, no file tells the time of a change."""
     states = [
         chunk(tmp_path / "file", "web-file"),
@@ -66,12 +65,12 @@ def test_watches_files_only(freshness: ModuleType, tmp_path: Path, watch: list[d
     assert freshness.watches_files_only({"watch": watch}, states) is only
 
 
-def test_nothing_watched(freshness: ModuleType, tmp_path: Path) -> None:
+def test_nothing_watched(freshness: Any, tmp_path: Path) -> None:
     """Without a watch nothing is newer than anything."""
     assert freshness.newest_watched({}, [chunk(aged(tmp_path / "file", 100), "web-file")]) == (0.0, "")
 
 
-def test_sls(freshness: ModuleType, tmp_path: Path) -> None:
+def test_sls(freshness: Any, tmp_path: Path) -> None:
     """A watched SLS stands for each file of it, and not for its directories or packages."""
     path, foreign = aged(tmp_path / "a" / "file", 100), aged(tmp_path / "foreign", 300)
     states = [
@@ -83,7 +82,7 @@ def test_sls(freshness: ModuleType, tmp_path: Path) -> None:
     assert freshness.newest_watched({"watch": [{"sls": "web.config"}]}, states) == (100.0, str(path))
 
 
-def test_source_tree(freshness: ModuleType, tmp_path: Path) -> None:
+def test_source_tree(freshness: Any, tmp_path: Path) -> None:
     """Every file below counts, except what Python itself writes there."""
     newest = aged(tmp_path / "code" / "deep" / "er" / "file.py", 200)
     aged(tmp_path / "code" / "file.py", 100)
@@ -93,7 +92,7 @@ def test_source_tree(freshness: ModuleType, tmp_path: Path) -> None:
     assert freshness.newest_watched({"watch": [{"source_tree": "web-code"}]}, states) == (200.0, str(newest))
 
 
-def test_source_tree_of_a_removed_file(freshness: ModuleType, tmp_path: Path) -> None:
+def test_source_tree_of_a_removed_file(freshness: Any, tmp_path: Path) -> None:
     """A file that was removed from the root leaves the directory's time."""
     aged(tmp_path / "code" / "file.py", 100)
     os.utime(tmp_path / "code", (400, 400))
@@ -102,7 +101,7 @@ def test_source_tree_of_a_removed_file(freshness: ModuleType, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("fun", ["absent", "link_absent"])
-def test_absent(freshness: ModuleType, tmp_path: Path, fun: str) -> None:
+def test_absent(freshness: Any, tmp_path: Path, fun: str) -> None:
     """A file that is to be absent leaves the time of its directory."""
     os.utime(tmp_path, (150, 150))
     states = [chunk(tmp_path / "default", "web-default", fun=fun)]
@@ -110,7 +109,7 @@ def test_absent(freshness: ModuleType, tmp_path: Path, fun: str) -> None:
 
 
 @pytest.mark.parametrize(("link_time", "target_time", "expected"), [(100, 200, 200.0), (300, 200, 300.0)])
-def test_symlink(freshness: ModuleType, tmp_path: Path, link_time: int, target_time: int, expected: float) -> None:
+def test_symlink(freshness: Any, tmp_path: Path, link_time: int, target_time: int, expected: float) -> None:
     """A link changes with its target, and when it is turned to another."""
     link = tmp_path / "enabled"
     link.symlink_to(aged(tmp_path / "available", target_time))
@@ -119,13 +118,13 @@ def test_symlink(freshness: ModuleType, tmp_path: Path, link_time: int, target_t
     assert freshness.newest_watched({"watch": [{"file": "web-enabled"}]}, states)[0] == expected
 
 
-def test_missing_file(freshness: ModuleType, tmp_path: Path) -> None:
+def test_missing_file(freshness: Any, tmp_path: Path) -> None:
     """A file that is not there yet (a preview) is not newer."""
     states = [chunk(tmp_path / "missing", "web-file")]
     assert freshness.newest_watched({"watch": [{"file": "web-file"}]}, states)[0] == 0.0
 
 
-def test_process_started(freshness: ModuleType) -> None:
+def test_process_started(freshness: Any) -> None:
     """The start of a process is known to the clock tick."""
     before = time.time()
     with subprocess.Popen(["sleep", "9"]) as process:
@@ -136,7 +135,7 @@ def test_process_started(freshness: ModuleType) -> None:
     assert before - tick <= started <= after + tick
 
 
-def test_process_gone(freshness: ModuleType) -> None:
+def test_process_gone(freshness: Any) -> None:
     """A process that has ended was not started."""
     with subprocess.Popen(["true"]) as process:
         process.wait()

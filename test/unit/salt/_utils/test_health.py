@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from health_support import certificate, states
 
 MASTER = ("broker", "database", "camera", "beat", "queues", "engines", "master.master")
-PILLAR = {
+PILLAR: dict[str, Any] = {
     "phagescan": {
         "mode": "production",
         "root": "/srv/app",
@@ -37,7 +37,7 @@ PILLAR = {
 }
 
 
-def test_disk(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system is told once; one that is nearly full, or has no inodes left, is a fault."""
 
     def left(free: int, size: int, inodes: int = 50) -> Any:
@@ -52,7 +52,7 @@ def test_disk(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "0 of 100 inodes" in left(2000, 100_000, 0)["said"]
 
 
-def test_last_lines(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_lines(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are those of the newest file, short, and without what would move a terminal's cursor."""
     monkeypatch.setattr(health.os.path, "isdir", lambda _: False)
     for number, name in enumerate(("old.log", "new.log")):
@@ -65,16 +65,17 @@ def test_last_lines(health: ModuleType, tmp_path: Path, monkeypatch: pytest.Monk
     assert health.last_lines("unit", f"{tmp_path}/none") == []
 
 
-def test_frequency(health: ModuleType) -> None:
+def test_frequency(health: Any) -> None:
     """How often the camera takes a picture stands in its command; else it is Celery's default."""
     for command, seconds in (("x --frequency 2", "2"), ("x --freq=0.5", "0.5"), ("x -F 9 y", "9"), ("x", "1")):
         assert health.frequency({"programs": {"celerycam": {"command": command}}}) == seconds
-    for nothing in (None, {}, {"programs": {}}, {"mode_key": "phagescan:mode"}):
+    empty: list[dict[str, Any] | None] = [None, {}, {"programs": {}}, {"mode_key": "phagescan:mode"}]
+    for nothing in empty:
         assert health.frequency(nothing) == "1"
         assert health.logs({"supervisord": nothing, "phagescan": {}}, {})["camera"] == ("supervisor", "")
 
 
-def answering(master: dict[str, Any], worker: dict[str, Any], ran: list[tuple[str, ...]] | None = None) -> Callable[..., Any]:
+def answering(master: Any, worker: Any, ran: list[tuple[str, ...]] | None = None) -> Callable[..., Any]:
     """What runs the application's Python: it says these things."""
 
     def python(site: dict[str, Any], *arguments: str, timeout: float) -> Any:
@@ -94,7 +95,7 @@ def told(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
 
 
 @pytest.fixture
-def look(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+def look(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Looks at a host with a web page."""
     monkeypatch.setattr(health.os.path, "isdir", lambda _: True)
     monkeypatch.setattr(health, "last_lines", lambda *_: [])
@@ -150,7 +151,7 @@ def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
 
 def test_certificate_among_the_parts(
     look: Callable[..., dict[str, Any]],
-    health: ModuleType,
+    health: Any,
     tmp_path: Path,
     serve: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch,

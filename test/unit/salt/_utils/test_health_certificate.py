@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from health_support import certificate
 
 
-def judged(health: ModuleType, path: str, ports: dict[str, int], web: bool = True, broker: bool = True) -> dict[str, Any]:
+def judged(health: Any, path: str, ports: dict[str, int], web: bool = True, broker: bool = True) -> dict[str, Any]:
     """What is told of a certificate, while something is on these ports; and nginx and the broker are well, or not."""
     shown = {other: (port, health.presented("127.0.0.1", port)) for other, port in ports.items()}
     return health.validity(path, shown, {"web": {"ok": web}, "broker": {"ok": broker}})
@@ -29,7 +28,7 @@ def judged(health: ModuleType, path: str, ports: dict[str, int], web: bool = Tru
     ],
 )
 def test_certificate(
-    health: ModuleType, tmp_path: Path, serve: Callable[..., int], since: int, days: int, ok: bool, said: str
+    health: Any, tmp_path: Path, serve: Callable[..., int], since: int, days: int, ok: bool, said: str
 ) -> None:
     """One that is served and has expired, or is about to, or is not valid yet, is a fault."""
     path = certificate(tmp_path / "certificate.pem", days, since)
@@ -41,7 +40,7 @@ def test_certificate(
 
 @pytest.mark.parametrize(("days", "said"), [(-1, "has expired on"), (100, "is valid until")])
 def test_certificate_that_is_not_the_files(
-    health: ModuleType, tmp_path: Path, serve: Callable[..., int], days: int, said: str
+    health: Any, tmp_path: Path, serve: Callable[..., int], days: int, said: str
 ) -> None:
     """A file that was renewed is not served yet: whatever it holds, the port that shows another certificate is named."""
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", days)
@@ -55,7 +54,7 @@ def test_certificate_that_is_not_the_files(
     assert judged(health, path, {"web": broker})["ok"] is False
 
 
-def test_certificate_that_nobody_shows(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
+def test_certificate_that_nobody_shows(health: Any, tmp_path: Path, serve: Callable[..., int]) -> None:
     """What is served cannot be known while nginx or the broker is broken, unless the other port has a fault of its own."""
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
     port, other = serve(path), serve(old)
@@ -72,7 +71,7 @@ def test_certificate_that_nobody_shows(health: ModuleType, tmp_path: Path, serve
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_certificate_that_is_none(health: ModuleType, tmp_path: Path, content: bytes | None) -> None:
+def test_certificate_that_is_none(health: Any, tmp_path: Path, content: bytes | None) -> None:
     """One that cannot be read is a fault as well."""
     path = tmp_path / "certificate.pem"
     if content is not None:
@@ -80,7 +79,7 @@ def test_certificate_that_is_none(health: ModuleType, tmp_path: Path, content: b
     assert judged(health, str(path), {})["ok"] is False
 
 
-def test_secured(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secured(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTPS is where the site is, AMQPS where the formula has the broker listen, if it does."""
     monkeypatch.setattr(health, "AMQPS", str(tmp_path / "60-tls.conf"))
     assert health.secured({"listen": "80 default_server"}) == {"web": ("127.0.0.1", 443)}

@@ -4,7 +4,6 @@ import http.server
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -54,7 +53,7 @@ ICON = {"/static/scaggr/icon.svg": (200, b"")}
     ],
 )
 def test_website(
-    health: ModuleType, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
+    health: Any, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
 ) -> None:
     """A page counts when it is ours, and a static file when it is there."""
     found = health.website(site(answers), "127.0.0.1")
@@ -63,21 +62,21 @@ def test_website(
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:{}", "*:{} default_server", "0.0.0.0:{}", "{}"])
-def test_website_is_asked_where_it_listens(health: ModuleType, site: Callable[..., dict[str, Any]], listen: str) -> None:
+def test_website_is_asked_where_it_listens(health: Any, site: Callable[..., dict[str, Any]], listen: str) -> None:
     """Every way to say where nginx listens is understood."""
     made = site(ICON | {"/login/": (200, LOGIN)})
     made["listen"] = listen.format(made["listen"])
     assert states(health.website(made, "127.0.0.1")) == {"web": True, "static": True}
 
 
-def test_website_away(health: ModuleType) -> None:
+def test_website_away(health: Any) -> None:
     """Without nginx there is no page, and of the static files nothing is known."""
     found = health.website({"listen": 1, "server_name": "_", "static": {}}, "127.0.0.1")
     assert states(found) == {"web": False, "static": None}
     assert found["web"]["of"] == "nginx"
 
 
-def test_the_first_page_may_be_slow(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_page_may_be_slow(health: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """While gunicorn loads the application it answers late; an answer that is wrong, or that nothing listens, is a fault."""
     site = {"listen": 1, "server_name": "_", "static": {}}
 
@@ -93,7 +92,7 @@ def test_the_first_page_may_be_slow(health: ModuleType, monkeypatch: pytest.Monk
     assert health.website(site, "127.0.0.1")["web"]["startup"] == {"seconds": 20, "nodes": ["gunicorn"]}
 
 
-def test_website_redirects(health: ModuleType, tmp_path: Path, serve: Callable[..., int]) -> None:
+def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int]) -> None:
     """A page is fetched where a redirect to HTTPS leads, on the same address and with the same Host, and no further."""
     hosts = []
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ ROLES = ["master", "worker"]
 
 
 @pytest.fixture
-def preflight(load: Callable[..., ModuleType], tmp_path: Path) -> ModuleType:
+def preflight(load: Callable[..., Any], tmp_path: Path) -> Any:
     """The module on a converged host below tmp_path, with room, memory, and an archive that answers."""
     module = load("_utils/preflight")
     module.ROOT, module.PROC, module.CGROUP = tmp_path, tmp_path / "proc", tmp_path / "cgroup"
@@ -32,23 +32,23 @@ def preflight(load: Callable[..., ModuleType], tmp_path: Path) -> ModuleType:
     return module
 
 
-def memory(module: ModuleType, mebibytes: int, swap: int = 0) -> None:
+def memory(module: Any, mebibytes: int, swap: int = 0) -> None:
     """Have this much memory."""
     (module.PROC / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable: {mebibytes * 1024} kB\nSwapFree: {swap * 1024} kB\n")
 
 
-def free(module: ModuleType, mebibytes: int) -> None:
+def free(module: Any, mebibytes: int) -> None:
     """Have this much room on the one file system there is."""
     module.os.statvfs = lambda _path: SimpleNamespace(f_bavail=mebibytes * 256, f_frsize=4096)
 
 
-def ask(module: ModuleType, roles: list[str] = ROLES, ports: Any = (), checkout: Any = (), **more: Any) -> list[str]:
+def ask(module: Any, roles: list[str] = ROLES, ports: Any = (), checkout: Any = (), **more: Any) -> list[str]:
     """All faults, as lines."""
     pillar = {"phagescan": {"virtualenv": "/opt/venv", "mode": more.pop("mode", "production")}}
     return [f"{key}: {reason}" for key, reason, _ in module.faults(pillar, roles, list(ports), list(checkout), **more)]
 
 
-def test_converged(preflight: ModuleType) -> None:
+def test_converged(preflight: Any) -> None:
     """A host on which all is well has no faults, and nothing is asked of the archive."""
     preflight.sources = None
     assert ask(preflight) == []
@@ -58,7 +58,7 @@ def test_converged(preflight: ModuleType) -> None:
     ("bare", "roles", "needed"),
     [(False, ROLES, 165), (True, ROLES, 1205), (True, ["worker"], 345)],
 )
-def test_disk(preflight: ModuleType, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
+def test_disk(preflight: Any, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
     """What directories of one file system need is added up: more on a bare host, and less where only a worker comes."""
     for name in ("var", "etc", "tmp"):
         (tmp_path / name).mkdir()
@@ -74,7 +74,7 @@ def test_disk(preflight: ModuleType, tmp_path: Path, bare: bool, roles: list[str
 
 
 @pytest.mark.parametrize(("bare", "roles", "needed"), [(False, ROLES, 100), (True, ROLES, 1000), (True, ["worker"], 400)])
-def test_memory(preflight: ModuleType, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
+def test_memory(preflight: Any, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
     """Swap counts as memory; a container's limit does, too, but not what its files take of it while nobody needs more."""
     if bare:
         (tmp_path / "opt/venv/pyvenv.cfg").unlink()
@@ -96,7 +96,7 @@ def test_memory(preflight: ModuleType, tmp_path: Path, bare: bool, roles: list[s
     assert ask(preflight, roles) == []
 
 
-def test_clock(preflight: ModuleType, tmp_path: Path) -> None:
+def test_clock(preflight: Any, tmp_path: Path) -> None:
     """A clock that is a day or more behind a file of the checkout is wrong; hours are a matter of time zones."""
     path = tmp_path / "checkout/salt/top.sls"
     path.parent.mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_clock(preflight: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::"])
-def taken(request: pytest.FixtureRequest, preflight: ModuleType) -> Iterator[tuple[int, int]]:
+def taken(request: pytest.FixtureRequest, preflight: Any) -> Iterator[tuple[int, int]]:
     """Port and process of a program that listens there, in this kernel's own words."""
     family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
     preflight.PROC = HERE
@@ -126,7 +126,7 @@ def taken(request: pytest.FixtureRequest, preflight: ModuleType) -> Iterator[tup
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", ""])
-def test_port(preflight: ModuleType, taken: tuple[int, int], address: str) -> None:
+def test_port(preflight: Any, taken: tuple[int, int], address: str) -> None:
     """A port that another has is a fault which names the key, the port, the program and its process."""
     port, pid = taken
     wanted = [("rabbitmq:port", address, port)]
@@ -138,7 +138,7 @@ def test_port(preflight: ModuleType, taken: tuple[int, int], address: str) -> No
     assert ask(preflight, ["worker"], ports=wanted) == []
 
 
-def test_port_elsewhere(preflight: ModuleType) -> None:
+def test_port_elsewhere(preflight: Any) -> None:
     """The same port of another address is free."""
     preflight.PROC, preflight.MEMORY = HERE, {}
     with socket.create_server(("127.0.0.2", 0)) as server:
@@ -147,7 +147,7 @@ def test_port_elsewhere(preflight: ModuleType) -> None:
         assert len(ask(preflight, ports=[("rabbitmq:port", "127.0.0.2", port)])) == 1
 
 
-def test_port_of_the_service(preflight: ModuleType, taken: tuple[int, int], tmp_path: Path) -> None:
+def test_port_of_the_service(preflight: Any, taken: tuple[int, int], tmp_path: Path) -> None:
     """What listens is the service itself: by its user, by its pid file, or by its program."""
     port, pid = taken
     name = (HERE / str(pid) / "comm").read_text().strip()
@@ -166,7 +166,7 @@ def test_port_of_the_service(preflight: ModuleType, taken: tuple[int, int], tmp_
     assert ask(preflight, ports=wanted) == []
 
 
-def test_port_where_root_may_not_look(preflight: ModuleType, taken: tuple[int, int], tmp_path: Path) -> None:
+def test_port_where_root_may_not_look(preflight: Any, taken: tuple[int, int], tmp_path: Path) -> None:
     """In a container whose root may not see what others have open, the service's process and user are known."""
     port, pid = taken
     name = (HERE / str(pid) / "comm").read_text().strip()
@@ -203,7 +203,7 @@ DEAD = ("Could not connect", None)
         ),
     ],
 )
-def test_archive(preflight: ModuleType, tmp_path: Path, sources: dict[str, Any], faults: list[str], notes: list[str]) -> None:
+def test_archive(preflight: Any, tmp_path: Path, sources: dict[str, Any], faults: list[str], notes: list[str]) -> None:
     """No source that answers is a fault, one of several a note; asked where packages are missing, or for the doctor."""
     preflight.sources = lambda: sources
     assert ask(preflight) == []
@@ -214,7 +214,7 @@ def test_archive(preflight: ModuleType, tmp_path: Path, sources: dict[str, Any],
     assert ask(preflight, ["worker"]) == []
 
 
-def test_clock_of_the_archive(preflight: ModuleType) -> None:
+def test_clock_of_the_archive(preflight: Any) -> None:
     """An archive from tomorrow is a fault of the clock; one from yesterday may be a cache's, and a note."""
     preflight.sources = lambda: {"a": ("", time.time() + 90000)}
     (fault,) = ask(preflight, thorough=True)
@@ -225,7 +225,7 @@ def test_clock_of_the_archive(preflight: ModuleType) -> None:
     assert note.startswith("clock: it is ")
 
 
-def test_sources(load: Callable[..., ModuleType]) -> None:
+def test_sources(load: Callable[..., Any]) -> None:
     """apt's own programs are asked: which sources there are, and what each says."""
     module = load("_utils/preflight")
     uris = {"http://dead.example/": "", "http://good.example/dists/x/": "InRelease", "http://old.example/": "Release"}

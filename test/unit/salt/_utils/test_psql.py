@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,13 +75,13 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def psql(load: Callable[..., ModuleType]) -> ModuleType:
+def psql(load: Callable[..., Any]) -> Any:
     """The utility module."""
     return load("_utils/psql", __context__={})
 
 
 @pytest.fixture
-def server(psql: ModuleType, tmp_path: Path) -> Iterator[ModuleType]:
+def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
     """The module with a psql that is a script of ours and runs as who we are: `started` processes, at exit `ends`."""
 
     def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -102,13 +102,13 @@ def server(psql: ModuleType, tmp_path: Path) -> Iterator[ModuleType]:
         process.wait()
 
 
-def heard(server: ModuleType, folder: Path, number: int = 0) -> str:
+def heard(server: Any, folder: Path, number: int = 0) -> str:
     """What a process was told, without what says that a script has ended, and with what follows from itself once."""
     text = (folder / f"heard.{server.started[number].pid}").read_text(encoding="utf-8")
     return re.sub(f"({re.escape(server.QUIET)})+", server.QUIET, re.sub(r"\n\\echo [0-9a-f]{32}\n", "", text))
 
 
-def test_program(psql: ModuleType, tmp_path: Path) -> None:
+def test_program(psql: Any, tmp_path: Path) -> None:
     """The newest by number, old versions with a dot among them; none on a bare host."""
     psql.pathlib = SimpleNamespace(Path=lambda _path: tmp_path)
     assert psql.program() is None
@@ -118,7 +118,7 @@ def test_program(psql: ModuleType, tmp_path: Path) -> None:
     assert psql.program() == str(tmp_path / "17" / "bin" / "psql")
 
 
-def test_literal(psql: ModuleType) -> None:
+def test_literal(psql: Any) -> None:
     """The constant ends where it should, and PostgreSQL reads the very text from it."""
     for text in NASTY:
         match = re.fullmatch(r"E'((?:\\[\\]|''|[^'\\])*)'", psql.literal(text), re.DOTALL)
@@ -126,7 +126,7 @@ def test_literal(psql: ModuleType) -> None:
         assert re.sub(r"\\\\|''", lambda pair: pair[0][0], match[1]) == text
 
 
-def test_identifier(psql: ModuleType) -> None:
+def test_identifier(psql: Any) -> None:
     """The identifier ends where it should, and means the very name."""
     for text in NASTY:
         match = re.fullmatch(r'"((?:""|[^"])*)"', psql.identifier(text), re.DOTALL)
@@ -134,7 +134,7 @@ def test_identifier(psql: ModuleType) -> None:
         assert match[1].replace('""', '"') == text
 
 
-def test_connect(psql: ModuleType) -> None:
+def test_connect(psql: Any) -> None:
     """One line with one quoted connection string of the very name; in the new session statements stay out of the log."""
     for text in NASTY:
         if "\n" not in text:
@@ -148,7 +148,7 @@ def test_connect(psql: ModuleType) -> None:
     assert "log_statement = 'none'" in psql.QUIET
 
 
-def test_run(server: ModuleType, tmp_path: Path) -> None:
+def test_run(server: Any, tmp_path: Path) -> None:
     """Scripts of one run go to one process, each in its database and kept out of the log; what is printed is JSON."""
     assert server.run('PRINT 1\nPRINT\nPRINT {"a": "zw\u00f6lf \u2603"}\n', 5432, "it's") == [1, {"a": "zw\u00f6lf \u2603"}]
     assert server.run("", 5432) == []
@@ -161,7 +161,7 @@ def test_run(server: ModuleType, tmp_path: Path) -> None:
     assert third == server.connect("shop") + "WARN so so\nPRINT 2"
 
 
-def test_connects_when_it_must(server: ModuleType, tmp_path: Path) -> None:
+def test_connects_when_it_must(server: Any, tmp_path: Path) -> None:
     """In the database where it is already a session stays; not so after a script that has led it elsewhere."""
     for _ in range(2):
         server.run("PRINT 1\n", 5432)
@@ -171,7 +171,7 @@ def test_connects_when_it_must(server: ModuleType, tmp_path: Path) -> None:
     assert heard(server, tmp_path).split(server.connect("postgres"))[1] == "PRINT 3\n"
 
 
-def test_begin(server: ModuleType) -> None:
+def test_begin(server: Any) -> None:
     """A session that was begun is the one that is used; where there is no psql none is begun."""
     server.begin(5432)
     assert len(server.started) == 1
@@ -181,14 +181,14 @@ def test_begin(server: ModuleType) -> None:
     assert len(server.started) == 1
 
 
-def test_one_process_for_each_cluster(server: ModuleType) -> None:
+def test_one_process_for_each_cluster(server: Any) -> None:
     """Another port is another server."""
     for port in (5432, 5433, 5432):
         assert server.run(f"PRINT {port}\n", port) == [port]
     assert [command[command.index("-p") + 1] for command in server.commands] == ["5432", "5433"]
 
 
-def test_processes_end_with_us(server: ModuleType) -> None:
+def test_processes_end_with_us(server: Any) -> None:
     """No psql outlives the run, nor a statement of its own share, and none is left for init to bury."""
     server.run("", 5432)
     server.run_together(["", ""], 5432)
@@ -198,14 +198,14 @@ def test_processes_end_with_us(server: ModuleType) -> None:
     assert [process.returncode for process in server.started] == [-signal.SIGKILL] * len(server.started)
 
 
-def test_much_of_both(server: ModuleType) -> None:
+def test_much_of_both(server: Any) -> None:
     """A script that prints before it has been read, more than a pipe holds both ways, holds nothing up."""
     value = "x" * 1000
     assert server.run(f'PRINT "{value}"\n' * 1000, 5432) == [value] * 1000
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_error(server: ModuleType) -> None:
+def test_error(server: Any) -> None:
     """The message is the server's and shows no statement; the next run has a new process, which knows nothing of it."""
     server.run("", 5432)
     with pytest.raises(CommandExecutionError) as caught:
@@ -218,7 +218,7 @@ def test_error(server: ModuleType) -> None:
 
 @pytest.mark.parametrize("database", ["postgres", "shop"])
 @pytest.mark.parametrize("how", ["ended", "server gone"])
-def test_restarted_server(server: ModuleType, tmp_path: Path, how: str, database: str) -> None:
+def test_restarted_server(server: Any, tmp_path: Path, how: str, database: str) -> None:
     """A session whose server has gone is replaced, and nothing is said of it; a script is never sent twice."""
     server.run("", 5432)
     if how == "ended":
@@ -231,7 +231,7 @@ def test_restarted_server(server: ModuleType, tmp_path: Path, how: str, database
 
 
 @pytest.mark.parametrize("script", ["HANG\n", "DRIP\n", "DRIP\n" + "PRINT 1\n" * 99999], ids=["hang", "drip", "much"])
-def test_timeout(server: ModuleType, script: str) -> None:
+def test_timeout(server: Any, script: str) -> None:
     """A server that gives no answer, or never the last of it, is not waited for; its psql is ended."""
     before = time.monotonic()
     with pytest.raises(CommandExecutionError, match=r"^PostgreSQL on port 5432 gave no answer in 1 s$"):
@@ -241,7 +241,7 @@ def test_timeout(server: ModuleType, script: str) -> None:
     assert server.run("PRINT 1\n", 5432) == [1]
 
 
-def test_run_together(server: ModuleType, tmp_path: Path) -> None:
+def test_run_together(server: Any, tmp_path: Path) -> None:
     """Statements are shared by sessions that run at the same time, no more than there are processors or statements."""
     server.os = SimpleNamespace(cpu_count=lambda: 2, urandom=os.urandom, read=os.read)
     server.run_together(["MEET 2\n", "MEET 2\nPRINT 1\n", "PRINT 2\n"], 5432)
@@ -255,7 +255,7 @@ def test_run_together(server: ModuleType, tmp_path: Path) -> None:
     assert len(server.started) == 3
 
 
-def test_run_together_fails(server: ModuleType, tmp_path: Path) -> None:
+def test_run_together_fails(server: Any, tmp_path: Path) -> None:
     """One that fails is told, after the others have run."""
     server.os = SimpleNamespace(cpu_count=lambda: 2, urandom=os.urandom, read=os.read)
     with pytest.raises(CommandExecutionError, match=r"^PostgreSQL on port 5432: disk full$"):
@@ -263,11 +263,11 @@ def test_run_together_fails(server: ModuleType, tmp_path: Path) -> None:
     assert heard(server, tmp_path, 1) == server.QUIET + "MEET 2\nPRINT 1\n"
 
 
-def test_salt_keeps_the_session(minion: Callable[..., SimpleNamespace], server: ModuleType) -> None:
+def test_salt_keeps_the_session(minion: Callable[..., SimpleNamespace], server: Any) -> None:
     """In Salt's own loader the session is found again, as long as the run lasts."""
     made = minion()
     made.utils["psql.program"]()
-    run = sys.modules[made.utils["psql.run"].__module__]
+    run: Any = sys.modules[made.utils["psql.run"].__module__]
     run.Session = server.Session
     assert [made.utils["psql.run"](f"PRINT {number}\n", 5432) for number in range(3)] == [[0], [1], [2]]
     assert len(server.started) == 1

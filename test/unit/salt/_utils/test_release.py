@@ -4,7 +4,6 @@ import itertools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def release(load: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def release(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The module, on a host of its own."""
     module = load("_utils/release")
     monkeypatch.setattr(module, "RECORD", str(tmp_path / "version"))
@@ -50,7 +49,7 @@ def test_versions_are_numbers() -> None:
     assert entries[-1] == "1.0"
 
 
-def test_host(release: ModuleType, tmp_path: Path) -> None:
+def test_host(release: Any, tmp_path: Path) -> None:
     """A bare host, one that was converged before versions were recorded, and one of whom the version is known."""
     (tmp_path / "VERSION").write_text("1.1\n")
     assert release.known(str(tmp_path)) == {"tree": "1.1", "host": "not converged yet"}
@@ -62,7 +61,7 @@ def test_host(release: ModuleType, tmp_path: Path) -> None:
     assert release.known(str(tmp_path / "nowhere"))["tree"].startswith("unknown")
 
 
-def test_revision(release: ModuleType, clone: Path, tmp_path: Path) -> None:
+def test_revision(release: Any, clone: Path, tmp_path: Path) -> None:
     """It is the commit that git names: on a branch, packed, detached, in a work tree beside the clone; else there is none."""
     first = git(clone, "rev-parse", "HEAD")
     assert release.revision(str(clone)) == first
@@ -79,7 +78,7 @@ def test_revision(release: ModuleType, clone: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def converged(load: Callable[..., ModuleType], release: ModuleType, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def converged(load: Callable[..., Any], release: Any, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Ends a run of these results with the state."""
 
     def make(*results: bool | None, version: str = "1.1", test: bool = False) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def converged(load: Callable[..., ModuleType], release: ModuleType, tmp_path: Pa
     return make
 
 
-def test_a_run_is_recorded_once(converged: Callable[..., dict[str, Any]], release: ModuleType) -> None:
+def test_a_run_is_recorded_once(converged: Callable[..., dict[str, Any]], release: Any) -> None:
     """The first run that ends well records the version, the next has nothing to do, and so on with the next version."""
     said = converged(True, None, True)
     assert (said["result"], said["changes"]) == (True, {"version": {"old": "", "new": "1.1"}})
@@ -106,7 +105,7 @@ def test_a_run_is_recorded_once(converged: Callable[..., dict[str, Any]], releas
     assert release.recorded() == "1.2"
 
 
-def test_a_preview_records_nothing(converged: Callable[..., dict[str, Any]], release: ModuleType) -> None:
+def test_a_preview_records_nothing(converged: Callable[..., dict[str, Any]], release: Any) -> None:
     """It says what the run would record."""
     said = converged(True, None, test=True)
     assert (said["result"], said["changes"]) == (None, {"version": {"old": "", "new": "1.1"}})
@@ -114,7 +113,7 @@ def test_a_preview_records_nothing(converged: Callable[..., dict[str, Any]], rel
 
 
 @pytest.mark.parametrize("test", [False, True])
-def test_a_failed_run_is_not_recorded(converged: Callable[..., dict[str, Any]], release: ModuleType, test: bool) -> None:
+def test_a_failed_run_is_not_recorded(converged: Callable[..., dict[str, Any]], release: Any, test: bool) -> None:
     """One state that failed is enough; the version before is still the host's."""
     converged(True)
     said = converged(True, False, True, version="1.2", test=test)
@@ -123,7 +122,7 @@ def test_a_failed_run_is_not_recorded(converged: Callable[..., dict[str, Any]], 
     assert release.recorded() == "1.1"
 
 
-def test_a_tree_without_a_version(converged: Callable[..., dict[str, Any]], release: ModuleType) -> None:
+def test_a_tree_without_a_version(converged: Callable[..., dict[str, Any]], release: Any) -> None:
     """Nothing is recorded, and nothing fails."""
     said = converged(True, version="")
     assert (said["result"], said["changes"]) == (True, {})

@@ -6,7 +6,6 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -23,10 +22,12 @@ SCHEMAS = {
 
 
 @pytest.fixture(scope="module")
-def schema() -> ModuleType:
+def schema() -> Any:
     """Ours."""
     spec = importlib.util.spec_from_file_location("unit_schema", ROOT / "salt" / "_utils" / "schema.py")
-    module = importlib.util.module_from_spec(spec)
+    assert spec
+    assert spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -69,7 +70,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=600, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_agrees(schema: ModuleType, data: st.DataObject) -> None:
+def test_agrees(schema: Any, data: st.DataObject) -> None:
     """Both find a pillar good or both do not, whatever stands, is missing or is added in it; and in the same places."""
     name = data.draw(st.sampled_from(sorted(SCHEMAS)))
     whole = {name: copy.deepcopy(shipped(name))}
@@ -91,7 +92,7 @@ def test_agrees(schema: ModuleType, data: st.DataObject) -> None:
             assert any(path[: len(other)] == other[: len(path)] for other in others)
 
 
-def test_names_that_yaml_makes(schema: ModuleType) -> None:
+def test_names_that_yaml_makes(schema: Any) -> None:
     """A name that is no text is a fault, but for a number where no type is asked."""
     text = {"type": "object", "propertyNames": {"type": "string"}}
     loose = {"type": "object", "propertyNames": {"pattern": "^4[0-9]+$", "title": "a code"}}
@@ -102,7 +103,7 @@ def test_names_that_yaml_makes(schema: ModuleType) -> None:
     assert schema.faults({True: 1}, loose) == [((True,), "is true or false, not text; put it in quotes")]
 
 
-def test_a_secret_is_not_told(schema: ModuleType) -> None:
+def test_a_secret_is_not_told(schema: Any) -> None:
     """Neither as a value, nor as the name that YAML makes of it."""
     secret = {"type": "string", "writeOnly": True, "enum": ["x"], "title": "a password"}
     holder = {"type": "object", "properties": {"password": secret}, "additionalProperties": False}
@@ -111,7 +112,7 @@ def test_a_secret_is_not_told(schema: ModuleType) -> None:
     assert "hunter2" not in f"{path}{reason}"
 
 
-def test_one_line(schema: ModuleType) -> None:
+def test_one_line(schema: Any) -> None:
     """Whatever stands in a pillar, its fault is one line, and not a long one."""
     value = {"a\nb": 1, "x": "y\n" * 999}
     for path, reason in schema.faults(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,9 +21,14 @@ def late(seconds: float, *nodes: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def spared(load: Callable[..., ModuleType]) -> Callable[..., dict[str, Any]]:
+def asked() -> list[dict[str, str]]:
+    """The services that `spared` was asked of."""
+    return []
+
+
+@pytest.fixture
+def spared(load: Callable[..., Any], asked: list[dict[str, str]]) -> Callable[..., dict[str, Any]]:
     """Asks of a host whose services have run for a day, but for some: started so many seconds ago, or in another state."""
-    asked: list[dict[str, str]] = []
 
     def ask(found: dict[str, Any], otherwise: dict[str, float | dict[str, Any]] | None = None) -> dict[str, Any]:
         def services(units: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -38,7 +42,6 @@ def spared(load: Callable[..., ModuleType]) -> Callable[..., dict[str, Any]]:
 
         return load("_utils/startup").spared(found, NODES, services)
 
-    ask.asked = asked
     return ask
 
 
@@ -86,13 +89,13 @@ def test_a_broker_elsewhere(spared: Callable[..., dict[str, Any]]) -> None:
     assert list(spared(found, {"rabbitmq-server": elsewhere, "celeryd": 4})) == ["scan@unit"]
 
 
-def test_only_what_is_late(spared: Callable[..., dict[str, Any]]) -> None:
+def test_only_what_is_late(spared: Callable[..., dict[str, Any]], asked: list[dict[str, str]]) -> None:
     """What is well, unknown, or broken for good is left as it is, and then no service is asked about."""
     parts = {"web": {"ok": False, "said": ""}, "beat": late(30) | {"ok": True}, "camera": late(30) | {"ok": None}}
     assert spared(parts) == {}
-    assert not spared.asked
+    assert not asked
     assert spared({"camera": late(32, "master.master")}, {"supervisor": 1})
-    assert spared.asked == [
+    assert asked == [
         {
             "celeryd-master": "/run/celeryd-master/celeryd-master.pid",
             "rabbitmq-server": "/run/rabbitmq/pid",
