@@ -25,7 +25,7 @@ from support.scanning import EICAR, TEXT, Api
 from support.status import ask
 
 # A test that comes first waits for the hosts.
-pytestmark = [pytest.mark.day, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.day, pytest.mark.xdist_group("release"), pytest.mark.timeout(3600)]
 
 SAMPLES = "/var/lib/phagescan/samples"
 # When a row came.
