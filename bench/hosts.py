@@ -136,7 +136,9 @@ class Host(Machine):
             users.append({"name": name, "password_hash": hashed, "hashing_algorithm": HASHING, "tags": []})
             permissions.append({"user": name, "vhost": "phage", "configure": ".*", "write": ".*", "read": ".*"})
         self.put_private({SEED: json.dumps({"users": users, "permissions": permissions})})
-        self.run(f"chown rabbitmq: {SEED} && rabbitmqctl -q import_definitions {SEED}; code=$?; rm {SEED}; exit $code").ok()
+        self.run(
+            f"chown rabbitmq: {SEED} && rabbitmqctl -q import_definitions {SEED}; code=$?; rm {SEED}; exit $code"
+        ).ok()
 
     def forget_extras(self, job: Job) -> None:
         """Remove the extra users, vhosts and databases, in one call of each service."""

@@ -268,15 +268,21 @@ def parse() -> argparse.Namespace:
         epilog="rows: " + ", ".join(ROWS),
     )
     parser.add_argument("--only", type=listed, default=list(TOOLS), metavar="TOOL,...", help=", ".join(TOOLS))
-    parser.add_argument("--rows", type=listed, default=["*"], metavar="ROW,...", help="patterns, such as noop or 'noop*'")
+    parser.add_argument(
+        "--rows", type=listed, default=["*"], metavar="ROW,...", help="patterns, such as noop or 'noop*'"
+    )
     parser.add_argument("--runs", type=int, default=5, help="runs of what can be repeated on a host (default 5)")
     parser.add_argument("--hosts", type=int, default=3, help="fresh hosts a tool, for what cannot be (default 3)")
-    parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="leave out what would take longer (600)")
+    parser.add_argument(
+        "--limit", type=float, default=600, metavar="SECONDS", help="leave out what would take longer (600)"
+    )
     parser.add_argument(
         "--row-seconds", type=float, default=180, metavar="SECONDS", help="stop repeating a row that passes this (180)"
     )
     parser.add_argument("--record", action="store_true", help="write the ratios to bench/ratios.json")
-    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing, tell what an earlier run left there")
+    parser.add_argument(
+        "--from-json", type=Path, metavar="FILE", help="measure nothing, tell what an earlier run left there"
+    )
     parser.add_argument("--run", default="bench-by-hand", help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.only:

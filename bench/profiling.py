@@ -45,7 +45,8 @@ def phases(tool: Tool, host: Host, runs: int) -> tuple[dict[str, list[float]], d
         must(not tool.changes(ran), "the host was not converged")
         said = host.run("cat /run/bench-phases")
         must(
-            said.code == 0, "salt-call does not load a sitecustomize from PYTHONPATH: there is nothing to take its phases with"
+            said.code == 0,
+            "salt-call does not load a sitecustomize from PYTHONPATH: there is nothing to take its phases with",
         )
         spent = json.loads(said.stdout)
         spent["exit"] = spent.get("exit", 0.0) + max(0.0, ran.seconds - sum(spent.values()))
@@ -92,7 +93,9 @@ def table(by_phase: dict[str, list[float]], by_state: dict[str, list[float]], st
     for phase, title in PHASES.items():
         if values := by_phase.get(phase):
             middle = statistics.median(values)
-            lines.append(f"{title:<44}{middle:>10.3f}{min(values):>8.3f}{max(values):>8.3f}{middle / total * 100:>6.1f}")
+            lines.append(
+                f"{title:<44}{middle:>10.3f}{min(values):>8.3f}{max(values):>8.3f}{middle / total * 100:>6.1f}"
+            )
     lines += [f"{'all':<44}{total:>10.3f}", "", f"{'state':<64}{'median ms':>10}{'max':>8}"]
     medians = {state: statistics.median(values) for state, values in by_state.items()}
     shown = [state for state in sorted(medians, key=medians.__getitem__, reverse=True) if medians[state] >= 1]

@@ -47,14 +47,17 @@ def table(measured: Measured, patterns: list[str]) -> str:
                 )
             elif row in measured["skipped"].get(tool, {}):
                 estimate = measured["skipped"][tool][row]
-                cells.append(f"  {named:<30}{'left out: about':>20} {estimate:,.0f} s, over {measured['limit_seconds']:.0f} s")
+                cells.append(
+                    f"  {named:<30}{'left out: about':>20} {estimate:,.0f} s, over {measured['limit_seconds']:.0f} s"
+                )
         if cells:
             lines += [title, *cells]
     found = limits(measured)
     if found:
         lines += ["", f"{'limit':<56}{'measured':>10}{'allowed':>10}"]
         lines += [
-            f"{what:<56}{value:>10.2f}{most:>10.2f}  {'met' if value <= most else 'NOT MET'}" for what, value, most in found
+            f"{what:<56}{value:>10.2f}{most:>10.2f}  {'met' if value <= most else 'NOT MET'}"
+            for what, value, most in found
         ]
     return "\n".join(lines)
 
@@ -63,7 +66,9 @@ def limits(measured: Measured) -> list[tuple[str, float, float]]:
     """What the bundle promises, where it was measured: what, how much, how much is allowed."""
     found = []
 
-    def add(what: str, most: float, over: tuple[str, str], under: tuple[str, str] | None, difference: bool = False) -> None:
+    def add(
+        what: str, most: float, over: tuple[str, str], under: tuple[str, str] | None, difference: bool = False
+    ) -> None:
         value = median(measured, *over)
         base = median(measured, *under) if under else 0.0 if difference else 1.0
         if value is not None and base is not None and (difference or base):
@@ -73,7 +78,13 @@ def limits(measured: Measured) -> list[tuple[str, float, float]]:
     add("master: no-op / stock Salt's, which does less", 0.2, ("master", "noop"), ("stock", "noop"))
     for tool in ("bundle", "master"):
         add(f"{tool}: one password, s more than no-op", 1.5, (tool, "password"), (tool, "noop"), difference=True)
-        add(f"{tool}: 1,000 users, 100 vhosts, 50 databases, s more", 0.5, (tool, "noop-all"), (tool, "noop"), difference=True)
+        add(
+            f"{tool}: 1,000 users, 100 vhosts, 50 databases, s more",
+            0.5,
+            (tool, "noop-all"),
+            (tool, "noop"),
+            difference=True,
+        )
         add(f"{tool}: creating those, s more", 5, (tool, "create-all"), (tool, "noop"), difference=True)
     add("bundle: cold converge / shell script's", 1.15, ("bundle", "cold"), (REFERENCE, "cold"))
     add("bundle: Salt installed, s", 10, ("bundle", "install"), None)
@@ -96,9 +107,15 @@ def plot(measured: Measured, folder: Path) -> None:
         axes.plot(*zip(*[point[:2] for point in real], strict=True), color=COLOURS[tool], marker="o", label=title)
         guessed = [point for point in points if not point[2]]
         if guessed:
-            axes.plot(*zip(*[point[:2] for point in [*real[-1:], *guessed]], strict=True), color=COLOURS[tool], linestyle=":")
             axes.plot(
-                *zip(*[point[:2] for point in guessed], strict=True), color=COLOURS[tool], marker="o", mfc="white", linestyle=""
+                *zip(*[point[:2] for point in [*real[-1:], *guessed]], strict=True), color=COLOURS[tool], linestyle=":"
+            )
+            axes.plot(
+                *zip(*[point[:2] for point in guessed], strict=True),
+                color=COLOURS[tool],
+                marker="o",
+                mfc="white",
+                linestyle="",
             )
     if drawn:
         axes.set(xscale="log", yscale="log", xlabel="users at the broker", ylabel="seconds of a run with nothing to do")
@@ -125,7 +142,9 @@ def record(measured: Measured, path: Path) -> None:
     told = {
         "facts": {key: measured["facts"][key] for key in ("when", "processor", "memory")},
         "ratio_to_shell": ratios,
-        "limits": [{"limit": what, "measured": round(value, 2), "allowed": most} for what, value, most in limits(measured)],
+        "limits": [
+            {"limit": what, "measured": round(value, 2), "allowed": most} for what, value, most in limits(measured)
+        ],
         "left_out": measured["skipped"],
     }
     path.write_text(json.dumps(told, indent=1) + "\n")

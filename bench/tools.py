@@ -91,7 +91,9 @@ class Salt(Tool):
             "postgresql": {"databases": {name: {"owner": "citestsuper"} for name in job.extra_databases}},
         }
         files = {"passwords": passwords, "extra": extra}
-        host.put_private({f"{self.tree}/pillar/{name}.sls": "#!yaml\n" + dump(values) for name, values in files.items()})
+        host.put_private(
+            {f"{self.tree}/pillar/{name}.sls": "#!yaml\n" + dump(values) for name, values in files.items()}
+        )
 
     def changes(self, ran: Timed) -> list[str]:
         """States with changes."""
@@ -193,7 +195,8 @@ class Master(Bootstrapped):
         known = yaml.safe_load(there.stdout) if there.code == 0 else {"phagescan": own}
         known["rabbitmq"] = {
             "vhosts": ["phage", *job.extra_vhosts],
-            "users": {name: {"password": password} for name, password in job.users.items()} | self.pillar(job, job.extra_users),
+            "users": {name: {"password": password} for name, password in job.users.items()}
+            | self.pillar(job, job.extra_users),
         }
         known["postgresql"] = {
             "roles": {name: {"password": password} for name, password in job.roles.items()},

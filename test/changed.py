@@ -89,7 +89,9 @@ TABLE: dict[str, tuple[str, ...]] = {
 
 def suites() -> dict[str, str]:
     """Name of each suite of hosts and its path."""
-    return {path.stem.removeprefix("test_"): f"test/host/{path.name}" for path in (ROOT / "test/host").glob("test_*.py")}
+    return {
+        path.stem.removeprefix("test_"): f"test/host/{path.name}" for path in (ROOT / "test/host").glob("test_*.py")
+    }
 
 
 def importers(helper: str, seen: frozenset[str] = frozenset()) -> set[str]:

@@ -66,14 +66,20 @@ def resolved(keys: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
 def rst(text: str) -> str:
     """Text that means in reStructuredText what it says."""
     parts = re.split(r"(`[a-z]+`)", text)
-    return "".join(f"`{part}`" if number % 2 else re.sub(r"([\\`*|])", r"\\\1", part) for number, part in enumerate(parts))
+    return "".join(
+        f"`{part}`" if number % 2 else re.sub(r"([\\`*|])", r"\\\1", part) for number, part in enumerate(parts)
+    )
 
 
 def lines(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
     """A row of the table, as many lines as its longest cell needs."""
-    cells = [textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)]
+    cells = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
+    ]
     for number in range(max(map(len, cells))):
-        parts = [(cell[number] if number < len(cell) else "").ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        parts = [
+            (cell[number] if number < len(cell) else "").ljust(width) for cell, width in zip(cells, widths, strict=True)
+        ]
         yield "  ".join(parts).rstrip()
 
 

@@ -46,7 +46,9 @@ def _lock(fun: str) -> None:
     except BlockingIOError:
         holder = os.pread(lock, 200, 0).decode().strip()
         os.close(lock)
-        raise CommandExecutionError(f"{holder or 'another run'} is at work: wait for its end, then run this again") from None
+        raise CommandExecutionError(
+            f"{holder or 'another run'} is at work: wait for its end, then run this again"
+        ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{fun}, PID {os.getpid()}, since {time.strftime('%F %T')},\n".encode(), 0)
 

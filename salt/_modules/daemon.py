@@ -37,7 +37,9 @@ def ask(names: list[str]) -> subprocess.Popen[str] | None:
         return None
     units = [name if "." in name else f"{name}.service" for name in names]
     command = ["systemctl", "show", "--property", ",".join(PROPERTIES), *units]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict[str, Any]]:
@@ -47,7 +49,9 @@ def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict
     Without, a service with a pid file costs no process at all.
     """
     asked = asked or ask(list(services))
-    found = _systemd(list(services), asked) if asked else {name: _lsb(name, pidfile) for name, pidfile in services.items()}
+    found = (
+        _systemd(list(services), asked) if asked else {name: _lsb(name, pidfile) for name, pidfile in services.items()}
+    )
     for name, entry in found.items():
         try:
             stamp = (STAMPS / name).stat().st_mtime

@@ -55,7 +55,10 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
     if __grains__.get("os_family") != "Debian" or release not in RELEASES:
         return [f"grain osfinger: {release} ({__grains__.get('os_family')}) is not known; known: {', '.join(RELEASES)}"]
     if "_errors" in __pillar__:  # all else would be for want of what could not be read
-        return [f"pillar: {str(error).partition(' Please see')[0]} See what stands above." for error in __pillar__["_errors"]]
+        return [
+            f"pillar: {str(error).partition(' Please see')[0]} See what stands above."
+            for error in __pillar__["_errors"]
+        ]
     found, pillar, told = _schemas()
     ours = list(ROLES) if _told("phagescan:roles", told) else roles()
     found += [f"grain roles: {role} is not a role; roles: {', '.join(ROLES)}" for role in ours if role not in ROLES]
@@ -64,7 +67,9 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
     if host:
         more += [*_source(pillar, ours), *_host(pillar, ours), *_preflight(pillar, ours, checkout, thorough)]
     # What is only for want of what is told already is not told.
-    return found + [f"{key}: {reason}" for key, reason, others in more if not any(_told(name, told) for name in (key, *others))]
+    return found + [
+        f"{key}: {reason}" for key, reason, others in more if not any(_told(name, told) for name in (key, *others))
+    ]
 
 
 def allowed_hosts() -> list[str]:
@@ -163,7 +168,9 @@ def status() -> dict[str, dict[str, Any]]:
     Exits non-zero when a part is broken. Starts and changes nothing.
     """
     if found := faults(host=False):
-        parts = {"pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}}
+        parts = {
+            "pillar": {"ok": False, "said": "has faults; mend them first, nothing else was looked at", "log": found}
+        }
     else:
         pillar = {name: _get(name) for name in SCHEMAS}
         asked = (__salt__["django_site.python"], __salt__["daemon.status"], __utils__["startup.spared"])
@@ -204,7 +211,10 @@ def _notes() -> list[str]:
     if __utils__["dpkg.interrupted"]() and not stuck:
         lines.append("dpkg: a run was interrupted; the next highstate completes it")
     if master and __salt__["rabbitmq_upgrade.version"]() and __salt__["rabbitmq_upgrade.blocked"]():
-        steps = ["service nginx stop  # until the last step no new file is taken", *__salt__["rabbitmq_upgrade.steps"]()]
+        steps = [
+            "service nginx stop  # until the last step no new file is taken",
+            *__salt__["rabbitmq_upgrade.steps"](),
+        ]
         lines.append(
             f"rabbitmq: {__salt__['rabbitmq_upgrade.version']()} is kept from version 4, which does not start on its database."
             " Once apt has version 4 (Debian 13), go on so:" + "".join(f"\n  {step}" for step in steps)
@@ -280,7 +290,11 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
     phagescan = pillar.get("phagescan", {})
     credentials = [pathlib.Path(folder, "credentials.sls") for folder in __opts__["pillar_roots"]["base"]]
     for path in [*credentials, pathlib.Path(__opts__["gpg_keydir"])]:
-        if path.exists() and path.stat().st_mode & 0o077 and not (path.is_file() and ENCRYPTED.fullmatch(path.read_text())):
+        if (
+            path.exists()
+            and path.stat().st_mode & 0o077
+            and not (path.is_file() and ENCRYPTED.fullmatch(path.read_text()))
+        ):
             yield str(path), f"others than its owner may read it; chmod go= {path}", ()
     yield from _emptied(phagescan)
     yield from _unknown_hosts(phagescan, ours)
@@ -300,7 +314,11 @@ def _host(pillar: dict[str, Any], ours: list[str]) -> Iterator[Fault]:
         programs = pillar.get("supervisord", {}).get("programs", {})
         for path in sorted(pathlib.Path("/etc/supervisor/conf.d").glob("*.conf")):
             if path.stem not in programs:
-                yield "phagescan:mode", f"development would stop supervisord, which also runs {path}", ("supervisord:programs",)
+                yield (
+                    "phagescan:mode",
+                    f"development would stop supervisord, which also runs {path}",
+                    ("supervisord:programs",),
+                )
 
 
 def _emptied(phagescan: dict[str, Any]) -> Iterator[Fault]:

@@ -51,7 +51,9 @@ def read(databases: list[str], port: int) -> dict[str, Any]:
     """Roles (with flags and password verifier), databases (with owner) and the extensions of those in `databases`."""
     script = READ
     for name in databases:
-        script += READ_EXTENSIONS.format(literal=__utils__["psql.literal"](name), connect=__utils__["psql.connect"](name))
+        script += READ_EXTENSIONS.format(
+            literal=__utils__["psql.literal"](name), connect=__utils__["psql.connect"](name)
+        )
     cluster, *extended = __utils__["psql.run"](script, port)
     cluster["extensions"] = {item["database"]: item["extensions"] for item in extended}
     return cluster
@@ -111,7 +113,9 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
         owner = database["owner"]
         there = actual["databases"].get(name)
         if there is None:
-            create.append(f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n")
+            create.append(
+                f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n"
+            )
             changes[f"database {name}"] = "added"
         elif there != owner:
             owners += f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)};\n"
@@ -137,7 +141,20 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
         file.write(f"127.0.0.1:{port}:*:{escaped(role)}:{escaped(password)}\n")
         file.flush()
         done = subprocess.run(
-            [__utils__["psql.program"](), "-XqAtw", "-h", "127.0.0.1", "-p", str(port), "-U", role, "-d", database, "-c", ""],
+            [
+                __utils__["psql.program"](),
+                "-XqAtw",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-U",
+                role,
+                "-d",
+                database,
+                "-c",
+                "",
+            ],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSFILE": f"/proc/self/fd/{file.fileno()}"},
             pass_fds=[file.fileno()],
             stdin=subprocess.DEVNULL,

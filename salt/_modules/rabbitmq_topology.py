@@ -28,7 +28,9 @@ DEFINITIONS = pathlib.Path("/run/rabbitmq-definitions.json")  # for the moment t
 ERL_CALL = "/usr/bin/erl_call"
 # What rabbitmqctl's commands ask of the node. What is exported comes in base64, as erl_call knows no UTF-8.
 EXPORT = "io:put_chars(base64:encode(rabbit_json:encode(rabbit_definitions:all_definitions()))).\n"
-IMPORT = '{{ok, Json}} = file:read_file("{path}"), ok = rabbit_definitions:import_raw(Json), io:put_chars("imported").\n'
+IMPORT = (
+    '{{ok, Json}} = file:read_file("{path}"), ok = rabbit_definitions:import_raw(Json), io:put_chars("imported").\n'
+)
 AS_RABBITMQ: dict[str, Any] = {
     "user": "rabbitmq",
     "group": "rabbitmq",
@@ -151,7 +153,9 @@ def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
     """
     users = {user["name"]: user for user in actual.get("users", [])}
     vhosts = {vhost["name"] for vhost in actual.get("vhosts", [])}
-    permissions = {(p["user"], p["vhost"]): [p["configure"], p["write"], p["read"]] for p in actual.get("permissions", [])}
+    permissions = {
+        (p["user"], p["vhost"]): [p["configure"], p["write"], p["read"]] for p in actual.get("permissions", [])
+    }
     policies = {(p["vhost"], p["name"]): p for p in actual.get("policies", [])}
 
     definitions: Definitions = {"vhosts": [], "users": [], "permissions": [], "policies": []}
@@ -173,8 +177,14 @@ def plan(wanted: dict[str, Any], actual: Definitions) -> dict[str, Any]:
             different.append("tags")
         if different:
             changes[f"user {name}"] = "changed: " + ", ".join(different) if there else "added"
-            hashed = there["password_hash"] if there and "password" not in different else password_hash(str(user["password"]))
-            definitions["users"].append({"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags})
+            hashed = (
+                there["password_hash"]
+                if there and "password" not in different
+                else password_hash(str(user["password"]))
+            )
+            definitions["users"].append(
+                {"name": name, "password_hash": hashed, "hashing_algorithm": SHA256, "tags": tags}
+            )
         rights_key = "least" if wanted.get("least_privilege") and "least" in user else "permissions"
         given = {vhost: list(rights) for vhost, rights in user.get(rights_key, {}).items()}
         for vhost, rights in given.items():

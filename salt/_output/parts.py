@@ -7,7 +7,9 @@ WORDS = {True: "ok", False: "BROKEN", None: "-"}
 
 def output(data: dict[str, Any], **_kwargs: Any) -> str:
     """The lines, of one minion as of several."""
-    return "\n".join(line for parts in data.values() for line in (_lines(parts) if isinstance(parts, dict) else [str(parts)]))
+    return "\n".join(
+        line for parts in data.values() for line in (_lines(parts) if isinstance(parts, dict) else [str(parts)])
+    )
 
 
 def _lines(parts: dict[str, dict[str, Any] | str]) -> list[str]:

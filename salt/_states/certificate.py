@@ -25,7 +25,12 @@ def self_signed(name: str, key: str, hosts: list[str]) -> dict[str, Any]:
     if __opts__["test"]:
         return result | {"result": None, "changes": {name: "to be made"}, "comment": f"{name} would be made: {why}."}
     grains = [__grains__.get(grain) or [] for grain in ("host", "fqdn", "ipv4", "ipv6")]
-    own = [item for grain in grains for item in ([grain] if isinstance(grain, str) else grain) if not item.startswith("fe80:")]
+    own = [
+        item
+        for grain in grains
+        for item in ([grain] if isinstance(grain, str) else grain)
+        if not item.startswith("fe80:")
+    ]
     certificate, private = __utils__["certificates.make"]([*own, "localhost", "127.0.0.1", *hosts])
     try:
         __utils__["certificates.write"](key, private, 0o600)

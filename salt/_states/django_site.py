@@ -33,7 +33,11 @@ def migrated(name: str, site: dict[str, Any]) -> dict[str, Any]:
     except CommandExecutionError as error:
         return _failed(name, error)
     new = sorted(set(after) - set(before))
-    return _changed(name, {"applied": new}, f"Applied {len(new)} migrations.") if new else _clean(name, "Nothing to apply.")
+    return (
+        _changed(name, {"applied": new}, f"Applied {len(new)} migrations.")
+        if new
+        else _clean(name, "Nothing to apply.")
+    )
 
 
 def superuser(name: str, site: dict[str, Any], password_key: str) -> dict[str, Any]:

@@ -54,12 +54,15 @@ def rotated(name: str, user: str) -> dict[str, Any]:
     changed = [
         kind
         for kind in after.keys() & before.keys()
-        if after[kind].get("user") == before[kind].get("user") and after[kind].get("password") != before[kind].get("password")
+        if after[kind].get("user") == before[kind].get("user")
+        and after[kind].get("password") != before[kind].get("password")
     ]
     if not changed or __opts__["test"]:
         return result
     tried = [
-        (kind, table) for kind in changed for table in (after[kind], {**after[kind], "password": before[kind]["password"]})
+        (kind, table)
+        for kind in changed
+        for table in (after[kind], {**after[kind], "password": before[kind]["password"]})
     ]
     try:
         said = __salt__["phagescan.login"](tried, user)

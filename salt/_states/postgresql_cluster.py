@@ -35,7 +35,9 @@ def present(name: str) -> dict[str, Any]:
         for folder in (SETTINGS / name, DATA / name):
             shutil.rmtree(folder, ignore_errors=True)
     elif (DATA / name).is_dir() and any((DATA / name).iterdir()):
-        reason = f"{DATA / name} holds data, but {SETTINGS / name} no settings: see pg_createcluster(1), or move it away"
+        reason = (
+            f"{DATA / name} holds data, but {SETTINGS / name} no settings: see pg_createcluster(1), or move it away"
+        )
         return result | {"result": False, "changes": {}, "comment": reason}
     making.touch()
     done = subprocess.run(

@@ -47,7 +47,9 @@ def installed(name: str, source: str) -> dict[str, Any]:
         return result
     if __opts__["test"]:
         return result | {"result": None, "changes": changes, "comment": f"{name} would change: {', '.join(changes)}."}
-    error = _synchronise(name, lock, usable, [p for p in changes if p in wanted], [p for p in changes if p not in wanted])
+    error = _synchronise(
+        name, lock, usable, [p for p in changes if p in wanted], [p for p in changes if p not in wanted]
+    )
     if error:
         return result | {"result": False, "comment": error}
     return result | {"changes": changes, "comment": f"{name} changed: {', '.join(changes)}."}
@@ -154,7 +156,15 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
     if not usable:
         shutil.rmtree(environment, ignore_errors=True)
     commands = [] if usable else [[PYTHON, "-m", "venv", "--without-pip", environment]]
-    pip = [sys.executable, "-m", "pip", "--python", f"{environment}/bin/python", "--disable-pip-version-check", "--quiet"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        f"{environment}/bin/python",
+        "--disable-pip-version-check",
+        "--quiet",
+    ]
     site = _site_packages(environment)
     # pip works on whole distributions only. One that is not, or is to be installed anew, loses its metadata first.
     for info in site.glob("*.dist-info") if usable else ():

@@ -17,7 +17,9 @@ __opts__: dict[str, Any]
 IGNORED = "__pycache__"
 
 
-def copied(name: str, source: str, executable: list[str] | None = None, keep: list[str] | None = None) -> dict[str, Any]:
+def copied(
+    name: str, source: str, executable: list[str] | None = None, keep: list[str] | None = None
+) -> dict[str, Any]:
     """Directory `name` holds the files of `source` (salt://<folder>) and no others, root's and only root's to write.
 
     `executable` lists the files that may be executed, `keep` those that are not of `source` and stay. What Python makes

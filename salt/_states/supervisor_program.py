@@ -59,7 +59,11 @@ def running(name: str) -> dict[str, Any]:
         if __opts__["test"]:
             return result | {"result": None, "changes": {name: "to be started"}, "comment": f"{name} would be started."}
         reason = getattr(error, "faultString", error)
-        return result | {"result": False, "skip_watch": True, "comment": f"supervisord could not start {name}: {reason}"}
+        return result | {
+            "result": False,
+            "skip_watch": True,
+            "comment": f"supervisord could not start {name}: {reason}",
+        }
     return result | {"changes": {name: why}, "comment": f"{name} was restarted: {why}."}
 
 

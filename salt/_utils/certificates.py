@@ -75,7 +75,9 @@ def make(hosts: Iterable[str]) -> tuple[bytes, bytes]:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
@@ -119,7 +121,10 @@ def _faults(certificate: str, key: str) -> Iterator[tuple[str, str]]:
     if leaf and leaf.not_valid_after_utc < _now():
         yield "certificate", f"{certificate} has expired on {leaf.not_valid_after_utc:%Y-%m-%d}; renew it"
     if leaf and leaf.not_valid_before_utc > _now():
-        yield "certificate", f"{certificate} is valid from {leaf.not_valid_before_utc:%Y-%m-%d} only; is the clock right?"
+        yield (
+            "certificate",
+            f"{certificate} is valid from {leaf.not_valid_before_utc:%Y-%m-%d} only; is the clock right?",
+        )
 
 
 def _leaf(path: str) -> x509.Certificate:

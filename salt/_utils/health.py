@@ -62,10 +62,14 @@ def parts(
         asked = []
         if scanner:
             arguments = ("-m", "worker.status", scanner, f"/run/{ours[scanner]['service']}")
-            asked.append(pool.submit(answer, "worker", of_worker, python, worker_site(phagescan, ours[scanner]), *arguments))
+            asked.append(
+                pool.submit(answer, "worker", of_worker, python, worker_site(phagescan, ours[scanner]), *arguments)
+            )
         if "master" in roles:
             every = ["--frequency", frequency(pillar["supervisord"]), "--", *(ours if production else ())]
-            asked.append(pool.submit(answer, "application", of_master, python, site(phagescan), "manage.py", "status", *every))
+            asked.append(
+                pool.submit(answer, "application", of_master, python, site(phagescan), "manage.py", "status", *every)
+            )
             page = pillar["nginx"]["sites"]["phagescan"]
             if certificate:
                 shown = {other: (place[1], pool.submit(presented, *place)) for other, place in secured(page).items()}
@@ -184,7 +188,9 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         path = next(iter(site["static"]), "/static/") + "scaggr/icon.svg"
         status, _ = get(address, port, host, path)
         static = (
-            part(f"nginx serves {path}", ok=True) if status == 200 else part(f"{path}: status {status}", ok=False, of="nginx")
+            part(f"nginx serves {path}", ok=True)
+            if status == 200
+            else part(f"{path}: status {status}", ok=False, of="nginx")
         )
     except (OSError, http.client.HTTPException) as error:
         why = f"nginx does not answer at {place} ({str(error) or type(error).__name__})"
@@ -304,7 +310,11 @@ def validity(path: str, shown: dict[str, tuple[int, x509.Certificate | None]], f
         if certificate is None and not found[other]["ok"]:
             unknown = f"not known: port {port} does not answer, see {other}"
         elif certificate != leaf:
-            what = f"another certificate than {path}, one that {dates(certificate)[0]}" if certificate else "no certificate"
+            what = (
+                f"another certificate than {path}, one that {dates(certificate)[0]}"
+                if certificate
+                else "no certificate"
+            )
             wait = ", and wait two minutes" if other == "broker" else ""
             faults.append(f"port {port} serves {what}: run salt-call --local state.highstate{wait}")
     if faults:
@@ -342,7 +352,14 @@ def last_lines(unit: str, pattern: str) -> list[str]:
     """The last lines of a unit's journal, where there is one, and of its newest log file."""
     lines = []
     if os.path.isdir("/run/systemd/system"):
-        command = ["journalctl", "--quiet", "--no-pager", "--output=short-iso", f"--lines={JOURNAL_LINES}", f"--unit={unit}"]
+        command = [
+            "journalctl",
+            "--quiet",
+            "--no-pager",
+            "--output=short-iso",
+            f"--lines={JOURNAL_LINES}",
+            f"--unit={unit}",
+        ]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             lines += subprocess.run(command, capture_output=True, text=True, timeout=HTTP_TIMEOUT).stdout.splitlines()
     if files := glob.glob(pattern):

@@ -67,13 +67,25 @@ MISREAD = {
     },
     "postgresql:databases": {
         "template0": "nothing may connect to it",
-        **dict.fromkeys(("all", "sameuser", "samerole", "samegroup", "replication"), "pg_hba.conf means something else by it"),
+        **dict.fromkeys(
+            ("all", "sameuser", "samerole", "samegroup", "replication"), "pg_hba.conf means something else by it"
+        ),
     },
     "nginx:sites": {"default": "it is Debian's own, which is removed"},
     "supervisord:programs": {"all": "supervisorctl means every program by it"},
     "celery:workers": dict.fromkeys(
         (
-            *("gunicorn", "nginx", "postgresql", "rabbitmq-server", "supervisor", "supervisord", "epmd", "cron", "logrotate"),
+            *(
+                "gunicorn",
+                "nginx",
+                "postgresql",
+                "rabbitmq-server",
+                "supervisor",
+                "supervisord",
+                "epmd",
+                "cron",
+                "logrotate",
+            ),
             *("clamav-daemon", "clamav-freshclam", "ssh", "sshd", "docker", "dbus"),
         ),
         "it is the name of another service",
@@ -110,7 +122,9 @@ def faults(pillar: dict[str, Any], roles: list[str], checkout: list[str]) -> lis
     if "worker" in roles:
         checks.append(_way_to_master(get, roles))
     if "worker" in roles and get("phagescan:worker:user") in ("root", get("phagescan:user", "")):
-        checks.append([("phagescan:worker:user", "must be a user of its own, which cannot read what is the master's", ())])
+        checks.append(
+            [("phagescan:worker:user", "must be a user of its own, which cannot read what is the master's", ())]
+        )
     return [fault for check in [*checks, _passwords(get, roles)] for fault in check]
 
 
@@ -118,7 +132,9 @@ def ports(pillar: dict[str, Any]) -> list[tuple[str, str, int]]:
     """What a master's services listen on: the key, or whose it is, the address, and the port."""
     get = functools.partial(_get, pillar)
     listen, sites = get("rabbitmq:listen", "127.0.0.1"), get("nginx:sites", {})
-    https = [("HTTPS of nginx", _split(site["listen"])[0], 443) for site in sites.values() if _tls(get) and "listen" in site]
+    https = [
+        ("HTTPS of nginx", _split(site["listen"])[0], 443) for site in sites.values() if _tls(get) and "listen" in site
+    ]
     amqps = [("rabbitmq:tls_port", listen, get("rabbitmq:tls_port", 5671))] if _amqps(get) else []
     return [
         ("Erlang's epmd", "127.0.0.1", 4369),
@@ -166,7 +182,11 @@ def _references(get: Get, roles: list[str]) -> Iterator[Fault]:
                 yield f"rabbitmq:absent:{kind}", f"{name} is in rabbitmq:{kind}, too; take it out of one", ()
     for name, database in get("postgresql:databases", {}).items():
         if (owner := database.get("owner")) not in get("postgresql:roles", {}):
-            yield f"postgresql:databases:{name}:owner", f"{owner} is not in postgresql:roles", (f"postgresql:roles:{owner}",)
+            yield (
+                f"postgresql:databases:{name}:owner",
+                f"{owner} is not in postgresql:roles",
+                (f"postgresql:roles:{owner}",),
+            )
     shared = get("phagescan:broker:master")
     if get("rabbitmq:least_privilege") and shared == get("phagescan:broker:worker"):
         yield "rabbitmq:least_privilege", f"master and workers share {shared}; give them a user each", ()
@@ -229,7 +249,11 @@ def _celery(get: Get) -> Iterator[Fault]:
         if worker.get("role", "") not in (*ROLES, ""):
             yield f"celery:workers:{name}:role", f"{worker['role']} is not a role; roles: {', '.join(ROLES)}", ()
         if (other := nodes.setdefault(worker.get("hostname", name), name)) != name:
-            yield f"celery:workers:{name}:hostname", f"is that of celery:workers:{other}, too; give each node a name", ()
+            yield (
+                f"celery:workers:{name}:hostname",
+                f"is that of celery:workers:{other}, too; give each node a name",
+                (),
+            )
     if any(worker.get("role") for worker in workers.values()) and get("celery:roles") != "phagescan.roles":
         yield "celery:roles", "must be phagescan.roles, which knows the roles of celery:workers", ()
     for formula in ("gunicorn", "celery", "supervisord"):
@@ -245,7 +269,11 @@ def _paths(get: Get, checkout: list[str]) -> Iterator[Fault]:
             yield key, f"must be a directory of its own, such as /opt/phagescan, not {path}", ()
         for other in CLEANED:
             if other != key and other in paths and _within(path, paths[other]):
-                yield key, f"must not lie in {other}, {paths[other]}, where what is not the application's is removed", (other,)
+                yield (
+                    key,
+                    f"must not lie in {other}, {paths[other]}, where what is not the application's is removed",
+                    (other,),
+                )
         for folder in checkout if key in CLEANED else ():
             if _within(folder, path):
                 yield key, f"must not hold this checkout, {folder}, for what is not the application's is removed", ()
@@ -254,7 +282,11 @@ def _paths(get: Get, checkout: list[str]) -> Iterator[Fault]:
         for location, folder in settings.get("static", {}).items():
             for path in secret:
                 if _within(path, folder.rstrip("/") or "/"):
-                    yield f"nginx:sites:{site}:static:{location}", f"must not show {path}, which is nobody's to read", ()
+                    yield (
+                        f"nginx:sites:{site}:static:{location}",
+                        f"must not show {path}, which is nobody's to read",
+                        (),
+                    )
 
 
 def _within(path: str, folder: str) -> bool:
@@ -269,7 +301,11 @@ def _same(get: Get) -> Iterator[Fault]:
     for (name, worker), word in itertools.product(get("celery:workers", {}).items(), ("user", "group")):
         if worker.get("role") == "master" and worker.get(word, "") not in ("", user := get("phagescan:user")):
             key = f"celery:workers:{name}:{word}"
-            yield key, f"must be the same as phagescan:user, {user}, not {worker[word]}; leave it out", ("phagescan:user",)
+            yield (
+                key,
+                f"must be the same as phagescan:user, {user}, not {worker[word]}; leave it out",
+                ("phagescan:user",),
+            )
     camera, virtualenv = get("supervisord:programs:celerycam", {}), get("phagescan:virtualenv")
     for word, other in (("user", "user"), ("directory", "root")):
         if camera and camera.get(word) != get(f"phagescan:{other}", camera.get(word)):
@@ -279,7 +315,11 @@ def _same(get: Get) -> Iterator[Fault]:
                 (f"phagescan:{other}",),
             )
     if virtualenv and "command" in camera and not camera["command"].startswith(f"{virtualenv}/bin/"):
-        yield "supervisord:programs:celerycam:command", f"must begin with {virtualenv}/bin/, of phagescan:virtualenv", ()
+        yield (
+            "supervisord:programs:celerycam:command",
+            f"must begin with {virtualenv}/bin/, of phagescan:virtualenv",
+            (),
+        )
     served, root = get("nginx:sites:phagescan:static:/static/"), get("phagescan:static_root")
     if served and root and served != f"{root}/":
         yield "nginx:sites:phagescan:static:/static/", f"must be {root}/, of phagescan:static_root, not {served}", ()
@@ -339,7 +379,11 @@ def _sites(get: Get) -> Iterator[Fault]:
             listen = _split(site["listen"])[0] if _tls(get) and "listen" in site else str(site.get("listen"))
             other = known.setdefault((listen, server), name)
             if other != name:
-                yield f"nginx:sites:{name}:server_name", f"{server} is that of nginx:sites:{other}, on the same port", ()
+                yield (
+                    f"nginx:sites:{name}:server_name",
+                    f"{server} is that of nginx:sites:{other}, on the same port",
+                    (),
+                )
 
 
 def _tls(get: Get) -> bool:
@@ -356,7 +400,11 @@ def _tls_of_master(get: Get) -> Iterator[Fault]:
     given = get("phagescan:tls", {})
     for key, other in (("key", "certificate"), ("certificate", "key")):
         if other in given and key not in given:
-            yield f"phagescan:tls:{key}", f"is missing; it belongs to phagescan:tls:{other}", (f"phagescan:tls:{other}",)
+            yield (
+                f"phagescan:tls:{key}",
+                f"is missing; it belongs to phagescan:tls:{other}",
+                (f"phagescan:tls:{other}",),
+            )
     if given.get("self_signed") and {"certificate", "key"} & given.keys():
         yield "phagescan:tls:self_signed", "stands beside a certificate or key of yours; take out one or the other", ()
     for formula in ("nginx", "rabbitmq"):
@@ -364,7 +412,11 @@ def _tls_of_master(get: Get) -> Iterator[Fault]:
         if told != "phagescan.tls" and (told or _tls(get)):
             yield f"{formula}:tls", f"must be phagescan.tls, which knows of phagescan:tls, not {told or 'missing'}", ()
     if get("phagescan:broker:tls"):
-        yield "phagescan:broker:tls", "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out", ()
+        yield (
+            "phagescan:broker:tls",
+            "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out",
+            (),
+        )
     host = get("phagescan:broker:host", "127.0.0.1")
     if _amqps(get) and host not in LOOPBACK:
         yield "phagescan:broker:host", f"must be 127.0.0.1: with phagescan:tls AMQP is there, and AMQPS on {host}", ()
@@ -382,7 +434,11 @@ def _way_to_master(get: Get, roles: list[str]) -> Iterator[Fault]:
         yield key, f"has no port from 1 to 65535, but {port}", ()
     elif "master" not in roles:
         if scheme == "http" and get("phagescan:broker:tls"):
-            yield key, "must begin with https://: where the broker speaks TLS (phagescan:broker:tls), the master does", ()
+            yield (
+                key,
+                "must begin with https://: where the broker speaks TLS (phagescan:broker:tls), the master does",
+                (),
+            )
     elif scheme == "http" and int(port or 80) != _split(bind)[1]:
         sites = [_split(site["listen"])[1] for site in get("nginx:sites", {}).values() if "listen" in site]
         if host in LOOPBACK and int(port or 80) not in sites:
@@ -399,7 +455,11 @@ def _limits(get: Get) -> Iterator[Fault]:
         number, unit = size.groups()
         if int(number) * SIZES.get(unit.lower(), 1) < largest << 20:
             key = "nginx:sites:phagescan:client_max_body_size"
-            yield key, f"must let phagescan:scan:max_size through, {largest} MiB, and is {taken}; make it {largest + 1}m", ()
+            yield (
+                key,
+                f"must let phagescan:scan:max_size through, {largest} MiB, and is {taken}; make it {largest + 1}m",
+                (),
+            )
     expires, patience = get("phagescan:scan:expires"), get("rabbitmq:consumer_timeout", 3600000)
     for name, engine in get("phagescan:engines", {}).items():
         key, seconds = f"phagescan:engines:{name}:timeout", engine.get("timeout", 60)
@@ -414,7 +474,9 @@ def _passwords(get: Get, roles: list[str]) -> Iterator[Fault]:
     logins = [("rabbitmq:users", get("phagescan:broker:worker"))]
     if "master" in roles:
         logins = [(table, name) for table in ("rabbitmq:users", "postgresql:roles") for name in get(table, {})]
-    given = [(f"{table}:{name}:password", get(table, {}).get(name, {}).get("password"), 12) for table, name in logins if name]
+    given = [
+        (f"{table}:{name}:password", get(table, {}).get(name, {}).get("password"), 12) for table, name in logins if name
+    ]
     if "master" in roles:
         given.append(("phagescan:admin:password", get("phagescan:admin:password"), 12))
         given.append(("phagescan:secret_key", get("phagescan:secret_key"), 50))

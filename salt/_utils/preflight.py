@@ -50,18 +50,31 @@ EVERYWHERE = {"0.0.0.0", "::", "*", ""}  # noqa: S104
 APT_HELPER = (
     "/usr/lib/apt/apt-helper",
     *("-o", "Acquire::Retries=0"),
-    *(word for kind in ("http", "https") for word in ("-o", f"Acquire::{kind}::Timeout=5", "-o", f"Debug::Acquire::{kind}=1")),
+    *(
+        word
+        for kind in ("http", "https")
+        for word in ("-o", f"Acquire::{kind}::Timeout=5", "-o", f"Debug::Acquire::{kind}=1")
+    ),
     "download-file",
 )
 
 
 def faults(
-    pillar: dict[str, Any], roles: list[str], ports: list[tuple[str, str, int]], checkout: list[str], thorough: bool = False
+    pillar: dict[str, Any],
+    roles: list[str],
+    ports: list[tuple[str, str, int]],
+    checkout: list[str],
+    thorough: bool = False,
 ) -> list[Fault]:
     """All of them. `ports` are those that pillar wants; `thorough` asks the archive though nothing is missing."""
     bare = "master" in roles and not all(any(ROOT.glob(program)) for program in PROGRAMS)
     virtualenv = pillar.get("phagescan", {}).get("virtualenv", "/opt")
-    fresh = {"usr": bare, "var": bare, "tmp": bare, "opt": not ROOT.joinpath(virtualenv.lstrip("/"), "pyvenv.cfg").exists()}
+    fresh = {
+        "usr": bare,
+        "var": bare,
+        "tmp": bare,
+        "opt": not ROOT.joinpath(virtualenv.lstrip("/"), "pyvenv.cfg").exists(),
+    }
     found = [*_disk(fresh), *_memory(roles, any(fresh.values())), *_clock(checkout)]
     if "master" in roles:
         development = pillar.get("phagescan", {}).get("mode") == "development"
@@ -78,7 +91,9 @@ def notes() -> list[str]:
         if problem:
             lines.append(f"archive: {uri} does not answer: {problem}")
         elif date is not None and abs(date - time.time()) > DAY:
-            lines.append(f"clock: it is {_utc(time.time())} here, and {_utc(date)} at {uri}; see that the clock is right")
+            lines.append(
+                f"clock: it is {_utc(time.time())} here, and {_utc(date)} at {uri}; see that the clock is right"
+            )
     return lines
 
 
@@ -206,7 +221,9 @@ def _listens(pid: int, inode: str, uid: int, program: str) -> bool:
     """Whether a process has a socket open; of another user's in a container, where root may not look, whether it may be."""
     folder = PROC / str(pid)
     try:
-        return any(_leads_to(folder / "fd" / name, f"socket:[{inode}]") for name in (os.listdir(folder / "fd") if pid else ()))
+        return any(
+            _leads_to(folder / "fd" / name, f"socket:[{inode}]") for name in (os.listdir(folder / "fd") if pid else ())
+        )
     except PermissionError:
         return folder.stat().st_uid == uid and _program(pid) == program
     except OSError:  # it has ended
@@ -249,7 +266,9 @@ def _archive() -> Iterator[Fault]:
 @functools.cache
 def sources() -> dict[str, tuple[str, float | None]]:
     """Each source of apt's, asked as apt would ask it: what is wrong with it, and what time it says it is."""
-    listed = subprocess.run(["apt-get", "update", "--print-uris"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["apt-get", "update", "--print-uris"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     uris = re.findall(r"^'(\S+/)InRelease'", listed.stdout, re.MULTILINE)
     with concurrent.futures.ThreadPoolExecutor(8) as pool, tempfile.TemporaryDirectory() as folder:
         return dict(zip(uris, pool.map(_ask, uris, (f"{folder}/{number}" for number in range(len(uris)))), strict=True))
@@ -259,7 +278,11 @@ def _ask(uri: str, path: str) -> tuple[str, float | None]:
     for name in ("InRelease", "Release"):
         try:
             told = subprocess.run(
-                [*APT_HELPER, f"{uri}{name}", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+                [*APT_HELPER, f"{uri}{name}", path],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=30,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return (str(error) if isinstance(error, OSError) else "no answer in 30 s"), None

@@ -14,7 +14,11 @@ def known(checkout: str) -> dict[str, str]:
     if not host:
         converged = any(map(os.path.exists, SETTINGS))
         host = "1.0 or older: no run that succeeded has recorded a version" if converged else "not converged yet"
-    found = {"tree": tree(checkout) or "unknown: there is no file VERSION", "revision": revision(checkout), "host": host}
+    found = {
+        "tree": tree(checkout) or "unknown: there is no file VERSION",
+        "revision": revision(checkout),
+        "host": host,
+    }
     return {name: value for name, value in found.items() if value}
 
 

@@ -17,7 +17,15 @@ KINDS = {
     "boolean": "true or false",
     "null": "nothing",
 }
-TYPES = {dict: "object", list: "array", str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+TYPES = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
 
 
 def faults(value: Any, schema: dict[str, Any], path: Path = ()) -> list[Fault]:
@@ -99,7 +107,9 @@ def _check(value: Any, schema: dict[str, Any], path: Path, found: list[Fault], d
         _check_list(value, schema, path, found, defs)
 
 
-def _check_mapping(value: dict[Any, Any], schema: dict[str, Any], path: Path, found: list[Fault], defs: dict[str, Any]) -> None:
+def _check_mapping(
+    value: dict[Any, Any], schema: dict[str, Any], path: Path, found: list[Fault], defs: dict[str, Any]
+) -> None:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     names = _resolved(schema.get("propertyNames", {"type": "string"}), defs)
     for name, item in value.items():

@@ -44,9 +44,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run", default="by-hand", help="label of containers and images, for clearing up")
     parser.addoption("--long", action="store_true", help="the long form of suites that have one, which takes hours")
     parser.addoption("--keep", action="store_true", help="keep hosts, images and packages for the next run")
-    parser.addoption("--since", default="", help="the revision that test_release begins with, in place of the release before")
-    parser.addoption("--inner-loop", action="store_true", help="bring kept hosts up to date; leave Debian 12 to the whole run")
-    parser.addoption("--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs")
+    parser.addoption(
+        "--since", default="", help="the revision that test_release begins with, in place of the release before"
+    )
+    parser.addoption(
+        "--inner-loop", action="store_true", help="bring kept hosts up to date; leave Debian 12 to the whole run"
+    )
+    parser.addoption(
+        "--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs"
+    )
 
 
 def kinds(definition: pytest.Item, config: pytest.Config) -> tuple[str, ...]:

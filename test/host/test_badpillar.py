@@ -41,7 +41,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"rabbitmq": {"users": {"phagemasteruser": {"permissions": {"shop": [".*", ".*", ".*"]}}}}},
         "rabbitmq:users:phagemasteruser:permissions: vhost shop",
     ),
-    "owner is no role": ({"postgresql": {"databases": {"phage": {"owner": "nobody"}}}}, "postgresql:databases:phage:owner"),
+    "owner is no role": (
+        {"postgresql": {"databases": {"phage": {"owner": "nobody"}}}},
+        "postgresql:databases:phage:owner",
+    ),
     "two services on one port": ({"rabbitmq": {"port": 9000}}, "gunicorn:bind: port 9000"),
     "name misread": ({"rabbitmq": {"vhosts": ["phage", "name"]}}, "rabbitmq:vhosts:name"),
     "samples where code is": (

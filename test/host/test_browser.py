@@ -83,7 +83,8 @@ def hand_in(browser: Browser, path: Path) -> None:
     before = len(browser.all("#uploads .run"))
     browser.drop([path])
     browser.wait(
-        lambda: len(browser.all("#uploads .run")) > before and not browser.all("#uploads .badge.live"), "the file is scanned"
+        lambda: len(browser.all("#uploads .run")) > before and not browser.all("#uploads .badge.live"),
+        "the file is scanned",
     )
 
 
@@ -250,7 +251,9 @@ def test_status(inside: Browser) -> None:
         inside.wait_for("#parts", word)
     link = inside.find("nav [aria-current]")
     inside.run("arguments[0].focus(); scrollTo(0, 300)", link)
-    inside.run("document.body.addEventListener('htmx:afterSettle', () => { window.settled = (window.settled ?? 0) + 1 })")
+    inside.run(
+        "document.body.addEventListener('htmx:afterSettle', () => { window.settled = (window.settled ?? 0) + 1 })"
+    )
     inside.wait(lambda: (inside.run("return window.settled") or 0) >= 2, "it was renewed twice")
     assert inside.run("return scrollY") == 300
     assert inside.focused() == link

@@ -132,7 +132,11 @@ def test_pickle_is_refused(machine: Machine) -> None:
     machine.put({"/root/pickle.py.txt": (PICKLE % names).encode()})
     machine.run("/opt/phagescan-venv/bin/python /root/pickle.py.txt").ok()
     wait_until(
-        lambda: machine.run("grep -hiE 'ContentDisallowed|disabled content-type|untrusted' /var/log/phagescan*/*.log").stdout,
+        lambda: (
+            machine.run(
+                "grep -hiE 'ContentDisallowed|disabled content-type|untrusted' /var/log/phagescan*/*.log"
+            ).stdout
+        ),
         "the worker's log tells of the refusal",
     )
     assert all(machine.is_running(service) for service in SERVICES)

@@ -28,7 +28,9 @@ def test_second_is_told_who_runs(machine: Machine) -> None:
         for command in (HIGHSTATE, f"cd {CHECKOUT} && salt-call --local state.apply nginx", f"{CHECKOUT}/bootstrap"):
             told = machine.run(command)
             assert told.code == 1, str(told)
-            assert re.search(rf"state.highstate, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), str(told)
+            assert re.search(rf"state.highstate, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), (
+                str(told)
+            )
             assert len(told.stderr.strip().splitlines()) == 1
         machine.highstate("test=True").ok()
         machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.doctor").ok()
@@ -55,7 +57,9 @@ def test_two_bootstraps(machine: Machine) -> None:
         assert run.wait(Moment("pip installs Salt", 0, program("-m pip install --quiet")), "look")
         told = machine.run(f"{CHECKOUT}/bootstrap")
         assert told.code == 1
-        assert re.search(rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), str(told)
+        assert re.search(rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), (
+            str(told)
+        )
     finally:
         run.end()
     machine.bootstrap().ok()

@@ -13,13 +13,22 @@ pytestmark = [pytest.mark.once, pytest.mark.usefixtures("first_run")]
 # What a backup holds besides databases and the package manager's own: code, virtualenvs, settings, samples, units.
 SAVED = " ".join(
     (
-        *("opt", "etc/phagescan", "var/lib/phagescan", "var/cache/salt", "var/log/phagescan", "var/log/phagescan-worker"),
+        *(
+            "opt",
+            "etc/phagescan",
+            "var/lib/phagescan",
+            "var/cache/salt",
+            "var/log/phagescan",
+            "var/log/phagescan-worker",
+        ),
         *("etc/nginx", "etc/supervisor", "etc/rabbitmq", "etc/postgresql", "etc/postgresql-common", "etc/logrotate.d"),
         *("etc/default", "etc/init.d", "etc/systemd/system", "usr/local"),
     )
 )
 ARCHIVE = "/root/saved.tar"
-FRACTIONS = "find /opt/phagescan /opt/phagescan-venv /var/lib/phagescan/static -type f -printf '%T@\\n' | grep -vc '[.]0*$'"
+FRACTIONS = (
+    "find /opt/phagescan /opt/phagescan-venv /var/lib/phagescan/static -type f -printf '%T@\\n' | grep -vc '[.]0*$'"
+)
 STAMP = "/opt/phagescan-venv/.synchronised"
 
 

@@ -53,7 +53,13 @@ def test_status_looks_at_what_runs(development: Machine) -> None:
     finally:
         development.run(f"mv {CREDENTIALS}.kept {CREDENTIALS}").ok()
     words = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}
-    assert {name for name, word in words.items() if word == "ok"} == {"broker", "broker-worker", "database", "static", "disk"}
+    assert {name for name, word in words.items() if word == "ok"} == {
+        "broker",
+        "broker-worker",
+        "database",
+        "static",
+        "disk",
+    }
     assert "not looked at: phagescan:mode is development" in result.stdout
 
 

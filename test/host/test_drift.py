@@ -30,7 +30,11 @@ class Drift:
 
 def unit(name: str) -> str:
     """Where a service's start is written, for either init."""
-    places = (f"/etc/systemd/system/{name}.service", f"/usr/local/lib/systemd/system/{name}.service", f"/etc/init.d/{name}")
+    places = (
+        f"/etc/systemd/system/{name}.service",
+        f"/usr/local/lib/systemd/system/{name}.service",
+        f"/etc/init.d/{name}",
+    )
     return f"$(ls {' '.join(places)} 2>/dev/null | head -n 1)"
 
 
@@ -250,7 +254,9 @@ FIRST = [
     Drift("camera stopped", "supervisorctl stop celerycam", "celerycam", "supervisorctl status celerycam"),
 ]
 SECOND = [
-    Drift("vhost removed", "rabbitmqctl -q delete_vhost phage", "vhost phage", "rabbitmqctl -q list_vhosts | grep phage"),
+    Drift(
+        "vhost removed", "rabbitmqctl -q delete_vhost phage", "vhost phage", "rabbitmqctl -q list_vhosts | grep phage"
+    ),
     Drift(
         "broker's application stopped",
         "rabbitmqctl -q stop_app",

@@ -34,7 +34,9 @@ def plain(machine: Machine) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def encrypted(machine: Machine, plain: str) -> str:
     """The credentials as the README has them encrypted."""
-    recipe = re.search(r"\nEncrypt the credentials\n.*?::\n\n(.*?)\n\n", machine.read(f"{CHECKOUT}/README.rst"), re.DOTALL)
+    recipe = re.search(
+        r"\nEncrypt the credentials\n.*?::\n\n(.*?)\n\n", machine.read(f"{CHECKOUT}/README.rst"), re.DOTALL
+    )
     assert recipe
     machine.run(f"cd {CHECKOUT} && sh -ec {shlex.quote(textwrap.dedent(recipe[1]))}").ok()
     text = machine.read(CREDENTIALS)

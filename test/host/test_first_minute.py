@@ -102,7 +102,8 @@ def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None
 
 @INITS
 @pytest.mark.parametrize(
-    "service", ["celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd", "gunicorn", "supervisord", "rabbitmq-server"]
+    "service",
+    ["celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd", "gunicorn", "supervisord", "rabbitmq-server"],
 )
 def test_a_restart(machine: Machine, service: str) -> None:
     """After the restart of a service nothing is broken, at once and a moment later."""

@@ -77,7 +77,9 @@ def test_writes_little(machine: Machine, service: str) -> None:
     """With systemd all is read-only to it but its logs, and samples to those that receive and remove them."""
     mounts = machine.read(f"/proc/{main_process(machine, service)}/mounts").splitlines()
     options = {fields[1]: fields[3].split(",") for fields in map(str.split, mounts)}
-    writable = {path for path in options if "rw" in options[path] and path.startswith(("/opt", "/etc", "/usr", "/var", "/srv"))}
+    writable = {
+        path for path in options if "rw" in options[path] and path.startswith(("/opt", "/etc", "/usr", "/var", "/srv"))
+    }
     if machine.spec.systemd:
         logs = "/var/log/phagescan-worker" if service == "celeryd" else "/var/log/phagescan"
         samples = {SAMPLES} if service in ("gunicorn", "celeryd-periodic") else set()
@@ -122,7 +124,9 @@ def fresh(machine: Machine) -> Iterator[Machine]:
 def post(machine: Machine, path: str, number: int) -> list[str]:
     """Post from the host itself until nginx has enough of it; what was answered."""
     machine.put({"/root/posts.py": POSTS.encode()})
-    said = machine.run(f"/opt/phagescan-venv/bin/python /root/posts.py http://127.0.0.1{path} {number}; rm /root/posts.py").ok()
+    said = machine.run(
+        f"/opt/phagescan-venv/bin/python /root/posts.py http://127.0.0.1{path} {number}; rm /root/posts.py"
+    ).ok()
     return said.stdout.splitlines()
 
 
@@ -136,7 +140,9 @@ def test_flood_of_logins(fresh: Machine) -> None:
     others = post(fresh, "/admin/login/", BURST)
     assert others[-1] == "429 True", "the limit is of both pages together"
     assert post(fresh, "/logout/", 2 * BURST) == 2 * BURST * ["403 False"]
-    fresh.run("/opt/phagescan-venv/bin/python -c 'import urllib.request as r; r.urlopen(\"http://127.0.0.1/login/\")'").ok()
+    fresh.run(
+        "/opt/phagescan-venv/bin/python -c 'import urllib.request as r; r.urlopen(\"http://127.0.0.1/login/\")'"
+    ).ok()
     assert sign_in(fresh, fresh.secrets["admin"])[1].status_code == 200
     assert fresh.run("grep 'limiting requests' /var/log/nginx/error.log").code == 1
 
@@ -176,7 +182,9 @@ def test_lock(fresh: Machine, victim: tuple[str, str], path: str) -> None:
     assert page.status_code == 429
     assert "sessionid" not in session.cookies
     assert sign_in(fresh, fresh.secrets["admin"], path)[1].status_code == 200
-    status = requests.get(f"http://{fresh.address}/api/status", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    status = requests.get(
+        f"http://{fresh.address}/api/status", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
     assert status.status_code == 200
     log = fresh.read("/var/log/phagescan/gunicorn-error.log")
     assert "AXES: Locking out" in log

@@ -100,7 +100,9 @@ def test_runserver(machine: Machine) -> None:
     """Django runs by hand, on loopback only, until CTRL+C."""
     machine.service("gunicorn", "stop").ok()
     with Terminal(machine, "avuser") as terminal:
-        terminal.type(line(machine, "[avuser@host]$ python manage.py runserver -v 3 127.0.0.1:9000 --settings=scaggr.settings"))
+        terminal.type(
+            line(machine, "[avuser@host]$ python manage.py runserver -v 3 127.0.0.1:9000 --settings=scaggr.settings")
+        )
         terminal.expect("Starting development server at http://127.0.0.1:9000/")
         wait_until(lambda: fetch(machine, "http://127.0.0.1:9000").endswith("200"), "Django answers")
         assert "127.0.0.1:9000" in machine.run("ss -Hltn 'sport = :9000'").stdout
@@ -146,7 +148,9 @@ def test_celeryd(machine: Machine) -> None:
         for terminal in terminals:
             terminal.__exit__(None, None, None)
         machine.run(shell.format(every=30)).ok()
-    assert machine.run("pgrep -f 'celeryd --config' || ls -d /proc/[0-9]*/exe >/dev/null; ss -Hltn >/dev/null").code == 0
+    assert (
+        machine.run("pgrep -f 'celeryd --config' || ls -d /proc/[0-9]*/exe >/dev/null; ss -Hltn >/dev/null").code == 0
+    )
     for name in SERVICES[:3]:
         machine.service(name, "start").ok()
     machine.canary().ok()

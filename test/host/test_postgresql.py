@@ -36,7 +36,9 @@ def test_socket(host: Host) -> None:
 
 def test_role(machine: Machine) -> None:
     """The role is as the manual creates it, its password stored as SCRAM."""
-    assert query(machine, "select rolsuper, rolcreatedb, rolcanlogin from pg_roles where rolname='citestsuper'") == "t|t|t"
+    assert (
+        query(machine, "select rolsuper, rolcreatedb, rolcanlogin from pg_roles where rolname='citestsuper'") == "t|t|t"
+    )
     assert query(machine, "select left(rolpassword, 14) from pg_authid where rolname='citestsuper'") == "SCRAM-SHA-256$"
 
 

@@ -95,7 +95,9 @@ def away(machine: Machine, path: str, content: str) -> Iterator[None]:
 
 def test_offline(machine: Machine) -> None:
     """Without any archive the doctor has a fault, and a run that has nothing to install has none: it does not ask."""
-    with away(machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'):
+    with away(
+        machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'
+    ):
         told = doctor(machine)
         machine.highstate().clean()
     assert told.code != 0

@@ -14,7 +14,10 @@ def started(machine: Machine) -> dict[str, int]:
     """How often each program was started by one run that changed nothing."""
     machine.run("command -v strace || DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes strace").ok()
     machine.highstate().clean()
-    assert "changed=" not in machine.run(f"cd {CHECKOUT} && {strace.COMMAND} salt-call --local state.highstate").ok().stdout
+    assert (
+        "changed="
+        not in machine.run(f"cd {CHECKOUT} && {strace.COMMAND} salt-call --local state.highstate").ok().stdout
+    )
     return {program: len(lives) for program, lives in strace.starts(machine.read(strace.OUTPUT)).items()}
 
 

@@ -53,7 +53,9 @@ def test_permissions(machine: Machine) -> None:
     assert granted == {"phagemasteruser": everything, "phageworkeruser": everything}
     for vhost in ctl(machine, "list_vhosts"):
         if vhost["name"] != "phage":
-            assert not [entry for entry in ctl(machine, f"list_permissions -p {vhost['name']}") if "phage" in entry["user"]]
+            assert not [
+                entry for entry in ctl(machine, f"list_permissions -p {vhost['name']}") if "phage" in entry["user"]
+            ]
 
 
 @pytest.mark.parametrize("side", ["master", "worker"])

@@ -40,7 +40,9 @@ class Rows:
 
     def __init__(self, machine: Machine) -> None:
         """Remember which columns there are, and until when."""
-        listed = "string_agg(column_name, ', ' order by ordinal_position) from information_schema.columns where table_name"
+        listed = (
+            "string_agg(column_name, ', ' order by ordinal_position) from information_schema.columns where table_name"
+        )
         self.columns = {table: query(machine, f"select {listed} = '{table}'") for table in TABLES}
         self.until = query(machine, "select now()")
         self.seen = self.digests(machine)
@@ -176,7 +178,9 @@ def add_user(machine: Machine) -> None:
 def stored(machine: Machine) -> dict[str, str]:
     """The samples on disk, and the SHA-256 of each."""
     lines = (
-        machine.run(f"cd {SAMPLES} && find . -type f ! -path './incoming/*' -exec sha256sum {{}} +").ok().stdout.splitlines()
+        machine.run(f"cd {SAMPLES} && find . -type f ! -path './incoming/*' -exec sha256sum {{}} +")
+        .ok()
+        .stdout.splitlines()
     )
     return {path: digest for digest, path in map(str.split, lines)}
 

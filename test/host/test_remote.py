@@ -53,7 +53,9 @@ def master(machine: Machine, **more: Any) -> str:
     """What makes the master one that has its workers elsewhere."""
     url = f"http{'s' if more else ''}://{machine.address}"
     phagescan = {"roles": ["master"], "allowed_hosts": ["master.example"], "worker": {"master_url": url}, **more}
-    return f"pillar='{json.dumps({'phagescan': phagescan, 'rabbitmq': {'listen': '0.0.0.0', 'least_privilege': True}})}'"
+    return (
+        f"pillar='{json.dumps({'phagescan': phagescan, 'rabbitmq': {'listen': '0.0.0.0', 'least_privilege': True}})}'"
+    )
 
 
 def settings(machine: Machine, *, tls: bool = False, **more: str) -> str:
@@ -100,7 +102,11 @@ def test_second_run(machine: Machine, worker: Machine) -> None:
 def test_status_of_the_worker(machine: Machine, worker: Machine) -> None:
     """`phagescan.status` looks at what a worker has, with its own login, which has no more rights than it needs."""
     ours = json.dumps(
-        {"roles": ["worker"], "broker": {"host": machine.address}, "worker": {"master_url": f"http://{machine.address}"}}
+        {
+            "roles": ["worker"],
+            "broker": {"host": machine.address},
+            "worker": {"master_url": f"http://{machine.address}"},
+        }
     )
     kept = worker.read(CREDENTIALS)
     worker.put({CREDENTIALS: f"{kept}phagescan: {ours}\n".encode()}, mode=0o600)
@@ -178,7 +184,8 @@ def test_strange_certificate_is_refused(machine: Machine, worker: Machine, secur
     lines = worker.run(f"cat {log} | wc -l").ok().stdout.strip()
     worker.highstate(settings(machine, tls=True)).ok()
     wait_until(
-        lambda: "certificate verify failed" in worker.run(f"tail -n +{lines} {log}").stdout, "the worker refuses the broker"
+        lambda: "certificate verify failed" in worker.run(f"tail -n +{lines} {log}").stdout,
+        "the worker refuses the broker",
     )
     fall_silent(machine)
     wait_until(lambda: live(secure) == set(), "no engine is live", 600)

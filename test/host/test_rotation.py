@@ -30,7 +30,8 @@ def rotate(machine: Machine, *names: str) -> Highstate:
 
 
 @pytest.mark.parametrize(
-    "names", [*(pytest.param((name,), marks=pytest.mark.once, id=name) for name in CHANGED), pytest.param(CHANGED, id="all")]
+    "names",
+    [*(pytest.param((name,), marks=pytest.mark.once, id=name) for name in CHANGED), pytest.param(CHANGED, id="all")],
 )
 def test_rotation(machine: Machine, names: tuple[str, ...]) -> None:
     """Under load credentials are changed: no request fails, no task is lost, the old ones are of no use."""

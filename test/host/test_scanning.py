@@ -121,8 +121,13 @@ def test_signatures_are_not_logged(machine: Machine, api: Api) -> None:
     planted = {"Authorization": "Signature planted"}
     assert requests.get(f"http://{machine.address}/fetch/", headers=planted, timeout=30).status_code == 403
     logs = "/var/log/nginx /var/log/phagescan /var/log/phagescan-worker"
-    wait_until(lambda: machine.run(f"grep -r 'GET /fetch/ ' {logs}").code == 0, "nginx has logged it, after it answered")
-    assert machine.run(f"journalctl --quiet 2>/dev/null | grep -r 'Signature\\|planted\\|/fetch/[^ ]' - {logs}").stdout == ""
+    wait_until(
+        lambda: machine.run(f"grep -r 'GET /fetch/ ' {logs}").code == 0, "nginx has logged it, after it answered"
+    )
+    assert (
+        machine.run(f"journalctl --quiet 2>/dev/null | grep -r 'Signature\\|planted\\|/fetch/[^ ]' - {logs}").stdout
+        == ""
+    )
 
 
 @pytest.mark.parametrize("how", ["raw", "zip"])
@@ -230,7 +235,10 @@ def test_very_long_name(api: Api) -> None:
 def test_archive_bomb(api: Api) -> None:
     """An archive that would expand to gigabytes is scanned like any other file."""
     bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w", force_zip64=True) as entry:
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("zeros", "w", force_zip64=True) as entry,
+    ):
         for _ in range(1024):
             entry.write(bytes(2 * MIB))
     verdicts = api.scan(bomb.getvalue(), "bomb.zip")

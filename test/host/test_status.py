@@ -87,11 +87,15 @@ BREAKS = {
     "gunicorn stopped": stopped("gunicorn", "web", {"fetch"}),
     "gunicorn frozen": frozen("-f bin/[g]unicorn", "web", {"fetch"}),
     "static files gone": Break(
-        "mv /var/lib/phagescan/static/scaggr /root/scaggr", "mv /root/scaggr /var/lib/phagescan/static/", "static", set()
+        "mv /var/lib/phagescan/static/scaggr /root/scaggr",
+        "mv /root/scaggr /var/lib/phagescan/static/",
+        "static",
+        set(),
     ),
     **{f"{service} stopped": stopped(service, node, explained(node)) for service, node in NODES.items()},
     **{
-        f"{service} frozen": frozen(f"-f [c]onfig={CONFIGS[service]}", node, explained(node)) for service, node in NODES.items()
+        f"{service} frozen": frozen(f"-f [c]onfig={CONFIGS[service]}", node, explained(node))
+        for service, node in NODES.items()
     },
     "camera stopped": Break("supervisorctl stop celerycam", "supervisorctl start celerycam", "camera", set()),
     "camera frozen": frozen("-f [s]caggr.camera", "camera", set()),
@@ -108,7 +112,9 @@ BREAKS = {
         set(),
         logged=False,
     ),
-    "nobody takes results": Break(f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()),
+    "nobody takes results": Break(
+        f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()
+    ),
     "disk full": Break(
         f"mount -t tmpfs -o size=16m tmpfs {SAMPLES}; dd if=/dev/zero of={SAMPLES}/full bs=1M count=15 2>/dev/null",
         f"umount {SAMPLES}",
@@ -166,7 +172,9 @@ def test_broken_part_is_named(machine: Machine, broken: Break) -> None:
 
     def named() -> tuple[int, dict[str, Any]] | None:
         code, parts = status(machine)
-        return (code, parts) if [name for name, part in parts.items() if part["ok"] is False] == [broken.named] else None
+        return (
+            (code, parts) if [name for name, part in parts.items() if part["ok"] is False] == [broken.named] else None
+        )
 
     code, parts = wait_until(named, f"{broken.named} is named", 30)
     assert code == 1
@@ -196,7 +204,9 @@ def test_it_changes_nothing(machine: Machine) -> None:
 
     def left() -> tuple[str, str]:
         queues = machine.run("rabbitmqctl -q -p phage list_queues name | grep -v ^celeryev").ok().stdout
-        return "\n".join(sorted(queues.splitlines())), machine.run(f"echo 'select count(*) from scaggr_canary' | {SQL}").stdout
+        return "\n".join(sorted(queues.splitlines())), machine.run(
+            f"echo 'select count(*) from scaggr_canary' | {SQL}"
+        ).stdout
 
     before = left()
     ask(machine).ok()

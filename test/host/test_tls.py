@@ -131,7 +131,9 @@ def test_key_is_nowhere_else(secure: Machine) -> None:
     """No output, log or cache holds the key."""
     key = secure.read("/etc/phagescan/tls/key.pem").splitlines()[1]
     secure.put({"/root/pattern": key.encode()}, mode=0o600)
-    found = secure.run("find / -xdev -type f -size -4096k ! -path /root/pattern -exec grep -laF -f /root/pattern {} +").stdout
+    found = secure.run(
+        "find / -xdev -type f -size -4096k ! -path /root/pattern -exec grep -laF -f /root/pattern {} +"
+    ).stdout
     assert sorted(found.split()) == [
         "/etc/nginx/tls/server.pem",
         "/etc/phagescan/tls/key.pem",

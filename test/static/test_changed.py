@@ -28,8 +28,12 @@ def test_every_file_is_in_it(changed: ModuleType) -> None:
     for name in files:
         found = changed.concerned(name)
         assert found, name
-        if name.startswith(("formulas/", "pillar/", "salt/", "roots/", "bootstrap")) and not name.endswith((".rst", ".sample")):
-            assert [path for path in found if path.startswith(("test/host/", "test/vagrant"))], f"{name} concerns no host"
+        if name.startswith(("formulas/", "pillar/", "salt/", "roots/", "bootstrap")) and not name.endswith(
+            (".rst", ".sample")
+        ):
+            assert [path for path in found if path.startswith(("test/host/", "test/vagrant"))], (
+                f"{name} concerns no host"
+            )
 
 
 def test_every_pattern_is_of_use(changed: ModuleType) -> None:

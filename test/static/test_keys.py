@@ -24,5 +24,7 @@ def test_section_is_made(schema: Path) -> None:
 def test_renders(readme: Path) -> None:
     """A README is reStructuredText without a doubt, and no wider than the others."""
     settings = {"report_level": 1, "halt_level": 1, "file_insertion_enabled": False}
-    docutils.core.publish_string(readme.read_text(), source_path=str(readme), writer="html5", settings_overrides=settings)
+    docutils.core.publish_string(
+        readme.read_text(), source_path=str(readme), writer="html5", settings_overrides=settings
+    )
     assert max(map(len, readme.read_text().splitlines())) <= 128

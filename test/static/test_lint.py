@@ -100,7 +100,9 @@ def test_formula_layout() -> None:
         for name in ("init.sls", "map.jinja", "defaults.yaml", "schema.json", "README.rst"):
             assert (folder / name).is_file(), f"{folder.name}/{name} is missing"
         lines = [line for line in (folder / "init.sls").read_text().splitlines() if line.strip()]
-        assert all(re.match(r"#|include:|\s+- |\{%", line) for line in lines), f"{folder.name}/init.sls does more than include"
+        assert all(re.match(r"#|include:|\s+- |\{%", line) for line in lines), (
+            f"{folder.name}/init.sls does more than include"
+        )
         assert len((folder / "map.jinja").read_text().splitlines()) < 40
 
 

@@ -34,7 +34,8 @@ def identifiers(highstate: dict[str, Any]) -> set[tuple[str, str]]:
                     if isinstance(argument, dict):
                         names = [argument["name"]] if "name" in argument else argument.get("names", [])
                         known |= {
-                            (module.partition(".")[0], name if isinstance(name, str) else next(iter(name))) for name in names
+                            (module.partition(".")[0], name if isinstance(name, str) else next(iter(name)))
+                            for name in names
                         }
     return known
 
@@ -60,7 +61,9 @@ def test_requisites_exist(rendered: dict[tuple[str, ...], Any], case: tuple[str,
                 for kind, targets in argument.items() if isinstance(argument, dict) else ():
                     if kind.removesuffix("_in").removesuffix("_any") in REQUISITES:
                         for target in targets:
-                            module_name, name = next(iter(target.items())) if isinstance(target, dict) else ("id", target)
+                            module_name, name = (
+                                next(iter(target.items())) if isinstance(target, dict) else ("id", target)
+                            )
                             if (module_name, name) not in known:
                                 missing.append(f"{identifier}: {kind} {module_name}: {name}")
     assert not missing
@@ -97,7 +100,11 @@ def test_role_decides(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...
     """A host has the services of its roles, and none of the others'."""
     states, text = rendered[case], json.dumps(rendered[case])
     assert ("rabbitmq-server" in text) == ("master.toml.jinja" in text) == (case[2] != "worker")
-    assert ("running" in states["celery-celeryd-service"]["daemon"]) == ("worker.toml.jinja" in text) == (case[2] != "master")
+    assert (
+        ("running" in states["celery-celeryd-service"]["daemon"])
+        == ("worker.toml.jinja" in text)
+        == (case[2] != "master")
+    )
     assert ("running" in states["celery-celeryd-master-service"]["daemon"]) == (case[2] != "worker")
 
 

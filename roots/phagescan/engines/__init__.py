@@ -53,5 +53,7 @@ def module(name: str) -> ModuleType:
 def load(name: str, options: Mapping[str, Any]) -> Engine:
     """Make the engine that the module engines.`name` holds."""
     values = vars(module(name)).values()
-    (found,) = (value for value in values if isinstance(value, type) and issubclass(value, Engine) and value is not Engine)
+    (found,) = (
+        value for value in values if isinstance(value, type) and issubclass(value, Engine) and value is not Engine
+    )
     return found(options)

@@ -80,7 +80,9 @@ def numbers(path: Path) -> dict[str, str]:
             counts.update(chunk)
     size = counts.total()
     entropy = -sum(count / size * math.log2(count / size) for count in counts.values())
-    return {"size": str(size), "entropy": f"{abs(entropy):.2f}"} | {digest.name: digest.hexdigest() for digest in hashes}
+    return {"size": str(size), "entropy": f"{abs(entropy):.2f}"} | {
+        digest.name: digest.hexdigest() for digest in hashes
+    }
 
 
 def several(names: list[str]) -> str:

@@ -30,7 +30,9 @@ class Yara(Engine):
         """Compile the rules; files of the operator that do not compile are left out, and the version says so."""
         super().__init__(options)
         shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.yar"))}
-        added = {f"local/{path.stem}": path for path in sorted(Path(options.get("rules") or SHIPPED / "none").glob("*.yar"))}
+        added = {
+            f"local/{path.stem}": path for path in sorted(Path(options.get("rules") or SHIPPED / "none").glob("*.yar"))
+        }
         self.refused: dict[str, str] = {}
         try:
             self.rules = compile_files(shipped | added)
@@ -80,4 +82,6 @@ def finding(matches: list[yara.Match]) -> Finding:
     tags = sorted({tag for match in matches for tag in match.tags})
     threats = [match.rule for match in matches if ODDITY not in match.tags]
     metadata = {"rules": ", ".join(names), "tags": ", ".join(tags)}
-    return Finding(bool(threats), threats[0] if threats else "", {key: value for key, value in metadata.items() if value})
+    return Finding(
+        bool(threats), threats[0] if threats else "", {key: value for key, value in metadata.items() if value}
+    )

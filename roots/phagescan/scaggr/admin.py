@@ -99,7 +99,16 @@ class ScanRunAdmin(RecordAdmin):
     list_select_related: ClassVar = ["submitted_by"]
     search_fields: ClassVar = ["name", "sample__sha256__startswith", "verdicts__name"]
     date_hierarchy = "created_at"
-    fields: ClassVar = ["id", "name", "sample_link", "state", "submitted_by", "created_at", "dispatched_at", "finished_at"]
+    fields: ClassVar = [
+        "id",
+        "name",
+        "sample_link",
+        "state",
+        "submitted_by",
+        "created_at",
+        "dispatched_at",
+        "finished_at",
+    ]
     inlines: ClassVar = [VerdictInline]
 
     @admin.display(description="status")

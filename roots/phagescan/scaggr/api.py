@@ -60,7 +60,11 @@ class BearerToken(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         """Find the token, and note that it is in use: once a minute is enough."""
-        row = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(token), user__is_active=True).first()
+        row = (
+            ApiToken.objects.select_related("user")
+            .filter(digest=ApiToken.digest_of(token), user__is_active=True)
+            .first()
+        )
         if row is None:
             return None
         now = timezone.now()
@@ -203,7 +207,9 @@ def list_samples(request: HttpRequest, q: str = "", page: int = Query(1, ge=1, l
     return {"count": found.count, "page": page, "pages": found.num_pages, "samples": samples}
 
 
-@api.get("samples/{sha256}", response={200: SampleOut, 401: ErrorOut, 404: ErrorOut}, summary="Read a sample's verdicts")
+@api.get(
+    "samples/{sha256}", response={200: SampleOut, 401: ErrorOut, 404: ErrorOut}, summary="Read a sample's verdicts"
+)
 def get_sample(request: HttpRequest, sha256: str) -> dict[str, Any]:
     """Return a sample with the verdicts of its newest scan, and its scans."""
     if len(sha256) != 64 or not sha256.isalnum():

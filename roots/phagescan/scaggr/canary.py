@@ -113,7 +113,9 @@ def send(flight: Flight) -> None:
             "broker", f"at {trouble(error, settings.BROKER_CONF)}", "salt-call --local phagescan.doctor"
         ) from error
     except (OSError, KombuError) as error:
-        raise BrokenError("broker", f"at {trouble(error, settings.BROKER_CONF)}", "service rabbitmq-server status") from error
+        raise BrokenError(
+            "broker", f"at {trouble(error, settings.BROKER_CONF)}", "service rabbitmq-server status"
+        ) from error
     flight.hops["broker"] = time.perf_counter() - begin
 
 

@@ -86,7 +86,9 @@ class Master:
                 # To nobody: a broker that is short of memory or disk takes no message, and says so to nobody either.
                 app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=TIMEOUT)
             except BROKER_ERRORS as error:
-                raise PartError(f"{said}, but it takes no message ({brief(error)}): is it short of memory or disk?") from error
+                raise PartError(
+                    f"{said}, but it takes no message ({brief(error)}): is it short of memory or disk?"
+                ) from error
             return said
 
         found = {"broker": look(broker)}

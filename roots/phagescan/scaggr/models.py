@@ -102,10 +102,18 @@ class Verdict(models.Model):
     error = models.TextField(blank=True, help_text="Why there is no better outcome.")
     metadata = HStoreField(default=dict, help_text="What else the engine found, key by key.")
     duration = models.FloatField(null=True, help_text="Seconds that the engine took.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often a worker began to fetch the sample for it.")
-    fetch_key = models.UUIDField(db_default=RandomUUID(), editable=False, help_text="Signs what its sample is fetched with.")
-    delivery = models.CharField(max_length=32, blank=True, help_text="The number of the message's delivery that fetched last.")
-    worker = models.CharField(max_length=255, blank=True, help_text="The node that gave it; empty where the master did.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often a worker began to fetch the sample for it."
+    )
+    fetch_key = models.UUIDField(
+        db_default=RandomUUID(), editable=False, help_text="Signs what its sample is fetched with."
+    )
+    delivery = models.CharField(
+        max_length=32, blank=True, help_text="The number of the message's delivery that fetched last."
+    )
+    worker = models.CharField(
+        max_length=255, blank=True, help_text="The node that gave it; empty where the master did."
+    )
     answered_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -431,7 +431,9 @@ def is_signed(verdict: Verdict, signed: str) -> bool:
 
 def is_announcement(engine: Any) -> bool:
     """Tell whether an engine is announced as it should be: its name names a queue."""
-    known = isinstance(engine, dict) and isinstance(engine.get("name"), str) and engine.get("kind") in Engine.Kind.values
+    known = (
+        isinstance(engine, dict) and isinstance(engine.get("name"), str) and engine.get("kind") in Engine.Kind.values
+    )
     if known and engine["name"].isidentifier() and engine["name"].isascii() and len(engine["name"]) <= 64:
         return True
     logger.error("an announcement is of no use: %.200r", engine)

@@ -39,7 +39,9 @@ SHORT = 0.001
 ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is told to everybody
 CHUNK = 1 << 16
 
-CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+)
 
 
 def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -224,7 +226,9 @@ def shown_verdicts(run: ScanRun) -> list[Verdict]:
 
     A piece of metadata is its key, its value, and the search that finds the samples which share it.
     """
-    verdicts = sorted(run.verdicts.all(), key=lambda verdict: (verdict.outcome == Verdict.Outcome.DESCRIBED, verdict.engine))
+    verdicts = sorted(
+        run.verdicts.all(), key=lambda verdict: (verdict.outcome == Verdict.Outcome.DESCRIBED, verdict.engine)
+    )
     for verdict in verdicts:
         verdict.took = ""
         if verdict.duration is not None:

@@ -97,7 +97,12 @@ class Examinee:
 
     def state(self) -> dict[str, str]:
         """Return what the master should know."""
-        return {"name": self.name, "kind": self.kind or "evilness", "version": self.version, "problem": self.problem or ""}
+        return {
+            "name": self.name,
+            "kind": self.kind or "evilness",
+            "version": self.version,
+            "problem": self.problem or "",
+        }
 
 
 class Announcer(bootsteps.StartStopStep):

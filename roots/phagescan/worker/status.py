@@ -75,7 +75,10 @@ def announced(node: str, file: Path, due: float) -> dict[str, Part]:
         return {node: late | {"said": said}, "engines": NOT_KNOWN}
     faults = [f"{engine['name']}: {engine['problem']}" for engine in engines if engine["problem"]]
     names = ", ".join(engine["name"] for engine in engines)
-    return {node: {"ok": True, "said": said}, "engines": {"ok": not faults, "said": "; ".join(faults) or names, "of": node}}
+    return {
+        node: {"ok": True, "said": said},
+        "engines": {"ok": not faults, "said": "; ".join(faults) or names, "of": node},
+    }
 
 
 if __name__ == "__main__":

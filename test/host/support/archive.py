@@ -38,6 +38,10 @@ def packed(wanted: dict[str, File]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, file in wanted.items():
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.mtime = len(file.content), 0o755 if file.executable else 0o644, int(time.time())
+            entry.size, entry.mode, entry.mtime = (
+                len(file.content),
+                0o755 if file.executable else 0o644,
+                int(time.time()),
+            )
             tar.addfile(entry, io.BytesIO(file.content))
     return buffer.getvalue()

@@ -72,7 +72,11 @@ class Browser:
         """Make the line to the server slow (bytes a second), broken, or good again."""
         self.command("Network.enable")
         self.command(
-            "Network.emulateNetworkConditions", offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=upload
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=upload,
         )
 
     def screenshot(self, name: str, whole: bool = True) -> None:
@@ -102,7 +106,9 @@ class Browser:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until a condition holds. The page may change while it is looked at."""
-        patient = WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
+        patient = WebDriverWait(
+            self.driver, PATIENCE, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException]
+        )
         return patient.until(lambda _: condition(), f"waited in vain: {what}")
 
     def wait_for(self, selector: str, text: str) -> str:

@@ -43,7 +43,9 @@ class FirstRun:
     def read(cls, text: str) -> "FirstRun":
         """From text."""
         seen = json.loads(text)
-        preview, second = (Highstate(Result(**seen[name]["ran"]), seen[name]["states"]) for name in ("preview", "second"))
+        preview, second = (
+            Highstate(Result(**seen[name]["ran"]), seen[name]["states"]) for name in ("preview", "second")
+        )
         return cls(seen["bare"], preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second)
 
 
@@ -54,7 +56,9 @@ def digest(sources: tuple[str, ...] = SOURCES) -> str:
     for name in files():
         if name.startswith(sources):
             path = ROOT / name
-            every.update(f"{name} {path.stat().st_mode & 0o111:o} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            every.update(
+                f"{name} {path.stat().st_mode & 0o111:o} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
+            )
     return every.hexdigest()[:12]
 
 

@@ -49,7 +49,10 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "list": lambda text: str(list(text.encode()))[1:-1],
     "Erlang list": lambda text: str(list(text.encode()))[1:-1].replace(" ", ""),
     **{f"base64, {shift} before": partial(lambda shift, text: encoded(text, shift), shift) for shift in range(3)},
-    **{f"base64url, {shift} before": partial(lambda shift, text: encoded(text, shift, b"-_"), shift) for shift in range(3)},
+    **{
+        f"base64url, {shift} before": partial(lambda shift, text: encoded(text, shift, b"-_"), shift)
+        for shift in range(3)
+    },
 }
 
 
@@ -94,7 +97,9 @@ class Plant:
 
     def change_all(self) -> str:
         """Put new secrets into the credentials, and return the text of the file."""
-        made = {name: new_secret(40 if name == "key" else 0) for name in ("master", "worker", "database", "admin", "key")}
+        made = {
+            name: new_secret(40 if name == "key" else 0) for name in ("master", "worker", "database", "admin", "key")
+        }
         self.know(made.values())
         text = "#!yaml\n" + yaml.safe_dump(
             {

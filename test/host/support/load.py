@@ -94,7 +94,9 @@ def assert_nothing_lost(machine: Machine, made: Load) -> None:
     """Every request was answered well, and every sample has one verdict of each engine."""
     uploads = len(made.uploads)
     with (machine.output / "load.txt").open("a") as log:
-        log.write(f"{uploads} uploads, {2 * uploads} scans, {len(made.pages)} pages; {made.slowest:.1f} s the slowest\n")
+        log.write(
+            f"{uploads} uploads, {2 * uploads} scans, {len(made.pages)} pages; {made.slowest:.1f} s the slowest\n"
+        )
     answers = Counter(made.uploads), Counter(made.pages)
     assert answers == ({202: uploads}, {200: len(made.pages)}), answers
     verdicts = outcomes(machine, made.mark)

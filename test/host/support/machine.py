@@ -111,7 +111,9 @@ class Machine:
         self.wait_for_boot()
         if self.bare:
             if self.spec.sudo:
-                self.run(f"useradd {OPERATOR} && echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{OPERATOR}").ok()
+                self.run(
+                    f"useradd {OPERATOR} && echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{OPERATOR}"
+                ).ok()
             self.give_network_settings()
 
     def end(self) -> None:
@@ -140,11 +142,15 @@ class Machine:
         self.container.reload()
         if self.spec.systemd:
             wait_until(
-                lambda: self.run("test -S /run/systemd/private").code == 0, f"{self.container_name}: systemd is up", 1500
+                lambda: self.run("test -S /run/systemd/private").code == 0,
+                f"{self.container_name}: systemd is up",
+                1500,
             )
             if not whole:
                 wait_until(
-                    lambda: self.run("systemctl is-active basic.target").code == 0, f"{self.container_name} has booted", 1500
+                    lambda: self.run("systemctl is-active basic.target").code == 0,
+                    f"{self.container_name} has booted",
+                    1500,
                 )
                 return
             state = self.run("systemctl is-system-running --wait").stdout.strip()
@@ -172,7 +178,9 @@ class Machine:
 
     def put_tree(self, revision: str = "") -> None:
         """Lay a fresh clone of the work tree, what git has and what it does not ignore; or of a revision."""
-        self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete").ok()
+        self.run(
+            f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete"
+        ).ok()
         self.container.put_archive(CHECKOUT, packed(contents(revision)))
 
     def give_network_settings(self) -> None:

@@ -13,7 +13,9 @@ TAKE_LOCK = f"""echo "select pg_terminate_backend(pid) from pg_locks where lockt
     select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &"""
 GIVE_LOCK = f"""echo "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)'
     and pid <> pg_backend_pid()" | {SQL}"""
-AGE_BEAT = f"""echo "update django_celery_beat_periodictask set last_run_at = last_run_at - interval '5 minutes'" | {SQL}"""
+AGE_BEAT = (
+    f"""echo "update django_celery_beat_periodictask set last_run_at = last_run_at - interval '5 minutes'" | {SQL}"""
+)
 NODES = {
     "celeryd-master": "master.master",
     "celeryd-result": "master.results",

@@ -35,7 +35,9 @@ class Terminal:
         """Use it in a block."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close it."""
         with contextlib.suppress(OSError):
             self.socket.sendall(b"\x03\x04\x04")

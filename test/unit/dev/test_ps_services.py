@@ -18,7 +18,9 @@ class Host:
         self.directory = directory
         self.broken = ""
         self.uid = 0
-        self.install("service", 'echo "$1 $2" >>"$LOG"; case " $BROKEN " in *" $1 "*) echo "no $1 here"; exit 3 ;; esac')
+        self.install(
+            "service", 'echo "$1 $2" >>"$LOG"; case " $BROKEN " in *" $1 "*) echo "no $1 here"; exit 3 ;; esac'
+        )
         self.install("id", 'echo "$FAKE_UID"')
 
     def install(self, name: str, body: str) -> None:

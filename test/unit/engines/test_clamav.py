@@ -88,7 +88,9 @@ def test_clamav_without_a_daemon_says_where_it_looked(engines: Any, tmp_path: Pa
     """The version is unknown, the self-test names the socket."""
     engine = engines.load("clamav", {"socket": str(tmp_path / "none.ctl")})
     assert engine.version() == "unknown"
-    with pytest.raises(Exception, match=rf"^clamd has no signatures yet, or was stopped: there is no {tmp_path}/none.ctl$"):
+    with pytest.raises(
+        Exception, match=rf"^clamd has no signatures yet, or was stopped: there is no {tmp_path}/none.ctl$"
+    ):
         engine.self_test()
 
 

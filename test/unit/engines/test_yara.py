@@ -37,10 +37,16 @@ ODD = {
         b"@echo off\r\npowershell -nop -w hidden -enc " + BASE64,
     ],
     "Office_Macro_Runs_By_Itself": [
-        bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512) + "_VBA_PROJECT".encode("utf-16le") + bytes(9) + b"Document_Open\0",
+        bytes.fromhex("d0cf11e0a1b11ae1")
+        + bytes(512)
+        + "_VBA_PROJECT".encode("utf-16le")
+        + bytes(9)
+        + b"Document_Open\0",
     ],
     "PDF_Runs_JavaScript_When_Opened": [b"%PDF-1.4\n1 0 obj <</OpenAction 2 0 R>>\n2 0 obj <</S/JavaScript/JS(app)>>"],
-    "Shortcut_Starts_Script_Host": [bytes.fromhex("4c0000000114020000000000c000") + "x\\PowerShell.exe".encode("utf-16le")],
+    "Shortcut_Starts_Script_Host": [
+        bytes.fromhex("4c0000000114020000000000c000") + "x\\PowerShell.exe".encode("utf-16le")
+    ],
 }
 
 
@@ -74,7 +80,9 @@ def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: 
     rules.mkdir()
     options = {"rules": str(rules)}
     before = engines.load("yara", options).version()
-    (rules / "mine.yar").write_text('rule EICAR_Test_File : mine { strings: $a = "badge" condition: $a and filename == "" }')
+    (rules / "mine.yar").write_text(
+        'rule EICAR_Test_File : mine { strings: $a = "badge" condition: $a and filename == "" }'
+    )
     (rules / "ignored.txt").write_text("not a rule")
     found = scan("yara", b"a badge", **options)
     assert (found.infected, found.name, found.metadata["tags"]) == (True, "EICAR_Test_File", "mine")

@@ -46,7 +46,9 @@ def every(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """It, and all within."""
     yield schema
     below = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
-    below += [schema[key] for key in ("additionalProperties", "propertyNames", "items") if isinstance(schema.get(key), dict)]
+    below += [
+        schema[key] for key in ("additionalProperties", "propertyNames", "items") if isinstance(schema.get(key), dict)
+    ]
     for item in below:
         yield from every(item)
 
@@ -86,7 +88,10 @@ def test_examples(schema: Any, name: str) -> None:
     folder = SCHEMAS[name].parent
     example = re.search(r"code-block:: yaml\n\n((?:   .*\n|\n)+)", (folder / "README.rst").read_text())
     assert example
-    for pillar in (yaml.safe_load(textwrap.dedent(example[1]))[name], yaml.safe_load((folder / "defaults.yaml").read_text())):
+    for pillar in (
+        yaml.safe_load(textwrap.dedent(example[1]))[name],
+        yaml.safe_load((folder / "defaults.yaml").read_text()),
+    ):
         assert schema.faults(pillar, read(name)) == []
         jsonschema.validate(pillar, read(name))
 

@@ -26,7 +26,13 @@ def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
             "cachedir": str(tmp_path / "cache"),
             "root_dir": str(tmp_path),
             "pillar": pillar or {},
-            "grains": {"os_family": "Debian", "osfinger": "Debian-13", "kernel": "Linux", "ipv4": ["127.0.0.1"], **grains},
+            "grains": {
+                "os_family": "Debian",
+                "osfinger": "Debian-13",
+                "kernel": "Linux",
+                "ipv4": ["127.0.0.1"],
+                **grains,
+            },
             "test": test,
         }
         context: dict[str, Any] = {}

@@ -50,7 +50,9 @@ def test_a_connection_is_kept(scaggr: SimpleNamespace, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("noticed", [True, False])
-def test_a_message_survives_a_connection_that_died_unused(scaggr: SimpleNamespace, broker: Broker, noticed: bool) -> None:
+def test_a_message_survives_a_connection_that_died_unused(
+    scaggr: SimpleNamespace, broker: Broker, noticed: bool
+) -> None:
     scaggr.broker.publish("a")
     broker.connections[0].connected = not noticed
     broker.connections[0].trouble = ConnectionResetError()

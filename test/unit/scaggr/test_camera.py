@@ -23,7 +23,9 @@ def camera(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNa
 
 def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> None:
     module = camera.module
-    worker = module.Worker("n\0" + "x" * 300, active=2**31, processed=-1, sw_ident="s" * 300, sw_ver="1", heartbeats=[1.0])
+    worker = module.Worker(
+        "n\0" + "x" * 300, active=2**31, processed=-1, sw_ident="s" * 300, sw_ver="1", heartbeats=[1.0]
+    )
     task = module.Task("u" * 300, name="t" * 300, state="S" * 65, worker=worker, timestamp=2.0, exception="e" * 9000)
     task.runtime = float("inf")
     module.write(module.write_worker, worker)
@@ -38,7 +40,9 @@ def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> Non
     assert "runtime" not in run["defaults"]
 
 
-@pytest.mark.parametrize("oddity", [{"timestamp": 1e300}, {"timestamp": "x"}, {"worker": "x"}, {"received": float("nan")}])
+@pytest.mark.parametrize(
+    "oddity", [{"timestamp": 1e300}, {"timestamp": "x"}, {"worker": "x"}, {"received": float("nan")}]
+)
 def test_the_camera_leaves_a_bad_row_out(camera: SimpleNamespace, oddity: dict[str, Any]) -> None:
     module = camera.module
     for fields in ({"timestamp": 1.0} | oddity, {"timestamp": 1.0}):

@@ -21,7 +21,9 @@ def celeryd(project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     module.calls = []
     (celerys,) = module.Worker.__bases__
     for name in ("on_before_init", "on_consumer_ready", "stop"):
-        monkeypatch.setattr(celerys, name, lambda *args, _name=name, **options: module.calls.append((_name, args[1:], options)))
+        monkeypatch.setattr(
+            celerys, name, lambda *args, _name=name, **options: module.calls.append((_name, args[1:], options))
+        )
     monkeypatch.setattr(module, "set_event_loop", lambda loop: module.calls.append(("loop", loop)))
     monkeypatch.setattr(module, "state", SimpleNamespace(reserved_requests=set()))
     return module
@@ -40,7 +42,8 @@ def worker(celeryd: Any) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    ("celerys", "name"), [("celery@master.master", "master.master"), ("celery@a@b", "a@b"), ("other@host", "other@host")]
+    ("celerys", "name"),
+    [("celery@master.master", "master.master"), ("celery@a@b", "a@b"), ("other@host", "other@host")],
 )
 def test_name(celeryd: Any, worker: Callable[..., Any], celerys: str, name: str) -> None:
     """The node has the name that was asked for, before Celery uses it."""
@@ -69,7 +72,9 @@ def test_systemd_is_told(
 
 
 @pytest.mark.parametrize("address", [None, ""])
-def test_nobody_is_told(celeryd: Any, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+def test_nobody_is_told(
+    celeryd: Any, worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
     """Where nothing waits for that no socket is made."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     if address is not None:
@@ -116,7 +121,11 @@ def ends() -> list[list[Any]]:
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     command = [sys.executable, "-c", LEAVE, json.dumps(EXIT_CODES)]
     ran = subprocess.run(
-        command, cwd=Path(__file__).parents[3] / "roots" / "phagescan", env=environment, stdout=subprocess.PIPE, check=True
+        command,
+        cwd=Path(__file__).parents[3] / "roots" / "phagescan",
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
     )
     return json.loads(ran.stdout)
 

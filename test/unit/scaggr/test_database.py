@@ -47,7 +47,9 @@ def connect(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Server]
     def to(server: Server) -> str:
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
         monkeypatch.setattr(module, "load", server.load)
-        monkeypatch.setattr(module.base.DatabaseWrapper, "get_new_connection", lambda _, params: server.connect(**params))
+        monkeypatch.setattr(
+            module.base.DatabaseWrapper, "get_new_connection", lambda _, params: server.connect(**params)
+        )
         wrapper = module.DatabaseWrapper.__new__(module.DatabaseWrapper)
         return wrapper.get_new_connection({"user": "user", "password": "old", "dbname": "phage"})
 

@@ -27,7 +27,9 @@ def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         found.answers = {node: node not in silent for node in NODES}
         since = health.timezone.now() - timedelta(seconds=heard)
         found.engines = [health.Engine(name="yara", worker="scan@unit", announced_at=since, problem=problem)]
-        monkeypatch.setattr(health, "depths", lambda *_: QUIET | {name.replace("_", "."): two for name, two in queues.items()})
+        monkeypatch.setattr(
+            health, "depths", lambda *_: QUIET | {name.replace("_", "."): two for name, two in queues.items()}
+        )
         return found
 
     return make

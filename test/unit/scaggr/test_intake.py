@@ -83,7 +83,9 @@ def node(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.Monk
     app.task(own, name="own", shared=False)
     drain = Transport.drain_events
     # An idle node looks every 2 s whether it is to end.
-    monkeypatch.setattr(Transport, "drain_events", lambda self, connection, timeout: drain(self, connection, timeout / 50))
+    monkeypatch.setattr(
+        Transport, "drain_events", lambda self, connection, timeout: drain(self, connection, timeout / 50)
+    )
     with start_worker(app, perform_ping_check=False, without_heartbeat=True, pool="solo", loglevel="CRITICAL"):
         yield node
     node.connection.release()

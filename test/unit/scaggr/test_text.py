@@ -80,7 +80,17 @@ def test_metadata_is_text_of_bounded_size(text: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "duration"),
-    [(1.5, 1.5), ("2", 2.0), (0, 0.0), (None, None), ("x", None), (-1, None), (math.inf, None), (math.nan, None), ({}, None)],
+    [
+        (1.5, 1.5),
+        ("2", 2.0),
+        (0, 0.0),
+        (None, None),
+        ("x", None),
+        (-1, None),
+        (math.inf, None),
+        (math.nan, None),
+        ({}, None),
+    ],
 )
 def test_a_duration_is_a_number_or_nothing(text: Any, value: Any, duration: float | None) -> None:
     assert text.seconds(value) == duration

@@ -43,14 +43,22 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
     ("gunicorn:application", REMOVED, "there is no app/wsgi.py in salt://phagescan"),
     ("celery:workers:celeryd-master:config", "masterceleryconf", "there is no masterceleryconf.py in salt://phagescan"),
     (f"{NODE}:config", "worker.config", "there is no worker/config.py in salt://phagescan"),
-    ("celery:workers:more", {"config": "nothing", "hostname": "x"}, "celery:workers:more:config: there is no nothing.py"),
+    (
+        "celery:workers:more",
+        {"config": "nothing", "hostname": "x"},
+        "celery:workers:more:config: there is no nothing.py",
+    ),
     ("gunicorn:group", "www-data", "must be the same as phagescan:user, avuser, not www-data"),
     ("gunicorn:group", REMOVED, "must be the same as phagescan:user, avuser, not None"),
     ("celery:group", "adm", "must be the same as phagescan:user, avuser, not adm"),
     (f"{NODE}:group", "avuser", "must be the same as phagescan:worker:user, avscan, not avuser"),
     (f"{NODE}:group", REMOVED, "must be the same as phagescan:worker:user, avscan, not None"),
     ("celery:workers:celeryd-result:group", "adm", "must be the same as phagescan:user, avuser, not adm; leave it out"),
-    ("celery:workers:celeryd-result:user", "avscan", "must be the same as phagescan:user, avuser, not avscan; leave it out"),
+    (
+        "celery:workers:celeryd-result:user",
+        "avscan",
+        "must be the same as phagescan:user, avuser, not avscan; leave it out",
+    ),
     (f"{NODE}:role", "wroker", "wroker is not a role; roles: master, worker"),
     (f"{NODE}:hostname", "master.master", "is that of celery:workers:celeryd-master, too; give each node a name"),
     ("celery:roles", REMOVED, "must be phagescan.roles, which knows the roles of celery:workers"),
@@ -63,11 +71,23 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
         "/srv/static/",
         "must be /var/lib/phagescan/static/, of phagescan:static_root, not /srv/static/",
     ),
-    (f"{SITE}:static:/s/", "/var/lib/phagescan/", "must not show /var/lib/phagescan/samples, which is nobody's to read"),
+    (
+        f"{SITE}:static:/s/",
+        "/var/lib/phagescan/",
+        "must not show /var/lib/phagescan/samples, which is nobody's to read",
+    ),
     (f"{SITE}:static:/l/", "/var/log/phagescan/", "must not show /var/log/phagescan, which is nobody's to read"),
     (f"{SITE}:static:/c/", "/etc/phagescan/", "must not show /etc/phagescan, which is nobody's to read"),
-    (f"{SITE}:client_max_body_size", "100k", "must let phagescan:scan:max_size through, 100 MiB, and is 100k; make it 101m"),
-    (f"{SITE}:client_max_body_size", 1000, "must let phagescan:scan:max_size through, 100 MiB, and is 1000; make it 101m"),
+    (
+        f"{SITE}:client_max_body_size",
+        "100k",
+        "must let phagescan:scan:max_size through, 100 MiB, and is 100k; make it 101m",
+    ),
+    (
+        f"{SITE}:client_max_body_size",
+        1000,
+        "must let phagescan:scan:max_size through, 100 MiB, and is 1000; make it 101m",
+    ),
     ("phagescan:scan:max_size", 102, f"{SITE}:client_max_body_size: must let phagescan:scan:max_size through, 102 MiB"),
     ("phagescan:engines:yara:timeout", 1801, "must not be above phagescan:scan:expires, 1800, and is 1801"),
     (
@@ -89,7 +109,11 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
     (BROKER, "127.0.0.2", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
     (BROKER, "::1", "the broker does not listen there, but on 127.0.0.1 (rabbitmq:listen)"),
     ("phagescan:database:host", "192.0.2.1", "must be 127.0.0.1, where a master's database is made, not 192.0.2.1"),
-    ("phagescan:database:host", "db.example.org", "must be 127.0.0.1, where a master's database is made, not db.example.org"),
+    (
+        "phagescan:database:host",
+        "db.example.org",
+        "must be 127.0.0.1, where a master's database is made, not db.example.org",
+    ),
     (URL, "http://127.0.0.1:9001", "nothing listens there; make it http://127.0.0.1:9000, of gunicorn:bind"),
     (URL, "http://master:70000", "has no port from 1 to 65535, but 70000"),
     # TLS.
@@ -105,13 +129,21 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
     ("nginx:tls", "shop.tls", "must be phagescan.tls, which knows of phagescan:tls, not shop.tls"),
     ("rabbitmq:tls", "shop.tls", "must be phagescan.tls, which knows of phagescan:tls, not shop.tls"),
     ("rabbitmq:tls_port", 70000, "must be a whole number from 1 to 65535, not 70000"),
-    ("phagescan:broker:tls", True, "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out"),
+    (
+        "phagescan:broker:tls",
+        True,
+        "is for workers on other hosts: a master reaches its broker on 127.0.0.1; take it out",
+    ),
     ("phagescan:worker:ca_certs", "master.pem", f"{PATH}, not master.pem"),
     # Directories.
     ("phagescan:scan:sample_root", "/var/lib/postgresql/samples", f"{OWN}, not /var/lib/postgresql/samples"),
     ("phagescan:scan:sample_root", "/home/joe", f"{OWN}, not /home/joe"),
     ("phagescan:scan:sample_root", "/opt/phagescan/samples", f"must not lie in phagescan:root, /opt/phagescan, {GONE}"),
-    ("phagescan:scan:sample_root", "/opt/phagescan-venv", f"must not lie in phagescan:virtualenv, /opt/phagescan-venv, {GONE}"),
+    (
+        "phagescan:scan:sample_root",
+        "/opt/phagescan-venv",
+        f"must not lie in phagescan:virtualenv, /opt/phagescan-venv, {GONE}",
+    ),
     # Passwords.
     (f"{M}:password", REMOVED, "is missing; it stands in pillar/credentials.sls"),
     (f"{M}:password", "", "is missing; it stands in pillar/credentials.sls"),
@@ -131,8 +163,14 @@ SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
     ({M: None, "rabbitmq:port": "x", f"{W}:tags": "x"}, {M, "rabbitmq:port", f"{W}:tags"}),
     ({"rabbitmq:users": "phage", "nginx:sites": []}, {"rabbitmq:users", "nginx:sites"}),
     ({"rabbitmq:users": {404: {}}}, {"rabbitmq:users:404", "phagescan:broker:master", "phagescan:broker:worker"}),
-    ({"supervisord:programs:x:y": {}}, {"supervisord:programs:x:y", *(f"supervisord:programs:x:{key}" for key in PROGRAM)}),
-    ({"supervisord:programs:all": {}}, {"supervisord:programs:all", *(f"supervisord:programs:all:{key}" for key in PROGRAM)}),
+    (
+        {"supervisord:programs:x:y": {}},
+        {"supervisord:programs:x:y", *(f"supervisord:programs:x:{key}" for key in PROGRAM)},
+    ),
+    (
+        {"supervisord:programs:all": {}},
+        {"supervisord:programs:all", *(f"supervisord:programs:all:{key}" for key in PROGRAM)},
+    ),
     ({"phagescan:worker:user": "root"}, {"phagescan:worker:user", f"{NODE}:user", f"{NODE}:group"}),
     (
         {"phagescan:user": "root"},
@@ -149,7 +187,10 @@ SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
     ({"phagescan:static_root": "/srv"}, {"phagescan:static_root", f"{SITE}:static:/static/"}),
     ({"phagescan:static_root": "/opt/phagescan/static"}, {"phagescan:static_root", f"{SITE}:static:/static/"}),
     ({"phagescan:root": "/"}, {"phagescan:root"}),
-    (dict.fromkeys(("phagescan:root", "gunicorn:chdir", "celery:chdir", f"{CAM}:directory"), "/etc"), {"phagescan:root"}),
+    (
+        dict.fromkeys(("phagescan:root", "gunicorn:chdir", "celery:chdir", f"{CAM}:directory"), "/etc"),
+        {"phagescan:root"},
+    ),
     (
         dict.fromkeys(("phagescan:root", "gunicorn:chdir", "celery:chdir", f"{CAM}:directory"), "/srv/all")
         | dict.fromkeys(("phagescan:log_dir", "gunicorn:log_dir", "celery:log_dir"), "/srv/all/log")
@@ -157,7 +198,12 @@ SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
         {"phagescan:log_dir", "phagescan:scan:sample_root"},
     ),
     (
-        {"rabbitmq:port": 80, "gunicorn:bind": "127.0.0.1:80", f"{SITE}:proxy": "127.0.0.1:80", URL: "http://127.0.0.1"},
+        {
+            "rabbitmq:port": 80,
+            "gunicorn:bind": "127.0.0.1:80",
+            f"{SITE}:proxy": "127.0.0.1:80",
+            URL: "http://127.0.0.1",
+        },
         {"gunicorn:bind", f"{SITE}:listen"},
     ),
     (
@@ -194,7 +240,15 @@ WITH_TLS: list[tuple[dict[str, Any], list[str]]] = [
     ({"rabbitmq:tls_port": 443}, ["rabbitmq:tls_port: port 443 is that of HTTPS of nginx; choose another"]),
     ({"rabbitmq:tls_port": 5432}, ["postgresql:port: port 5432 is that of rabbitmq:tls_port; choose another"]),
     (
-        {"nginx:sites:shop": {"listen": 81, "server_name": "_", "proxy": "[::1]:1", "static": {}, "client_max_body_size": 1}},
+        {
+            "nginx:sites:shop": {
+                "listen": 81,
+                "server_name": "_",
+                "proxy": "[::1]:1",
+                "static": {},
+                "client_max_body_size": 1,
+            }
+        },
         ["nginx:sites:shop:server_name: _ is that of nginx:sites:phagescan, on the same port"],
     ),
     (

@@ -16,7 +16,9 @@ def eicar() -> bytes:
 def tiny_pe(section: bytes = b".text") -> bytes:
     """A Windows program without code: a header of 64-bit and two sections."""
     optional = struct.pack("<HBBIIIIIQII", 0x20B, 14, 0, 0, 0, 0, 0x1000, 0x1000, 0x140000000, 0x1000, 0x200)
-    optional += struct.pack("<HHHHHHIIIIHHQQQQII", 6, 0, 0, 0, 6, 0, 0, 0x3000, 0x200, 0, 3, 0, 0, 0, 0, 0, 0, 16) + bytes(128)
+    optional += struct.pack(
+        "<HHHHHHIIIIHHQQQQII", 6, 0, 0, 0, 6, 0, 0, 0x3000, 0x200, 0, 3, 0, 0, 0, 0, 0, 0, 16
+    ) + bytes(128)
     coff = struct.pack("<HHIIIHH", 0x8664, 2, 1600000000, 0, 0, len(optional), 0x22)
     names = (section, b"UPX1" if section == b"UPX0" else b".data")
     sections = b"".join(

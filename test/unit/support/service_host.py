@@ -15,7 +15,13 @@ class Host:
     def __init__(
         self, load: Callable[..., Any], path: Path, *, test: bool, names: tuple[str, ...] = ("web",), **status: Any
     ) -> None:
-        self.status: dict[str, Any] = {"exists": True, "running": True, "enabled": True, "masked": False, "changed": False}
+        self.status: dict[str, Any] = {
+            "exists": True,
+            "running": True,
+            "enabled": True,
+            "masked": False,
+            "changed": False,
+        }
         self.status |= {"failures": 0, "since": 1000.0, "notifies": False, **status}
         self.names = list(names)
         self.others: dict[str, Any] = {}
@@ -33,7 +39,8 @@ class Host:
         freshness = load("_utils/freshness")
         package = {"state": "pkg", "name": "web", "fun": "installed", "__id__": "web-package", "__sls__": "web.install"}
         ours = [
-            {"state": "daemon", "name": "all", "fun": fun, "__id__": "all", "__sls__": "web"} for fun in ("asked", "settled")
+            {"state": "daemon", "name": "all", "fun": fun, "__id__": "all", "__sls__": "web"}
+            for fun in ("asked", "settled")
         ]
         self.state = load(
             "_states/daemon",
@@ -42,7 +49,9 @@ class Host:
             __context__={},
             __opts__={"test": test},
             __running__=self.running,
-            __utils__={f"freshness.{name}": getattr(freshness, name) for name in ("newest_watched", "watches_files_only")},
+            __utils__={
+                f"freshness.{name}": getattr(freshness, name) for name in ("newest_watched", "watches_files_only")
+            },
             __salt__={
                 "daemon.ask": self.ask,
                 "daemon.status": self.tell,

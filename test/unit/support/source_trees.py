@@ -61,7 +61,10 @@ class Tree:
 
         def ask(path: str) -> os.stat_result:
             status = asked(path)
-            owner = [0 if status.st_uid == os.getuid() else status.st_uid, 0 if status.st_gid == os.getgid() else status.st_gid]
+            owner = [
+                0 if status.st_uid == os.getuid() else status.st_uid,
+                0 if status.st_gid == os.getgid() else status.st_gid,
+            ]
             return os.stat_result([*status[:4], *owner, *status[6:10]])
 
         return ask

@@ -22,14 +22,20 @@ def test_a_fork_that_is_refused_is_the_hosts_fault(project: Path, monkeypatch: p
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_what_an_engine_prints_is_not_taken_for_an_answer(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+def test_what_an_engine_prints_is_not_taken_for_an_answer(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
     """Neither from Python nor from C."""
     box = sandbox()
-    answer = box.scan(script("print('{}', flush=True); os.write(1, b'{}\\n'); os.write(2, b'{}\\n'); found['told'] = 1"))
+    answer = box.scan(
+        script("print('{}', flush=True); os.write(1, b'{}\\n'); os.write(2, b'{}\\n'); found['told'] = 1")
+    )
     assert (answer.outcome, answer.metadata) == ("clean", {"told": "1"})
 
 
-def test_what_the_database_does_not_take_is_replaced(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+def test_what_the_database_does_not_take_is_replaced(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
     """NUL and lone surrogates."""
     answer = sandbox().scan(script("found['a\\0'] = 'b\\0\\ud800'"))
     assert answer.metadata == {"a\N{REPLACEMENT CHARACTER}": "b\N{REPLACEMENT CHARACTER}?"}
@@ -43,7 +49,9 @@ def test_a_service_manager_that_stops_everything_stops_no_scan(
     assert sandbox().scan(script(code)).outcome == "clean"
 
 
-def test_an_engine_that_cannot_be_loaded_is_an_error(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+def test_an_engine_that_cannot_be_loaded_is_an_error(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
     """It says which module."""
     box = sandbox()
     box.engine = "nonesuch"

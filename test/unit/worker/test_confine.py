@@ -99,7 +99,9 @@ def test_an_engine_has_no_network(
     assert "Error" in answer.error
 
 
-def test_an_engine_cannot_read_the_login_at_the_broker(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+def test_an_engine_cannot_read_the_login_at_the_broker(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
     """Nor anything else that is not the system's, the project's or a sample, where the kernel has Landlock."""
     box = sandbox()
     if "no Landlock" in str(probe(box)):

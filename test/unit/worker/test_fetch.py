@@ -78,7 +78,9 @@ def test_an_empty_sample_is_a_sample(fetch: Any, server: Callable[..., SimpleNam
         assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize(("status", "reason"), [(204, "verdict already"), (403, "signature"), (410, "set the sample aside")])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(204, "verdict already"), (403, "signature"), (410, "set the sample aside")]
+)
 def test_some_answers_end_the_task(
     fetch: Any, server: Callable[..., SimpleNamespace], status: int, reason: str, tmp_path: Path
 ) -> None:
@@ -152,7 +154,9 @@ def test_a_full_disk_is_not_taken_for_a_master_that_is_away(
     assert not list((tmp_path / "tmp").glob("*/*"))
 
 
-def test_what_killed_workers_left_is_removed(fetch: Any, server: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
+def test_what_killed_workers_left_is_removed(
+    fetch: Any, server: Callable[..., SimpleNamespace], tmp_path: Path
+) -> None:
     """However new it is; nothing that is in use, and nothing of anyone else's."""
     left, other = fetch.directory() / "left", tmp_path / "tmp" / "other"
     for path in (left, other):

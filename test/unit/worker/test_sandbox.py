@@ -187,7 +187,9 @@ def test_a_process_that_hangs_is_ended_with_its_fork(
     assert box.scan(script("")).outcome == "clean"
 
 
-def test_an_engine_ends_with_the_process_that_started_it(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+def test_an_engine_ends_with_the_process_that_started_it(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
     """Even when that one was killed in the middle of a scan."""
     box = sandbox()
     readable, writable = os.pipe()

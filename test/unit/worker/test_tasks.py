@@ -44,7 +44,9 @@ def run(tasks: Any, engine: str, url: str) -> Any:
 
 
 @pytest.mark.parametrize(("engine", "outcome"), [("yara", "clean"), ("fileinfo", "described")])
-def test_the_task_sends_a_verdict(tasks: Any, server: Callable[..., SimpleNamespace], engine: str, outcome: str) -> None:
+def test_the_task_sends_a_verdict(
+    tasks: Any, server: Callable[..., SimpleNamespace], engine: str, outcome: str
+) -> None:
     """To the exchange of the results, with everything that the collector wants, as JSON."""
     run(tasks, engine, server([(200, b"A text.\n")]).url)
     ((name, options),) = tasks.sent

@@ -38,14 +38,18 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "digest",
-                    models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name="SHA-256 of the token"),
+                    models.CharField(
+                        max_length=64, primary_key=True, serialize=False, verbose_name="SHA-256 of the token"
+                    ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("last_used_at", models.DateTimeField(null=True)),
                 (
                     "user",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="api_tokens", to=settings.AUTH_USER_MODEL
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],
@@ -64,7 +68,10 @@ class Migration(migrations.Migration):
                 ("version", models.CharField(blank=True, max_length=255)),
                 ("problem", models.TextField(blank=True, help_text="What its self-test found; empty when it works.")),
                 ("announced_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("live", models.BooleanField(default=True, help_text="It works, and its worker has announced it lately.")),
+                (
+                    "live",
+                    models.BooleanField(default=True, help_text="It works, and its worker has announced it lately."),
+                ),
             ],
             options={
                 "ordering": ["name", "worker"],
@@ -80,15 +87,21 @@ class Migration(migrations.Migration):
                 ("dispatched_at", models.DateTimeField(help_text="When its tasks were sent.", null=True)),
                 (
                     "finished_at",
-                    models.DateTimeField(help_text="When its last verdict came, or was waited for no longer.", null=True),
+                    models.DateTimeField(
+                        help_text="When its last verdict came, or was waited for no longer.", null=True
+                    ),
                 ),
                 (
                     "sample",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="scaggr.sample"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="scaggr.sample"
+                    ),
                 ),
                 (
                     "submitted_by",
-                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL),
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
                 ),
             ],
             options={

@@ -21,7 +21,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="verdict",
             name="fetch_key",
-            field=models.UUIDField(db_default=RandomUUID(), editable=False, help_text="Signs what its sample is fetched with."),
+            field=models.UUIDField(
+                db_default=RandomUUID(), editable=False, help_text="Signs what its sample is fetched with."
+            ),
         ),
         migrations.RunPython(dispatch_again, migrations.RunPython.noop),
     ]

@@ -64,7 +64,9 @@ def test_nobody_waits_to_look(alone: Any, fun: str, kwargs: dict[str, Any]) -> N
 def test_programs_do_not_inherit_it(alone: Any) -> None:
     """The lock goes with its process: a service that the run starts does not keep it."""
     call(alone, "state.highstate")
-    (lock,) = [int(name) for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == alone.LOCK]
+    (lock,) = [
+        int(name) for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == alone.LOCK
+    ]
     assert not os.get_inheritable(lock)
 
 

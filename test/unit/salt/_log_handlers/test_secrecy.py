@@ -89,7 +89,11 @@ def test_good(compiled: Callable[[str], tuple[dict[str, Any], str]], renderer: s
 def test_states_are_told(load: Callable[..., Any]) -> None:
     """What is no pillar is logged as ever."""
     module = load("_log_handlers/secrecy", __opts__={"pillar_roots": {"base": ["/srv/pillar"]}})
-    for path, told in (("/srv/pillar/credentials.sls", False), ("/srv/salt/top.sls", True), ("/srv/pillars/x.sls", True)):
+    for path, told in (
+        ("/srv/pillar/credentials.sls", False),
+        ("/srv/salt/top.sls", True),
+        ("/srv/pillars/x.sls", True),
+    ):
         record = logging.LogRecord("salt.template", 10, "", 1, "Rendered data from file: %s:\n%s", (path, "text"), None)
         assert module._is_public(record) is told
 

@@ -95,7 +95,9 @@ def test_systemd(daemon: Any, shows: Callable[..., None]) -> None:
         ("NeedDaemonReload", "no", "changed", False),
     ],
 )
-def test_systemd_states(daemon: Any, shows: Callable[..., None], key: str, value: str, field: str, expected: bool) -> None:
+def test_systemd_states(
+    daemon: Any, shows: Callable[..., None], key: str, value: str, field: str, expected: bool
+) -> None:
     """What systemd's words mean for us."""
     lines = [f"{key}={value}" if line.startswith(key) else line for line in SHOWN.split("\n\n")[0].splitlines()]
     shows("\n".join(lines))

@@ -113,7 +113,9 @@ def test_manage(load: Callable[..., Any], site: dict[str, Any]) -> None:
     manage = load("_modules/django_site").manage
     python = Path(site["virtualenv"], "bin", "python")
     python.parent.mkdir()
-    python.write_text('#!/bin/sh\necho "$UNIT $* $(pwd) $(umask)"\ncat\n[ "$2" != fail ] || { echo why >&2; exit 1; }\n')
+    python.write_text(
+        '#!/bin/sh\necho "$UNIT $* $(pwd) $(umask)"\ncat\n[ "$2" != fail ] || { echo why >&2; exit 1; }\n'
+    )
     python.chmod(0o755)
     said = manage(site, "ensure_admin", "admin", stdin=PASSWORD)
     assert said == f"environment manage.py ensure_admin admin {site['root']} 0022\n{PASSWORD}"
@@ -132,7 +134,9 @@ def test_manage(load: Callable[..., Any], site: dict[str, Any]) -> None:
         ([{"migrations": None, "superusers": None}], {"migrations": [], "superusers": {}}),
     ],
 )
-def test_database(load: Callable[..., Any], site: dict[str, Any], rows: list[dict[str, Any]], expected: dict[str, Any]) -> None:
+def test_database(
+    load: Callable[..., Any], site: dict[str, Any], rows: list[dict[str, Any]], expected: dict[str, Any]
+) -> None:
     """No tables, or empty ones, are no migrations and no superusers; the database is asked once."""
     asked = []
 

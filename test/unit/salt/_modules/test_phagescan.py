@@ -186,7 +186,10 @@ def test_where_they_are(load: Callable[..., Any], minion: Callable[..., SimpleNa
         ({}, {}),
         ({"self_signed": False}, {}),
         ({"certificate": "/a", "key": "/b"}, {"certificate": "/a", "key": "/b"}),
-        ({"self_signed": True}, {"certificate": "/etc/phagescan/tls/certificate.pem", "key": "/etc/phagescan/tls/key.pem"}),
+        (
+            {"self_signed": True},
+            {"certificate": "/etc/phagescan/tls/certificate.pem", "key": "/etc/phagescan/tls/key.pem"},
+        ),
     ):
         salt = minion({"phagescan": {"tls": given}} if given is not None else {}).salt
         assert load("_modules/phagescan", __salt__=salt).tls() == told

@@ -11,7 +11,12 @@ from pillars import PASSWORD_KEYS, REMOVED
 
 def test_shipped_pillar(phagescan: Callable[..., Any]) -> None:
     """What is shipped has no faults, for either role, in either mode, and on each release."""
-    for changed in ({}, {"phagescan:roles": ["worker"]}, {"phagescan:roles": "worker"}, {"phagescan:mode": "development"}):
+    for changed in (
+        {},
+        {"phagescan:roles": ["worker"]},
+        {"phagescan:roles": "worker"},
+        {"phagescan:mode": "development"},
+    ):
         assert phagescan(changed).faults() == []
     for release in ("Debian-13", "Debian-12", "Ubuntu-24.04"):
         assert phagescan(osfinger=release).faults() == []
@@ -48,15 +53,27 @@ def test_shipped_pillar(phagescan: Callable[..., Any]) -> None:
             [".*"] * 4,
             "rabbitmq:users:phageworkeruser:permissions:phage: must be [configure, write, read]",
         ),
-        ("rabbitmq:absent:users", ["phagemasteruser"], "rabbitmq:absent:users: phagemasteruser is in rabbitmq:users, too"),
+        (
+            "rabbitmq:absent:users",
+            ["phagemasteruser"],
+            "rabbitmq:absent:users: phagemasteruser is in rabbitmq:users, too",
+        ),
         ("rabbitmq:absent:vhosts", ["/", "phage"], "rabbitmq:absent:vhosts: phage is in rabbitmq:vhosts, too"),
-        ("postgresql:databases:phage:owner", "nobody", "postgresql:databases:phage:owner: nobody is not in postgresql:roles"),
+        (
+            "postgresql:databases:phage:owner",
+            "nobody",
+            "postgresql:databases:phage:owner: nobody is not in postgresql:roles",
+        ),
         (
             "phagescan:engines:sorcery",
             {},
             "phagescan:engines:sorcery: there is no engines/sorcery.py in salt://phagescan",
         ),
-        ("phagescan:engines:../yara", {}, "phagescan:engines:../yara: is not a lower-case name of a module in engines/"),
+        (
+            "phagescan:engines:../yara",
+            {},
+            "phagescan:engines:../yara: is not a lower-case name of a module in engines/",
+        ),
         (
             "phagescan:engines:yara:rules",
             {"../../x": "rule x { condition: true }"},
@@ -65,8 +82,16 @@ def test_shipped_pillar(phagescan: Callable[..., Any]) -> None:
         ("phagescan:engines", REMOVED, "phagescan:engines: is missing; see phagescan.sls in pillar/"),
         ("phagescan:worker:master_url", "", "phagescan:worker:master_url: must be http://<host>"),
         ("phagescan:scan:expires", REMOVED, "phagescan:scan:expires: is missing"),
-        ("celery:workers:celeryd:user", "root", "celery:workers:celeryd:user: must be the same as phagescan:worker:user"),
-        ("postgresql:databases:phage:owner", REMOVED, "postgresql:databases:phage:owner: is missing; it must be a name"),
+        (
+            "celery:workers:celeryd:user",
+            "root",
+            "celery:workers:celeryd:user: must be the same as phagescan:worker:user",
+        ),
+        (
+            "postgresql:databases:phage:owner",
+            REMOVED,
+            "postgresql:databases:phage:owner: is missing; it must be a name",
+        ),
     ],
 )
 def test_fault(phagescan: Callable[..., Any], key: str, value: Any, fault: str) -> None:
@@ -160,12 +185,20 @@ def test_unknown_system(phagescan: Callable[..., Any], grains: dict[str, Any]) -
         ({"phagescan:worker:master_url": "scan-master"}, "phagescan:worker:master_url: must be http://<host>"),
         ({"phagescan:worker:master_url": "10.0.0.1:80"}, "phagescan:worker:master_url: must be http://<host>"),
         ({"phagescan:scan:max_size": 0}, "phagescan:scan:max_size: must be a whole number from 1 to 102400, not 0"),
-        ({"phagescan:worker:concurrency": -1}, "phagescan:worker:concurrency: must be a whole number from 1 to 1024, not -1"),
         (
-            dict.fromkeys(("phagescan:worker:user", *(f"celery:workers:celeryd:{key}" for key in ("user", "group"))), "avuser"),
+            {"phagescan:worker:concurrency": -1},
+            "phagescan:worker:concurrency: must be a whole number from 1 to 1024, not -1",
+        ),
+        (
+            dict.fromkeys(
+                ("phagescan:worker:user", *(f"celery:workers:celeryd:{key}" for key in ("user", "group"))), "avuser"
+            ),
             "phagescan:worker:user: must be a user of its own",
         ),
-        ({"phagescan:broker:host": "no.such.host.invalid"}, "phagescan:broker:host: no.such.host.invalid is not known here"),
+        (
+            {"phagescan:broker:host": "no.such.host.invalid"},
+            "phagescan:broker:host: no.such.host.invalid is not known here",
+        ),
         (
             {"rabbitmq:least_privilege": True, "phagescan:broker:worker": "phagemasteruser"},
             "rabbitmq:least_privilege: master and workers share phagemasteruser",

@@ -10,9 +10,12 @@ from pillars import REMOVED
 
 
 @pytest.mark.parametrize(
-    ("folder", "name", "mark"), [("opt/phagescan", "theirs", "manage.py"), ("opt/phagescan-venv", "theirs", "pyvenv.cfg")]
+    ("folder", "name", "mark"),
+    [("opt/phagescan", "theirs", "manage.py"), ("opt/phagescan-venv", "theirs", "pyvenv.cfg")],
 )
-def test_directories_of_others(phagescan: Callable[..., Any], tmp_path: Path, folder: str, name: str, mark: str) -> None:
+def test_directories_of_others(
+    phagescan: Callable[..., Any], tmp_path: Path, folder: str, name: str, mark: str
+) -> None:
     """What would be emptied holds nothing of others; what a killed run has left there is ours."""
     (tmp_path / folder / "bin").mkdir(parents=True)
     (tmp_path / "srv/roots/phagescan/bin").mkdir(parents=True)

@@ -24,7 +24,9 @@ def test_mode_of_the_passwords(phagescan: Callable[..., Any], tmp_path: Path, bi
     assert phagescan().faults() == []
     path.chmod(bits)
     keys.chmod(bits)
-    assert phagescan().faults() == [f"{item}: others than its owner may read it; chmod go= {item}" for item in (path, keys)]
+    assert phagescan().faults() == [
+        f"{item}: others than its owner may read it; chmod go= {item}" for item in (path, keys)
+    ]
 
 
 @pytest.mark.parametrize(

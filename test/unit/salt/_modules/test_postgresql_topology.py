@@ -72,7 +72,14 @@ def test_verifier_normalises(topology: Any) -> None:
 
 @pytest.mark.parametrize(
     "stored",
-    [None, "", "pencil", "md5" + hashlib.md5(b"penciluser").hexdigest(), "SCRAM-SHA-256$4096", "SCRAM-SHA-1$1:eA==$a:b"],
+    [
+        None,
+        "",
+        "pencil",
+        "md5" + hashlib.md5(b"penciluser").hexdigest(),
+        "SCRAM-SHA-256$4096",
+        "SCRAM-SHA-1$1:eA==$a:b",
+    ],
 )
 def test_nothing_else_matches(topology: Any, stored: str | None) -> None:
     """Neither no password nor a plain, MD5 or damaged one counts as the right one."""
@@ -170,7 +177,10 @@ def test_extension(topology: Any, wanted: dict[str, Any], converged: dict[str, A
 def test_hostile_names(topology: Any) -> None:
     """A quote in a name ends nothing."""
     role, database, extension = 'a"; DROP ROLE b; --', "d\"'e", 'x";'
-    wanted = {"roles": {role: {"password": PASSWORD}}, "databases": {database: {"owner": role, "extensions": [extension]}}}
+    wanted = {
+        "roles": {role: {"password": PASSWORD}},
+        "databases": {database: {"owner": role, "extensions": [extension]}},
+    }
     lines = statements(topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}}))
     assert lines[0].startswith('CREATE ROLE "a""; DROP ROLE b; --" LOGIN ')
     assert lines[1].startswith('CREATE DATABASE "d""\'e" OWNER "a""; DROP ROLE b; --" ')

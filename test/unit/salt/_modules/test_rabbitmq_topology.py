@@ -149,14 +149,20 @@ def test_absent(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]
     wanted["absent"] = {"users": ["stranger", "-x"], "vhosts": ["theirs", "never"]}
     converged["users"].append({"name": "-x"})
     plan = topology.plan(wanted, converged)
-    assert plan["delete"] == [["delete_user", "--", "stranger"], ["delete_user", "--", "-x"], ["delete_vhost", "--", "theirs"]]
+    assert plan["delete"] == [
+        ["delete_user", "--", "stranger"],
+        ["delete_user", "--", "-x"],
+        ["delete_vhost", "--", "theirs"],
+    ]
     assert plan["changes"] == {"user stranger": "removed", "user -x": "removed", "vhost theirs": "removed"}
 
 
 @pytest.mark.parametrize(
     "difference", [{"pattern": "^x"}, {"definition": {"max-length": 1}}, {"priority": 3}, {"apply-to": "queues"}]
 )
-def test_policy_changed(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], difference: dict[str, Any]) -> None:
+def test_policy_changed(
+    topology: Any, wanted: dict[str, Any], converged: dict[str, Any], difference: dict[str, Any]
+) -> None:
     """Any part of a policy counts."""
     wanted["policies"]["shop"]["limit"] |= difference
     plan = topology.plan(wanted, converged)
@@ -164,12 +170,16 @@ def test_policy_changed(topology: Any, wanted: dict[str, Any], converged: dict[s
     assert plan["import"]["policies"] == [converged["policies"][0] | difference]
 
 
-@pytest.mark.parametrize("broken", ["nothing", "empty", "users", "vhosts", "permissions", "policies", "password", "guest"])
+@pytest.mark.parametrize(
+    "broken", ["nothing", "empty", "users", "vhosts", "permissions", "policies", "password", "guest"]
+)
 def test_second_plan_is_empty(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], broken: str) -> None:
     """Whatever was missing or wrong: carried out once, the plan has nothing left to do, and strangers are there still."""
     before = {} if broken == "empty" else converged
     if broken in converged:
-        converged[broken] = [item for item in converged[broken] if "theirs" in item.values() or "stranger" in item.values()]
+        converged[broken] = [
+            item for item in converged[broken] if "theirs" in item.values() or "stranger" in item.values()
+        ]
     elif broken == "password":
         converged["users"][0]["password_hash"] = KNOWN_HASH
     elif broken == "guest":

@@ -112,7 +112,9 @@ def test_a_node_that_hangs(node: Callable[..., Any], verb: str) -> None:
     topology = node("true")
     topology.subprocess = SimpleNamespace(run=run, SubprocessError=subprocess.SubprocessError)
     topology.read() if verb == "read" else topology.write(PLAN).result()
-    assert [call.split()[0] for call in topology.calls] == ["export_definitions" if verb == "read" else "import_definitions"]
+    assert [call.split()[0] for call in topology.calls] == [
+        "export_definitions" if verb == "read" else "import_definitions"
+    ]
 
 
 PLAN = {"import": EXPORTED, "delete": []}

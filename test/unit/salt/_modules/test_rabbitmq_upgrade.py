@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 OLD = {
-    *("classic_mirrored_queue_version", "implicit_default_bindings", "maintenance_mode_status", "quorum_queue", "stream_queue"),
+    *(
+        "classic_mirrored_queue_version",
+        "implicit_default_bindings",
+        "maintenance_mode_status",
+        "quorum_queue",
+        "stream_queue",
+    ),
     *("user_limits", "virtual_host_metadata"),
 }
 
@@ -59,7 +65,9 @@ def test_state(upgrade: Callable[..., Any], version: str, flags: Any, release: s
     """3 is pinned until its database has what 4 requires; 4 on a database without is told; one that is being made is not."""
     module = upgrade(version, None if flags == "all" else flags, release)
     if flags == "all":
-        (module.DATABASES / "rabbit@localhost-feature_flags").write_text(str(sorted(module.REQUIRED | ALL)).replace("'", ""))
+        (module.DATABASES / "rabbit@localhost-feature_flags").write_text(
+            str(sorted(module.REQUIRED | ALL)).replace("'", "")
+        )
     assert (module.version(), module.blocked(), module.stuck()) == (version, blocked, stuck)
 
 

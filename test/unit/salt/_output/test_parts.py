@@ -6,7 +6,10 @@ from typing import Any
 
 def test_output(load: Callable[..., Any]) -> None:
     """A line a part, and the log below it."""
-    parts = {"web": {"ok": False, "said": "no page", "log": ["1", "2"]}, "beat": {"ok": None, "said": "not known", "log": []}}
+    parts = {
+        "web": {"ok": False, "said": "no page", "log": ["1", "2"]},
+        "beat": {"ok": None, "said": "not known", "log": []},
+    }
     assert load("_output/parts").output({"local": parts}).splitlines() == [
         "BROKEN  web   no page",
         "          1",

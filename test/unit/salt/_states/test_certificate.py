@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-GRAINS = {"host": "scan", "fqdn": "scan.example", "ipv4": ["127.0.0.1", "192.0.2.7"], "ipv6": ["::1", "fe80::1", "2001:db8::7"]}
+GRAINS = {
+    "host": "scan",
+    "fqdn": "scan.example",
+    "ipv4": ["127.0.0.1", "192.0.2.7"],
+    "ipv6": ["::1", "fe80::1", "2001:db8::7"],
+}
 
 
 @pytest.fixture

@@ -127,7 +127,9 @@ def test_reload_would_not_do(host: Callable[..., Host]) -> None:
     assert web.did == ["restart web"]
     web = host(test=True)
     web.running["unit"] = {"name": "/etc/default/web", "changes": {"diff": "it"}, "result": None}
-    assert list(web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", reload=True)["changes"]) == ["web restart"]
+    assert list(web.state.mod_watch("web", sfun="running", pidfile="/run/web.pid", reload=True)["changes"]) == [
+        "web restart"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ class Project:
         self.given: dict[str, str] = {}
         self.static, self.context = static, made.context
         real = {
-            f"django_site.{name}": made.salt[f"django_site.{name}"] for name in ("code", "recall", "remember", "seal", "tree")
+            f"django_site.{name}": made.salt[f"django_site.{name}"]
+            for name in ("code", "recall", "remember", "seal", "tree")
         }
         self.state = load(
             "_states/django_site",

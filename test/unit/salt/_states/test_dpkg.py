@@ -21,14 +21,18 @@ class Dpkg:
         util.UPDATES = str(folder / "updates")
         self.database = folder / "status"
         util.DATABASE = str(self.database)
-        self.database.write_text("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n")
+        self.database.write_text(
+            "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: deinstall ok config-files\n"
+        )
         self.state._run = self.run
         self.did: list[str] = []
         self.code = {"dpkg": 0, "dpkg-query": 0, "apt-get": 0}
 
     def leave(self, state: str) -> None:
         """A package in this state, among others."""
-        self.database.write_text(f"{self.database.read_text()}\nPackage: c\nStatus: install reinstreq {state}\nVersion: 1\n")
+        self.database.write_text(
+            f"{self.database.read_text()}\nPackage: c\nStatus: install reinstreq {state}\nVersion: 1\n"
+        )
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         """Notes the command."""
@@ -54,7 +58,8 @@ def test_configured(dpkg: Callable[..., Dpkg], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize(
-    "trace", ["unpacked", "half-installed", "half-configured", "triggers-awaited", "triggers-pending", "installed", "update"]
+    "trace",
+    ["unpacked", "half-installed", "half-configured", "triggers-awaited", "triggers-pending", "installed", "update"],
 )
 def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test: bool) -> None:
     """Either trace of a killed run has it completed; a preview says so."""

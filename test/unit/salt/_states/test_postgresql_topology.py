@@ -64,9 +64,9 @@ class Cluster:
 
     def managed(self, load: Callable[..., Any], test: bool) -> dict[str, Any]:
         """The state's result."""
-        return load("_states/postgresql_topology", __salt__=self.salt, __utils__=self.utils, __opts__={"test": test}).managed(
-            "postgresql"
-        )
+        return load(
+            "_states/postgresql_topology", __salt__=self.salt, __utils__=self.utils, __opts__={"test": test}
+        ).managed("postgresql")
 
 
 def test_state_previews_a_bare_host(load: Callable[..., Any], topology: Any, wanted: dict[str, Any]) -> None:
@@ -105,14 +105,20 @@ def test_state_of_an_empty_cluster(load: Callable[..., Any], topology: Any, want
         ("together", "CREATE DATABASE"),
         ("together", "CREATE DATABASE"),
     ]
-    steps += [("one by one", "\\connect -reuse-previous=on"), ("one by one", "CREATE EXTENSION"), ("keeper", PASSWORD, 5432)]
+    steps += [
+        ("one by one", "\\connect -reuse-previous=on"),
+        ("one by one", "CREATE EXTENSION"),
+        ("keeper", PASSWORD, 5432),
+    ]
     assert cluster.did == steps[: {"": 6, "one by one": 1, "together": 3}[fails]]
     assert cluster.asked == ["shop"]  # where no extension is wanted none is looked for
     assert result["result"] is not bool(fails)
     assert not fails or (result["comment"] == "PostgreSQL on port 5432: disk full" and result["changes"] == {})
 
 
-def test_state_clean(load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+def test_state_clean(
+    load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any]
+) -> None:
     """A converged cluster is only read."""
     cluster = Cluster(topology, wanted, converged)
     result = cluster.managed(load, test=False)

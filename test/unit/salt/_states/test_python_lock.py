@@ -15,7 +15,12 @@ from packaging.utils import canonicalize_name
 
 from wheels import digest, installer
 
-LOCKS = ["roots/phagescan/requirements.txt", "roots/minion/requirements.txt", "roots/minion/salt.txt", "test/requirements.txt"]
+LOCKS = [
+    "roots/phagescan/requirements.txt",
+    "roots/minion/requirements.txt",
+    "roots/minion/salt.txt",
+    "test/requirements.txt",
+]
 LOCK = """\
 # comment
 --only-binary :all:

@@ -83,14 +83,19 @@ def spoil(top: Path, how: str) -> None:
         ("a link to a file", {"app/models.py": "changed"}),
         ("a hard link", {"app/models.py": "changed"}),
         ("a broken link", {"app/models.py": "changed"}),
-        ("a directory", {"app/models.py": "changed", "app/models.py/deep": "removed", "app/models.py/deep/more.py": "removed"}),
+        (
+            "a directory",
+            {"app/models.py": "changed", "app/models.py/deep": "removed", "app/models.py/deep/more.py": "removed"},
+        ),
         (
             "a link to a folder",
-            dict.fromkeys([name.rstrip("/") for name in COPIED if name.startswith("app/")], "added") | {"app": "changed"},
+            dict.fromkeys([name.rstrip("/") for name in COPIED if name.startswith("app/")], "added")
+            | {"app": "changed"},
         ),
         (
             "a file",
-            dict.fromkeys([name.rstrip("/") for name in COPIED if name.startswith("app/")], "added") | {"app": "changed"},
+            dict.fromkeys([name.rstrip("/") for name in COPIED if name.startswith("app/")], "added")
+            | {"app": "changed"},
         ),
     ],
 )

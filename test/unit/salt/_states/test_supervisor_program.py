@@ -20,7 +20,10 @@ class Supervisor:
     """The methods of supervisord that the state calls, with supervisord's own refusals."""
 
     def __init__(self) -> None:
-        self.programs = {"camera": {"statename": "RUNNING", "start": 1000}, "other": {"statename": "RUNNING", "start": 1}}
+        self.programs = {
+            "camera": {"statename": "RUNNING", "start": 1000},
+            "other": {"statename": "RUNNING", "start": 1},
+        }
         self.configured = {"camera", "other"}
         self.autostart, self.starts = True, True
         self.did: list[str] = []

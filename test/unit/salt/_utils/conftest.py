@@ -114,7 +114,9 @@ def doctor() -> Callable[[dict[str, Any]], list[str]]:
         **{f"schema.{name}": getattr(schema, name) for name in ("faults", "key", "nearest")},
         **{f"pillar_faults.{name}": getattr(pillar_faults, name) for name in ("faults", "amqps")},
         "certificates.faults": certificates.faults,
-        "certificates.faults_of_authority": lambda path: [f"{path}: is not there"] if path.startswith("/nowhere") else [],
+        "certificates.faults_of_authority": lambda path: (
+            [f"{path}: is not there"] if path.startswith("/nowhere") else []
+        ),
     }
     module.pathlib = SimpleNamespace(
         Path=lambda path, *more: (

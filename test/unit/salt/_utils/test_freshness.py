@@ -16,7 +16,9 @@ def freshness(load: Callable[..., Any]) -> Any:
     return load("_utils/freshness")
 
 
-def chunk(name: Path | str, ident: str, fun: str = "managed", state: str = "file", sls: str = "web.config") -> dict[str, Any]:
+def chunk(
+    name: Path | str, ident: str, fun: str = "managed", state: str = "file", sls: str = "web.config"
+) -> dict[str, Any]:
     """A state of the compiled run."""
     return {"state": state, "fun": fun, "__id__": ident, "name": str(name), "__sls__": sls}
 

@@ -100,7 +100,9 @@ def look(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
     monkeypatch.setattr(health.os.path, "isdir", lambda _: True)
     monkeypatch.setattr(health, "last_lines", lambda *_: [])
     monkeypatch.setattr(health, "disk", lambda _: health.part("free", ok=True))
-    monkeypatch.setattr(health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)})
+    monkeypatch.setattr(
+        health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)}
+    )
 
     def make(
         python: Callable[..., Any],
@@ -139,7 +141,13 @@ def test_parts(look: Callable[..., dict[str, Any]]) -> None:
         *("camera", "beat", "queues", "engines", "fetch", "disk"),
     ]
     assert set(states(found).values()) == {True}
-    assert list(look(answering({}, told(WORKER)), ("worker",))) == ["broker-worker", "scan@unit", "engines", "fetch", "disk"]
+    assert list(look(answering({}, told(WORKER)), ("worker",))) == [
+        "broker-worker",
+        "scan@unit",
+        "engines",
+        "fetch",
+        "disk",
+    ]
 
 
 def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
@@ -183,7 +191,10 @@ def test_shut_out(look: Callable[..., dict[str, Any]]) -> None:
     """A service that answers and cannot write where it should is broken; one that is broken already is told as it is."""
     found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn="/samples", celeryd="/logs")
     assert {name for name, ok in states(found).items() if not ok} == {"web", "scan@unit"}
-    assert found["web"]["said"] == "gunicorn cannot write /samples, which was made again: run salt-call --local state.highstate"
+    assert (
+        found["web"]["said"]
+        == "gunicorn cannot write /samples, which was made again: run salt-call --local state.highstate"
+    )
     silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
     assert look(answering(silent, told(WORKER)), celeryd="/logs")["scan@unit"]["said"] == "does not answer"
 
@@ -218,6 +229,12 @@ def test_development(look: Callable[..., dict[str, Any]]) -> None:
     broken = told(WORKER, fetch=False, engines=False) | {"scan@unit": {"ok": False, "said": ""}}
     found = look(answering(told(("broker", "database")), broken, ran), mode="development")
     assert ("avuser", "manage.py", "status", "--frequency", "7", "--") in ran
-    assert {name for name, ok in states(found).items() if ok} == {"broker", "broker-worker", "database", "static", "disk"}
+    assert {name for name, ok in states(found).items() if ok} == {
+        "broker",
+        "broker-worker",
+        "database",
+        "static",
+        "disk",
+    }
     assert set(found) == {*MASTER, *WORKER, "web", "static", "disk"}
     assert False not in states(found).values()

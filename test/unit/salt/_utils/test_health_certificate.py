@@ -83,7 +83,9 @@ def test_secured(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """HTTPS is where the site is, AMQPS where the formula has the broker listen, if it does."""
     monkeypatch.setattr(health, "AMQPS", str(tmp_path / "60-tls.conf"))
     assert health.secured({"listen": "80 default_server"}) == {"web": ("127.0.0.1", 443)}
-    (tmp_path / "60-tls.conf").write_text("# Managed\nlisteners.ssl.1 = 0.0.0.0:5671\nssl_options.verify = verify_none\n")
+    (tmp_path / "60-tls.conf").write_text(
+        "# Managed\nlisteners.ssl.1 = 0.0.0.0:5671\nssl_options.verify = verify_none\n"
+    )
     assert health.secured({"listen": "[::]:80"}) == {"web": ("::1", 443), "broker": ("127.0.0.1", 5671)}
     (tmp_path / "60-tls.conf").write_text("listeners.ssl.1 = :::5671\n")
     assert health.secured({"listen": "192.0.2.7:80"}) == {"web": ("192.0.2.7", 443), "broker": ("::1", 5671)}

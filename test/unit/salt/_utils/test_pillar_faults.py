@@ -82,7 +82,9 @@ def test_right_together(doctor: Callable[..., list[str]], good: dict[str, Any], 
     assert doctor(good) == []
 
 
-def test_host_without_zones(doctor: Callable[..., list[str]], good: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_without_zones(
+    doctor: Callable[..., list[str]], good: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where no zone is known, none is a fault."""
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
     assert doctor(put(good, ZONE, "Europe/Berlin")) == doctor(put(good, ZONE, "Europe/Berlni")) == []
@@ -124,7 +126,9 @@ def test_mistake(doctor: Callable[..., list[str]], good: dict[str, Any], key: st
 
 
 @pytest.mark.parametrize(("changed", "keys"), SEVERAL)
-def test_several(doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], keys: set[str]) -> None:
+def test_several(
+    doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], keys: set[str]
+) -> None:
     """Each is told, and what is only for want of it is not."""
     for key, value in changed.items():
         good = put(good, key, value)

@@ -43,7 +43,9 @@ VALUES = {
     "array": st.lists(st.text(max_size=5), max_size=3),
     "object": st.dictionaries(st.text(string.ascii_letters, min_size=3, max_size=9), st.integers(), max_size=2),
 }
-GENERATED = settings(derandomize=True, database=None, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+GENERATED = settings(
+    derandomize=True, database=None, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck)
+)
 
 
 @GENERATED
@@ -89,7 +91,11 @@ def test_out_of_range(doctor: Any, good: dict[str, Any], known: dict[str, Any], 
     schema = known[key]
     small = st.integers(max_value=schema["minimum"] - 1)
     value = data.draw(small | st.integers(min_value=schema["maximum"] + 1) if "maximum" in schema else small)
-    assert [line for line in doctor(put(good, key, value)) if line.startswith(f"{key}: must be ") and line.endswith(f"{value}")]
+    assert [
+        line
+        for line in doctor(put(good, key, value))
+        if line.startswith(f"{key}: must be ") and line.endswith(f"{value}")
+    ]
 
 
 @GENERATED

@@ -34,7 +34,9 @@ def preflight(load: Callable[..., Any], tmp_path: Path) -> Any:
 
 def memory(module: Any, mebibytes: int, swap: int = 0) -> None:
     """Have this much memory."""
-    (module.PROC / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable: {mebibytes * 1024} kB\nSwapFree: {swap * 1024} kB\n")
+    (module.PROC / "meminfo").write_text(
+        f"MemTotal: 1 kB\nMemAvailable: {mebibytes * 1024} kB\nSwapFree: {swap * 1024} kB\n"
+    )
 
 
 def free(module: Any, mebibytes: int) -> None:
@@ -73,7 +75,9 @@ def test_disk(preflight: Any, tmp_path: Path, bare: bool, roles: list[str], need
     assert fault == said
 
 
-@pytest.mark.parametrize(("bare", "roles", "needed"), [(False, ROLES, 100), (True, ROLES, 1000), (True, ["worker"], 400)])
+@pytest.mark.parametrize(
+    ("bare", "roles", "needed"), [(False, ROLES, 100), (True, ROLES, 1000), (True, ["worker"], 400)]
+)
 def test_memory(preflight: Any, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
     """Swap counts as memory; a container's limit does, too, but not what its files take of it while nobody needs more."""
     if bare:
@@ -236,7 +240,9 @@ def test_sources(load: Callable[..., Any]) -> None:
             return subprocess.CompletedProcess(command, 0, "".join(listed), "")
         folder, _, name = command[-2].rpartition("/")
         if uris[f"{folder}/"] == name:
-            return subprocess.CompletedProcess(command, 0, "", "HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 15:00:00 GMT\r\n")
+            return subprocess.CompletedProcess(
+                command, 0, "", "HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 15:00:00 GMT\r\n"
+            )
         reason = "404  Not Found" if uris[f"{folder}/"] else "Could not connect to dead.example"
         return subprocess.CompletedProcess(
             command, 100, "", f"E: Failed to fetch {command[-2]}  {reason}\nE: Download Failed\n"

@@ -85,7 +85,12 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
     """The module with a psql that is a script of ours and runs as who we are: `started` processes, at exit `ends`."""
 
     def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        assert [options.pop(name) for name in ("user", "group", "extra_groups", "cwd")] == ["postgres", "postgres", [], "/"]
+        assert [options.pop(name) for name in ("user", "group", "extra_groups", "cwd")] == [
+            "postgres",
+            "postgres",
+            [],
+            "/",
+        ]
         psql.commands.append(command)
         psql.started.append(subprocess.Popen(command, cwd=tmp_path, **options))
         return psql.started[-1]
@@ -150,7 +155,10 @@ def test_connect(psql: Any) -> None:
 
 def test_run(server: Any, tmp_path: Path) -> None:
     """Scripts of one run go to one process, each in its database and kept out of the log; what is printed is JSON."""
-    assert server.run('PRINT 1\nPRINT\nPRINT {"a": "zw\u00f6lf \u2603"}\n', 5432, "it's") == [1, {"a": "zw\u00f6lf \u2603"}]
+    assert server.run('PRINT 1\nPRINT\nPRINT {"a": "zw\u00f6lf \u2603"}\n', 5432, "it's") == [
+        1,
+        {"a": "zw\u00f6lf \u2603"},
+    ]
     assert server.run("", 5432) == []
     assert server.run("WARN so so\nPRINT 2", 5432, "shop") == [2]
     ((_, *options),) = server.commands

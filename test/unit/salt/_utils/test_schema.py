@@ -53,7 +53,9 @@ SCALARS = (
     | st.integers(-5, 70000)
     | st.floats(0, 9, allow_nan=False).filter(lambda number: number != int(number))
     | st.text(max_size=6).filter(lambda text: not text.endswith("\n"))
-    | st.sampled_from(["/srv/x", "127.0.0.1:80", "production", "master", "a.b", "10m", "-x", "", "/", "GET", "name@host"])
+    | st.sampled_from(
+        ["/srv/x", "127.0.0.1:80", "production", "master", "a.b", "10m", "-x", "", "/", "GET", "name@host"]
+    )
 )
 NAMES = st.sampled_from(["404", "A", "a b", "x", "/x/", "user", "password", "-p", "UMask", "é", ""])
 ANYTHING = st.recursive(

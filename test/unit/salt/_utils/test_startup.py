@@ -60,7 +60,9 @@ def test_it_counts_from_the_start(spared: Callable[..., dict[str, Any]]) -> None
 def test_it_counts_from_the_last_start(spared: Callable[..., dict[str, Any]]) -> None:
     """The broker is what all depend on, supervisord the camera."""
     for unit in ("rabbitmq-server", "supervisor", "celeryd-master"):
-        assert f"{unit} was started 4 s ago" in spared({"camera": late(32, "master.master")}, {unit: 4})["camera"]["said"]
+        assert (
+            f"{unit} was started 4 s ago" in spared({"camera": late(32, "master.master")}, {unit: 4})["camera"]["said"]
+        )
     assert spared({"scan@unit": late(70, "scan@unit")}, {"rabbitmq-server": 4})
     assert not spared({"scan@unit": late(70, "scan@unit")}, {"supervisor": 4})
     assert spared({"web": late(20, "gunicorn")}, {"gunicorn": 4})

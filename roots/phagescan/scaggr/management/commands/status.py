@@ -17,7 +17,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add what pillar knows of this host."""
-        parser.add_argument("nodes", nargs="*", metavar="NODE", help="Celery nodes that should answer; none in development")
+        parser.add_argument(
+            "nodes", nargs="*", metavar="NODE", help="Celery nodes that should answer; none in development"
+        )
         parser.add_argument(
             "--frequency", type=float, default=2, help="seconds between two snapshots of the camera (default: 2)"
         )
