@@ -1,5 +1,5 @@
 # Short names for daily commands; each is one call of the tool that does it.
-.PHONY: help lint unit host changed diff keys locks tools
+.PHONY: help lint unit host changed diff keys picture locks tools
 BASE ?= HEAD
 
 help: ## this list
@@ -16,6 +16,8 @@ diff: tools ## what the changes since BASE (HEAD) do to the rendered highstates 
 	@test/.venv/bin/python test/diff.py $(BASE)
 keys: tools ## write the tables of pillar keys in the READMEs
 	test/.venv/bin/python test/keys.py
+picture: tools ## draw docs/parts.svg
+	test/.venv/bin/python test/picture.py
 locks: tools ## write the locks; versions that still fit are kept
 	./test/lock
 tools: ## install the locked tools of the tests where they are missing

@@ -128,7 +128,9 @@ class Host(Machine):
         return sum(map(int, sizes)) / 1024
 
     def seed(self, job: Job) -> None:
-        """Put the extra users (and only them) there, with one import, for a tool that would take too long to create them."""
+        """Put the extra users (and only them) there, with one import, for a tool that would take too long to create
+        them.
+        """
         users, permissions = [], []
         for name, password in job.extra_users.items():
             salt = os.urandom(4)
@@ -145,7 +147,8 @@ class Host(Machine):
         names = ", ".join(f'<<"{name}">>' for name in job.extra_vhosts)
         remove = (
             '[rabbit_auth_backend_internal:delete_user(N, <<"bench">>)'
-            ' || U <- rabbit_auth_backend_internal:list_users(), {user, N} <- U, binary:match(N, <<"extra">>) =/= nomatch],'
+            " || U <- rabbit_auth_backend_internal:list_users(), {user, N} <- U,"
+            ' binary:match(N, <<"extra">>) =/= nomatch],'
             f' [rabbit_vhost:delete(V, <<"bench">>) || V <- [{names}]], ok.'
         )
         self.run('rabbitmqctl -q eval "$EXPRESSION"', EXPRESSION=remove).ok()

@@ -150,7 +150,9 @@ class Measurement:
         return ran.seconds
 
     def extras(self, tool: Tool, host: Host, job: Job, name: str, new: Callable[[], dict[str, object]]) -> None:
-        """Create extra things, and run again with them there; what would take too long is left out, with its estimate."""
+        """Create extra things, and run again with them there; what would take too long is left out, with its
+        estimate.
+        """
         create, noop = f"create-{name}", f"noop-{name}"
 
         def once() -> float:
@@ -264,7 +266,7 @@ def parse() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(
         prog="bench/run",
-        description="The same job by this bundle, stock Salt, Ansible and a shell script, on fresh hosts, one at a time.",
+        description="The same job by this bundle, stock Salt, Ansible and a shell script, on fresh hosts one by one.",
         epilog="rows: " + ", ".join(ROWS),
     )
     parser.add_argument("--only", type=listed, default=list(TOOLS), metavar="TOOL,...", help=", ".join(TOOLS))

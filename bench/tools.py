@@ -163,7 +163,7 @@ class Bundle(Bootstrapped):
         roots = {
             "file_roots": {"base": [f"{self.tree}/salt", f"{CHECKOUT}/formulas"]},
             "pillar_roots": {"base": [f"{self.tree}/pillar"]},
-            "module_dirs": [f"{CHECKOUT}/salt"],
+            "module_dirs": [f"{CHECKOUT}/salt", f"{CHECKOUT}/formulas"],
         }
         host.put({f"{self.tree}/minion/minion.d/host.conf": dump(roots).encode()})
         super().tell(host, job)
@@ -189,7 +189,9 @@ class Master(Bootstrapped):
         return Timed(self.split(ran)["rest"], ran.result, ran.lines)
 
     def tell(self, host: Host, job: Job) -> None:
-        """All in credentials.sls, the file for what only this host has. Before bootstrap, there is only what the job says."""
+        """All in credentials.sls, the file for what only this host has. Before bootstrap, there is only what the job
+        says.
+        """
         there = host.run(f"cat {self.credentials}")
         own = {"admin": {"user": "admin", "password": "for-the-bench-only"}, "secret_key": "for-the-bench-only-" * 3}
         known = yaml.safe_load(there.stdout) if there.code == 0 else {"phagescan": own}

@@ -1,10 +1,5 @@
+# User, group, directories, virtualenv and mode are those of phagescan; role worker has those of phagescan:worker.
 celery:
-  user: avuser
-  group: avuser
-  chdir: /opt/phagescan
-  virtualenv: /opt/phagescan-venv
-  environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
-  log_dir: /var/log/phagescan
   type: notify
   workers:
     celeryd-master: {role: master, config: masterceleryconfig, hostname: master.master}
@@ -15,15 +10,9 @@ celery:
       config: workerceleryconfig
       hostname: scan@%h
       options: [--without-gossip, --without-mingle]
-      user: avscan
-      group: avscan
-      environment: {}
-      log_dir: /var/log/phagescan-worker
-      # Its engines put themselves into a network namespace of their own, and behind Landlock, which is not yet among
+      # Its engines put themselves into a network namespace of their own and behind Landlock, which is not yet among
       # these calls on Debian 12; what is not allowed fails, and the worker says so.
       unit:
         RestrictNamespaces: user net
         SystemCallFilter: '@system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self'
         UMask: '0077'
-  mode_key: phagescan:mode
-  roles: phagescan.roles

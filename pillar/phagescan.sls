@@ -18,19 +18,18 @@ phagescan:
   # TLS of the master: {self_signed: true}, or {certificate: <file>, key: <file>}; left out: none.
   # tls: {self_signed: true}
 
-  # Logins of the application: names from rabbitmq:users and postgresql:roles, where their passwords stand.
+  # Logins of the application: names from rabbitmq:users and postgresql:roles, where their passwords are.
   broker: {host: 127.0.0.1, vhost: phage, master: phagemasteruser, worker: phageworkeruser}
   database: {host: 127.0.0.1, name: phage, user: citestsuper}
   admin: {user: admin}
 
-  # Samples: where they lie, the largest that is taken (MiB; nginx:sites must let it through), and how many seconds a
-  # scan may wait for its verdicts.
+  # Samples: where they are, the largest that is taken (MiB), and how many seconds a scan may wait for its verdicts.
   scan: {sample_root: /var/lib/phagescan/samples, max_size: 100, expires: 1800}
 
-  # The scan worker: its user, how it reaches the master (on this host gunicorn:bind, and from another http:// or https://
-  # and the master's name), how many samples it scans at a time. For a master with TLS on another host also broker:tls, and
+  # The scan worker: its user, and how many samples it scans at a time. On a host without the master also how it reaches
+  # that, master_url: http:// or https:// and the master's name; for a master with TLS broker:tls: true as well, and
   # ca_certs: <file>, where the system does not know who signed the master's certificate.
-  worker: {user: avscan, log_dir: /var/log/phagescan-worker, master_url: 'http://127.0.0.1:9000', concurrency: 2}
+  worker: {user: avscan, log_dir: /var/log/phagescan-worker, concurrency: 2}
 
   # The worker's engines: <name of a module in engines/>: {timeout: <seconds>, memory: <MiB>, and what it knows itself}.
   engines:

@@ -1,6 +1,5 @@
 # Passwords: credentials.sls.
 postgresql:
-  port: 5432
   roles:
     citestsuper: {createdb: true, superuser: true}
   databases:

@@ -14,7 +14,6 @@ rabbitmq:
           - '^(engine\.[a-z0-9_]+|celery\.pidbox|scan@.+\.celery\.pidbox)$'
   # true: a user that has `least` gets that in place of its `permissions`.
   least_privilege: false
-  # Where phagescan:tls is set and clients on other hosts are let in (listen), they speak AMQPS.
-  tls: phagescan.tls
+  # Where phagescan:tls is set, clients on other hosts, which `listen` lets in, speak AMQPS.
   # What is listed here is removed; users and vhosts that nothing lists stay.
   absent: {users: [guest], vhosts: []}

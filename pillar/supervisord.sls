@@ -1,9 +1,6 @@
+# User, directory, virtualenv and mode are those of phagescan.
 supervisord:
   programs:
     celerycam:
-      command: /opt/phagescan-venv/bin/celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
-      user: avuser
-      directory: /opt/phagescan
-      environment: {DJANGO_SETTINGS_MODULE: scaggr.settings}
+      command: celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
       logfile: /var/log/supervisor/celerycam.log
-  mode_key: phagescan:mode

@@ -1,4 +1,4 @@
-# Later files win; credentials.sls is missing until bootstrap or you make it.
+# Later files win. local.sls is for what this site sets; credentials.sls is made by bootstrap. Git ignores both.
 base:
   '*':
     - ignore_missing: True
@@ -9,4 +9,5 @@ base:
     - gunicorn
     - celery
     - supervisord
+    - local
     - credentials

@@ -12,17 +12,21 @@ include:
   - settled
 
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
-{%- set development = salt['pillar.get']('phagescan:mode') == 'development' %}
+{%- from 'celery/map.jinja' import celery with context %}
+{%- from 'supervisord/map.jinja' import supervisord with context %}
+{%- set production = celery.mode != 'development' %}
 {%- set services = {'gunicorn-service': 'daemon'} %}
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'master' %}{% do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}{% endfor %}
-{%- if not development %}
-{%- for name in salt['pillar.get']('supervisord:programs') %}{% do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}{% endfor %}
-{%- endif %}
+{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
+{%- do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}
+{%- endfor %}
+{%- for name in supervisord.programs if production %}
+{%- do services.update({'supervisord-' ~ name: 'supervisor_program'}) %}
+{%- endfor %}
 extend:
 {%- for id, state in services.items() %}
   {{ id }}:
     {{ state }}:
-{%- if state == 'daemon' and not development %}
+{%- if state == 'daemon' and production %}
       - together: True
 {%- endif %}
       - require:

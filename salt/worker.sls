@@ -1,5 +1,5 @@
 # A scan worker: Phagescan's code, its engines and its broker login, and no database.
-{%- from 'application/map.jinja' import phagescan with context %}
+{%- from 'celery/map.jinja' import celery with context %}
 include:
   - apt
   - application.worker
@@ -9,10 +9,10 @@ include:
 
 # Started once there is what it needs, and again when that changes.
 extend:
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'worker' %}
+{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
   celery-{{ name }}-service:
     daemon:
-{%- if salt['pillar.get']('phagescan:mode') != 'development' %}
+{%- if celery.mode != 'development' %}
       - together: True
 {%- endif %}
       - require:
@@ -24,10 +24,6 @@ extend:
       - watch:
         - source_tree: application-code
         - file: application-worker-config
-        - file: application-yara-rules
-{%- for rules in phagescan.engines.get('yara', {}).get('rules', {}) %}
-        - file: application-yara-rules-{{ rules }}
-{%- endfor %}
 {%- if grains['init'] == 'systemd' %}
         - file: application-worker-network
 {%- endif %}

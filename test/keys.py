@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 WIDTH = 120
 HEADING = "\nKeys\n----\n"
 INTRODUCTION = """
-Of pillar ``{namespace}``; ``*`` stands for any name. Made from ``schema.json`` by ``test/keys.py``.
+Of pillar ``{namespace}``; ``*`` is any name. Made from ``schema.json`` by ``test/keys.py``.
 """
 
 
@@ -89,7 +89,7 @@ def readme(path: Path) -> str:
     return there.read_text().partition(HEADING)[0] + section(path)
 
 
-_spec = importlib.util.spec_from_file_location("schema", ROOT / "salt" / "_utils" / "schema.py")
+_spec = importlib.util.spec_from_file_location("schema", ROOT / "salt" / "_utils" / "checks" / "schema.py")
 assert _spec
 assert _spec.loader
 _module = importlib.util.module_from_spec(_spec)

@@ -25,11 +25,13 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "debian13": {"os": "Debian", "osrelease": "13", "osmajorrelease": 13, "oscodename": "trixie"},
     "ubuntu2404": {"os": "Ubuntu", "osrelease": "24.04", "osmajorrelease": 24, "oscodename": "noble"},
 }
+# Where our modules are.
+TREES = ("salt", "formulas")
 INITS = {"systemd": "systemd", "none": "unknown"}
 # What pillar says of each.
 ROLES: dict[str, dict[str, Any]] = {
     "master": {"phagescan": {"roles": ["master"]}},
-    "worker": {"phagescan": {"roles": ["worker"]}},
+    "worker": {"phagescan": {"roles": ["worker"], "worker": {"master_url": "http://127.0.0.1:9000"}}},
     "both": {},
     "tls": {
         "phagescan": {"tls": {"self_signed": True}, "engines": {"clamav": {}}},
@@ -79,10 +81,15 @@ def prepare(root: Path, folder: Path) -> None:
     credentials.write_text(yaml.safe_dump(PASSWORDS))
     credentials.chmod(0o600)
     # What the machine that renders has is not the subject: its PostgreSQL clusters, its ports, its memory.
-    shutil.copytree(root / "salt", folder / "modules", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (folder / "modules").glob("_*/*.py"):
+    for tree in TREES:
+        for source in (root / tree).glob("_*"):
+            shutil.copytree(
+                source, folder / "modules" / tree / source.name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+    for module in (folder / "modules").rglob("*.py"):
         module.write_text(re.sub(r'Path\("/(etc|usr|var)/', rf'Path("{folder}/\1/', module.read_text()))
-    (folder / "modules/_utils/preflight.py").write_text("def faults(*_arguments):\n    return []\n")
+    for name in ("host", "listening", "archive"):
+        (folder / f"modules/salt/_utils/checks/{name}.py").write_text("CHECKS = ()\n")
 
 
 def configuration(root: Path, folder: Path, case: Case) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def configuration(root: Path, folder: Path, case: Case) -> dict[str, Any]:
     return yaml.safe_load((root / "roots/minion/minion").read_text()) | {
         "file_roots": {"base": [str(root / name) for name in ("salt", "formulas", "roots")]},
         "pillar_roots": {"base": [str(folder / "pillar")]},
-        "module_dirs": [str(folder / "modules")],
+        "module_dirs": [str(folder / "modules" / tree) for tree in TREES],
         "root_dir": str(own),
         "cachedir": str(own / "cache"),
         "pki_dir": str(own / "pki"),

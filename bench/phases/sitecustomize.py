@@ -1,7 +1,8 @@
 """Takes the time of salt-call's phases from inside: Python imports this by itself from a folder in PYTHONPATH.
 
-Each moment belongs to the innermost of the functions named below that is running then. What another thread does costs no
-time of its own, and is not counted. BENCH_PHASES names the file to write; only the process that runs a highstate does.
+Each moment belongs to the innermost of the functions named below that is running then. What another thread does costs
+no time of its own, and is not counted. BENCH_PHASES names the file to write; only the process that runs a highstate
+does.
 """
 
 import atexit

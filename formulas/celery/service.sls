@@ -1,5 +1,5 @@
 {%- from 'celery/map.jinja' import celery with context %}
-{%- set development = celery.mode_key and salt['pillar.get'](celery.mode_key) == 'development' %}
+{%- set development = celery.mode == 'development' %}
 include:
   - celery.config
 {%- for name in celery.workers %}
@@ -15,7 +15,7 @@ celery-{{ name }}-service:
 {%- endfor %}
 {%- for name in celery.elsewhere %}
 
-# Of a role that this host does not have, or no longer.
+# Workers of roles that this host does not have: stopped and removed.
 celery-{{ name }}-service:
   daemon.dead:
     - name: {{ name }}
@@ -24,9 +24,12 @@ celery-{{ name }}-service:
 celery-{{ name }}-absent:
   file.absent:
     - names:
-{%- for path in (['/etc/systemd/system/' ~ name ~ '.service'] if grains['init'] == 'systemd' else ['/etc/init.d/' ~ name, '/etc/default/' ~ name]) %}
-      - {{ path }}
-{%- endfor %}
+{%- if grains['init'] == 'systemd' %}
+      - /etc/systemd/system/{{ name }}.service
+{%- else %}
+      - /etc/init.d/{{ name }}
+      - /etc/default/{{ name }}
+{%- endif %}
     - require:
       - daemon: celery-{{ name }}-service
 {%- endfor %}

@@ -37,7 +37,8 @@ gunicorn-default:
 gunicorn-init:
   file.managed:
     - name: /etc/init.d/gunicorn
-    - source: salt://gunicorn/files/gunicorn.init
+    - source: salt://gunicorn/files/gunicorn.init.jinja
+    - template: jinja
     - user: root
     - group: root
     - mode: '0755'

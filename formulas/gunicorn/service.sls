@@ -1,5 +1,5 @@
-{%- set mode_key = salt['pillar.get']('gunicorn:mode_key') %}
-{%- set development = mode_key and salt['pillar.get'](mode_key) == 'development' %}
+{%- from 'gunicorn/map.jinja' import gunicorn with context %}
+{%- set development = gunicorn.mode == 'development' %}
 include:
   - gunicorn.config
 

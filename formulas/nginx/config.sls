@@ -1,4 +1,4 @@
-{%- from 'nginx/map.jinja' import nginx, tls with context %}
+{%- from 'nginx/map.jinja' import nginx with context %}
 {%- set pem = '/etc/nginx/tls/server.pem' %}
 include:
   - nginx.install
@@ -13,11 +13,11 @@ nginx-default-site:
 
 # Renewed at its place, it is another file here, and nginx is reloaded.
 nginx-certificate:
-{%- if tls %}
+{%- if nginx.tls %}
   certificate.copied:
     - name: {{ pem }}
-    - certificate: {{ tls.certificate }}
-    - key: {{ tls.key }}
+    - certificate: {{ nginx.tls.certificate }}
+    - key: {{ nginx.tls.key }}
     - require:
       - pkg: nginx-package
 {%- else %}
@@ -31,7 +31,11 @@ nginx-site-{{ name }}:
     - name: /etc/nginx/sites-available/{{ name }}
     - source: salt://nginx/files/site.jinja
     - template: jinja
-    - context: {name: {{ name | tojson }}, site: {{ site | tojson }}, pem: {{ (pem if tls else '') | tojson }}}
+    - context:
+        name: {{ name | tojson }}
+        site: {{ site | tojson }}
+        pem: {{ (pem if nginx.tls else '') | tojson }}
+        tls_port: {{ nginx.tls_port }}
     - makedirs: True
     - user: root
     - group: root

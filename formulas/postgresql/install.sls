@@ -1,4 +1,4 @@
-{%- set version = salt['postgresql_topology.version']() %}
+{%- from 'postgresql/map.jinja' import version with context %}
 
 # How clusters are made here: UTF-8, with checksums, and none by the package itself, which may come with others before
 # what it requires (state_aggregate).
@@ -16,7 +16,7 @@ postgresql-package:
   pkg.installed:
     - pkgs: [postgresql-{{ version }}, logrotate]   # the second is only recommended
     - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched anew
+    - cache_valid_time: 600   # s; older package lists are fetched again
     - require:
       - file: postgresql-createcluster
 

@@ -1,4 +1,4 @@
-{%- set version = salt['postgresql_topology.version']() %}
+{%- from 'postgresql/map.jinja' import version with context %}
 include:
   - postgresql.install
 

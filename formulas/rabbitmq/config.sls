@@ -25,7 +25,12 @@ rabbitmq-config:
     - name: /etc/rabbitmq/conf.d/50-salt.conf
     - source: salt://rabbitmq/files/rabbitmq.conf.jinja
     - template: jinja
-    - context: {rabbitmq: {{ {'ours': ours, 'tls': tls != {}, 'listen': rabbitmq.listen, 'port': rabbitmq.port, 'consumer_timeout': rabbitmq.consumer_timeout} | tojson }}}
+    - context:
+        ours: {{ ours }}
+        listen: {{ '127.0.0.1' if tls else rabbitmq.listen }}
+        port: {{ rabbitmq.port }}
+        tls: {{ tls != {} }}
+        consumer_timeout: {{ rabbitmq.consumer_timeout }}
     - user: root
     - group: root
     - mode: '0644'
@@ -36,7 +41,9 @@ rabbitmq-config:
 rabbitmq-epmd-config:
   file.managed:
     - name: /etc/systemd/system/epmd.socket.d/loopback.conf
-    - source: salt://rabbitmq/files/epmd.socket.conf
+    - source: salt://rabbitmq/files/epmd.socket.conf.jinja
+    - template: jinja
+    - context: {port: {{ rabbitmq.ports.epmd }}}
     - makedirs: True
     - user: root
     - group: root

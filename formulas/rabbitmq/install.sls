@@ -6,11 +6,12 @@ rabbitmq-package:
   pkg.installed:
     - pkgs: [rabbitmq-server, logrotate]   # the second is only recommended on Debian 13
     - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched anew
+    - cache_valid_time: 600   # s; older package lists are fetched again
     - require:
-      - sls: rabbitmq.config   # its first start, in the package's own script, makes the database under the node's name
+      # Its first start, in the package's own script, makes the database under the node's name.
+      - sls: rabbitmq.config
 
-# No upgrade of the system ends with a broker that does not start; apt-mark hold, the operator's own, would keep fixes away, too.
+# No upgrade of the system ends with a broker that does not start. apt-mark hold would keep fixes away as well.
 rabbitmq-pin:
 {%- if blocked %}
   file.managed:

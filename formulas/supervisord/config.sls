@@ -24,7 +24,8 @@ supervisord-name-known:
 supervisord-init:
   file.managed:
     - name: /etc/init.d/supervisord
-    - source: salt://supervisord/files/supervisord.init
+    - source: salt://supervisord/files/supervisord.init.jinja
+    - template: jinja
     - user: root
     - group: root
     - mode: '0755'

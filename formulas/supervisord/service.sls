@@ -1,5 +1,5 @@
-{%- set mode_key = salt['pillar.get']('supervisord:mode_key') %}
-{%- set development = mode_key and salt['pillar.get'](mode_key) == 'development' %}
+{%- from 'supervisord/map.jinja' import supervisord with context %}
+{%- set development = supervisord.mode == 'development' %}
 include:
   - supervisord.config
 
@@ -9,7 +9,7 @@ supervisord-service:
     - pidfile: /run/supervisord.pid
     - require:
       - sls: supervisord.config
-{%- for name in salt['pillar.get']('supervisord:programs', {}) if not development %}
+{%- for name in supervisord.programs if not development %}
 
 # supervisord itself goes on: it may run programs that are not ours.
 supervisord-{{ name }}:

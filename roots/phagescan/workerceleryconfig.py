@@ -1,4 +1,6 @@
-"""A scan worker, on this host or another: it needs broker and master, and neither Django's settings nor the database."""
+"""A scan worker, on this host or another: it needs broker and master, and neither Django's settings nor the
+database.
+"""
 
 import warnings
 
@@ -18,7 +20,8 @@ broker_url = broker_url_of(BROKER_CONF)
 broker_use_ssl = broker_ssl_of({**BROKER_CONF, "ca_certs": CONF["ca_certs"]})
 imports = ["worker.tasks", "worker.announce"]
 
-# A queue for each engine. They hang on the default exchange, which Celery would replace by one named like the default queue.
+# A queue for each engine. They hang on the default exchange, which Celery would replace by one named like the default
+# queue.
 task_queues = [engine_queue(name) for name in CONF["engines"]]
 task_default_exchange = ""
 task_default_queue = "worker"
@@ -26,7 +29,7 @@ task_create_missing_queues = False
 
 worker_concurrency = CONF["scan"]["concurrency"]
 
-# A scan goes on when the connection is lost: its verdict is sent when the broker is back, and counts. Cancelled, it would
-# begin anew, and the master would count that as one more worker that the sample has killed.
+# A scan goes on when the connection is lost: its verdict is sent when the broker is back, and counts. Cancelled, it
+# would begin anew, and the master would count that as one more worker that the sample has killed.
 worker_cancel_long_running_tasks_on_connection_loss = False
 warnings.simplefilter("ignore", CPendingDeprecationWarning)

@@ -1,4 +1,4 @@
-"""One run at a time: whoever comes second is told who runs.
+"""One run at a time: the second fails and says which one is running.
 
 Salt's own check reads files that runs leave about. Two that start in one instant refuse each other, a preview keeps a
 run from starting, and after a power cut a file may name a process that is another's by now. The kernel's lock goes
@@ -20,7 +20,7 @@ from salt.exceptions import CommandExecutionError
 # ./bootstrap takes the same one while it installs. In a directory that is root's: others could hold it for ever.
 LOCK = "/run/phagescan-salt.lock"
 # What Salt writes before it is moved to its place, for milliseconds each. A run that was killed leaves the last one:
-# secrets and all, or a rule for logrotate that stands twice.
+# secrets and all, or a rule for logrotate that is there twice.
 RANDOM = "[a-z0-9_]" * 8  # as tempfile makes it, and as no administrator's copy ends
 LEFT = ("/tmp/__salt.tmp.*", f"/etc/phagescan/*.toml{RANDOM}", f"/etc/logrotate.d/phagescan{RANDOM}")  # noqa: S108
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
@@ -54,7 +54,7 @@ def _lock(fun: str) -> None:
 
 
 def _tidy() -> None:
-    """Remove what was left and is nobody's any more; a preview that is under way keeps its own."""
+    """Remove what a killed run left; a preview that is running keeps its own."""
     for path in map(pathlib.Path, itertools.chain(*map(glob.iglob, LEFT))):
         with contextlib.suppress(FileNotFoundError):
             status = path.lstat()

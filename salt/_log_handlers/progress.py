@@ -63,7 +63,7 @@ class _ProgressHandler(logging.Handler):
 
 
 def _count_chunks() -> int:
-    """Salt tells nobody how many states there are; the caller that loops over them knows."""
+    """Salt does not say how many states there are; the caller that loops over them knows."""
     frame: FrameType | None = sys._getframe()
     while frame:
         if frame.f_code.co_name == "call_chunks":

@@ -1,8 +1,8 @@
-"""Keeps what stands in pillar files out of Salt's log, whatever its level.
+"""Keeps the content of pillar files out of Salt's log, whatever its level.
 
 Of a file that it cannot render, Salt logs the text around the error and the exception with the values it met; at debug
 also the whole template, and at the lowest level whatever it has rendered. In pillar all of that may be a password, so
-an error is told by its place and kind.
+an error is reported by its place and kind.
 """
 
 import logging
@@ -17,7 +17,7 @@ from yaml.scanner import ScannerError
 # Set by Salt's loader.
 __opts__: dict[str, Any]
 
-# Logged of every template with an error. The error itself is told all the same; who asked for the template does that.
+# Logged of every template with an error. Whoever asked for the template reports the error itself.
 TEMPLATE = ("Rendering exception occurred", "Exception:", "Out: %s", "TmplStr: %s", "TraceStr: %s")
 
 
@@ -52,7 +52,8 @@ def _reason(error: BaseException) -> str:
         return "it is encrypted, and there is no gpg; apt-get install gnupg"
     if text.startswith("Could not decrypt cipher"):
         why = re.search(r"decryption failed: ([\w ]+)", text)
-        return f"gpg cannot decrypt it: {why[1] if why else 'no valid message'}; its key belongs into {__opts__['gpg_keydir']}"
+        keys = __opts__["gpg_keydir"]
+        return f"gpg cannot decrypt it: {why[1] if why else 'no valid message'}; its key belongs into {keys}"
     errors = list(_chain(error))
     places = (_place(each) for each in errors)
     place = next((place for place in places if place), "")

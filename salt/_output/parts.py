@@ -1,4 +1,6 @@
-"""A line a part, as of `phagescan.status`, below a broken one the last lines of its log; mere text is a line as well."""
+"""A line a part, as of `phagescan.status`, below a broken one the last lines of its log; mere text is a line as
+well.
+"""
 
 from typing import Any
 

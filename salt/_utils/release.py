@@ -9,7 +9,9 @@ SETTINGS = ("/etc/phagescan/master.toml", "/etc/phagescan/worker.toml")
 
 
 def known(checkout: str) -> dict[str, str]:
-    """`tree`: the version of this tree; `revision`: its commit, where there is one to see; `host`: what was recorded."""
+    """`tree`: the version of this tree; `revision`: its commit, where there is one to see; `host`: what was
+    recorded.
+    """
     host = recorded()
     if not host:
         converged = any(map(os.path.exists, SETTINGS))

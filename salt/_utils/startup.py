@@ -12,7 +12,8 @@ PIDFILES = {BROKER: "/run/rabbitmq/pid", CAMERA: "/run/supervisord.pid"}
 def spared(
     found: dict[str, dict[str, Any]], nodes: dict[str, str], services: Callable[..., dict[str, dict[str, Any]]]
 ) -> dict[str, dict[str, Any]]:
-    """Parts with a `startup` that are no fault yet. `nodes` are Celery's on this host, and gunicorn, with their services.
+    """Parts with a `startup` that are no fault yet. `nodes` are Celery's on this host, and gunicorn, with their
+    services.
 
     It counts from the last start of any service that the part depends on. One that systemd had to start again by itself
     has no such time: what ends again and again would always be new.

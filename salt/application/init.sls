@@ -1,4 +1,4 @@
-# What every role of Phagescan stands on: its code, virtualenv and directory of settings.
+# What every role of Phagescan needs: its code, virtualenv and directory of settings.
 {%- from 'application/map.jinja' import phagescan with context %}
 
 # TLS clients (workers, freshclam, libpq) trust ca-certificates, which their packages only recommend.
@@ -6,9 +6,9 @@ application-python:
   pkg.installed:
     - pkgs: [python3-venv, ca-certificates]
     - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched anew
+    - cache_valid_time: 600   # s; older package lists are fetched again
 
-# Root's, and not writable by the services that run it. The script is to be executable whatever the modes of the checkout.
+# Owned by root: services cannot change the code they run. The script must be executable whatever the checkout's modes.
 application-code:
   source_tree.copied:
     - name: {{ phagescan.root }}

@@ -1,16 +1,17 @@
 # Phagescan's side of the scan master: its user, settings, samples, database's contents and static files.
-{%- from 'application/map.jinja' import phagescan, site with context %}
+{%- from 'application/map.jinja' import phagescan, site, tls with context %}
+{%- from 'celery/map.jinja' import celery with context %}
 include:
   - application
   - postgresql.topology
   - rabbitmq.topology
-{%- if salt['pillar.get']('phagescan:tls:self_signed') %}
+{%- if phagescan.get('tls', {}).get('self_signed') %}
 
 # Before the services that read it.
 application-certificate:
   certificate.self_signed:
-    - name: {{ salt['phagescan.tls']().certificate }}
-    - key: {{ salt['phagescan.tls']().key }}
+    - name: {{ tls.certificate }}
+    - key: {{ tls.key }}
     - hosts: {{ salt['phagescan.allowed_hosts']() | tojson }}
     - order: 1
 {%- endif %}
@@ -40,7 +41,7 @@ application-data:
     - group: root
     - mode: '0755'
 
-# Nobody else's to look at. What is being received lies beside what is kept, to be renamed into place.
+# Mode 0700: only the application may read samples. Uploads are received in `incoming` and renamed into place.
 application-samples:
   file.directory:
     - names: [{{ phagescan.scan.sample_root }}, {{ phagescan.scan.sample_root }}/incoming]
@@ -51,6 +52,22 @@ application-samples:
       - file: application-data
       - user: application-user
 
+# In the order in which dev/ps_services.sh starts them.
+application-services:
+  file.managed:
+    - name: /etc/phagescan/services
+    - contents:
+{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
+      - {{ name }}
+{%- endfor %}
+      - supervisord
+      - gunicorn
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - file: application-secrets
+
 {%- if grains['init'] == 'systemd' %}
 {%- set units = '/etc/systemd/system/' %}
 
@@ -59,7 +76,7 @@ application-network:
   file.managed:
     - names:
       - {{ units }}gunicorn.service.d/network.conf
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.get('role') == 'master' %}
+{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
       - {{ units }}{{ name }}.service.d/network.conf
 {%- endfor %}
     - contents: |
@@ -77,7 +94,7 @@ application-samples-writable:
   file.managed:
     - names:
       - {{ units }}gunicorn.service.d/samples.conf
-{%- for name, worker in salt['pillar.get']('celery:workers').items() if worker.config == 'periodicceleryconfig' %}
+{%- for name, worker in celery.workers.items() if worker.config == 'periodicceleryconfig' %}
       - {{ units }}{{ name }}.service.d/samples.conf
 {%- endfor %}
     - contents: |

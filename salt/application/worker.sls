@@ -1,13 +1,14 @@
 # The scan worker: its user, its engines and its login at the broker. It has no login at the database.
 {%- from 'application/map.jinja' import phagescan with context %}
-{%- set rules = '/etc/phagescan/yara.d' %}
+{%- from 'celery/map.jinja' import celery with context %}
+{%- set engine_states = salt['cp.list_master'](prefix='application/engines') %}
 include:
   - application
-{%- if 'clamav' in phagescan.engines %}
-  - application.clamav
-{%- endif %}
+{%- for name in phagescan.engines if 'application/engines/' ~ name ~ '.sls' in engine_states %}
+  - application.engines.{{ name }}
+{%- endfor %}
 
-# Of no group that can read the master's files, and nobody's login.
+# In no group that can read the master's files, and without a login shell.
 application-worker-user:
   user.present:
     - name: {{ phagescan.worker.user }}
@@ -34,7 +35,6 @@ application-worker-config:
     - name: /etc/phagescan/worker.toml
     - source: salt://application/files/worker.toml.jinja
     - template: jinja
-    - context: {rules: {{ rules }}}
     - user: root
     - group: {{ phagescan.worker.user }}
     - mode: '0640'
@@ -61,7 +61,10 @@ application-worker-logins-rotated:
 # The worker reaches broker and master, and nothing else.
 application-worker-network:
   file.managed:
-    - name: /etc/systemd/system/celeryd.service.d/network.conf
+    - names:
+{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+      - /etc/systemd/system/{{ name }}.service.d/network.conf
+{%- endfor %}
     - contents: |
         # Managed by Salt.
         [Service]
@@ -72,31 +75,3 @@ application-worker-network:
     - group: root
     - mode: '0644'
 {%- endif %}
-
-# libmagic, for the engine fileinfo.
-application-libmagic:
-  pkg.installed:
-    - pkgs: [file]
-    - install_recommends: False
-
-application-yara-rules:
-  file.directory:
-    - name: {{ rules }}
-    - user: root
-    - group: root
-    - mode: '0755'
-    - clean: True
-    - require:
-      - file: application-secrets
-{%- for name in phagescan.engines.get('yara', {}).get('rules', {}) %}
-
-application-yara-rules-{{ name }}:
-  file.managed:
-    - name: {{ rules }}/{{ name }}.yar
-    - contents_pillar: phagescan:engines:yara:rules:{{ name }}
-    - user: root
-    - group: root
-    - mode: '0644'
-    - require_in:
-      - file: application-yara-rules
-{%- endfor %}

@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "name misread": ({"rabbitmq": {"vhosts": ["phage", "name"]}}, "rabbitmq:vhosts:name"),
     "samples where code is": (
         {"phagescan": {"scan": {"sample_root": "/opt/phagescan/samples"}}},
-        "phagescan:scan:sample_root: must not lie in phagescan:root",
+        "phagescan:scan:sample_root: must not be in phagescan:root",
     ),
 }
 
@@ -77,13 +77,13 @@ def test_doctor(machine: Machine) -> None:
     path = f"{CHECKOUT}/pillar/supervisord.sls"
     good = machine.read(path)
     assert "No faults in pillar or host." in machine.run("salt-call --local phagescan.doctor").ok().stdout
-    machine.put({path: f"{good}  program: {{}}\n  mode: development\n".encode()})
+    machine.put({path: f"{good}  program: {{}}\n  worker: none\n".encode()})
     try:
         told = machine.run("salt-call --local phagescan.doctor")
     finally:
         machine.put({path: good.encode()})
     assert told.code != 0
-    for key in ("supervisord:program: is not a key; did you mean programs?", "supervisord:mode: is not a key"):
+    for key in ("supervisord:program: is not a key; did you mean programs?", "supervisord:worker: is not a key"):
         assert key in f"{told.stdout}{told.stderr}"
 
 

@@ -22,7 +22,9 @@ def stopped(machine: Machine, command: str, moment: Moment) -> Run:
 
 
 def test_second_is_told_who_runs(machine: Machine) -> None:
-    """A highstate or bootstrap during a highstate ends at once with 1, and names the first and its time; others go on."""
+    """A highstate or bootstrap during a highstate ends at once with 1, and names the first and its time; others go
+    on.
+    """
     run = stopped(machine, "salt-call --local state.highstate", Moment("Running state [services-asked]"))
     try:
         for command in (HIGHSTATE, f"cd {CHECKOUT} && salt-call --local state.apply nginx", f"{CHECKOUT}/bootstrap"):

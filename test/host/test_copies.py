@@ -1,4 +1,6 @@
-"""A copy of a host is a host as any other: an image of it, and its files from an archive, have other times and inodes."""
+"""A copy of a host is a host as any other: an image of it, and its files from an archive, have other times and
+inodes.
+"""
 
 from collections.abc import Iterator
 
@@ -50,7 +52,9 @@ def work(machine: Machine, action: str) -> None:
 
 
 def test_image(copy: Machine) -> None:
-    """The first run on a host made of an image has nothing to do, and leaves it so that the next reads no more than ever."""
+    """The first run on a host made of an image has nothing to do, and leaves it so that the next reads no more than
+    ever.
+    """
     assert copy.run(FRACTIONS).stdout == "0\n"
     copy.highstate().clean()
     newest = copy.run("find /opt/phagescan-venv/lib -type f -printf '%C@\\n' | sort -n | tail -n 1").ok().stdout

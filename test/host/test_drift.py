@@ -374,7 +374,9 @@ def test_extension_is_made_again(machine: Machine) -> None:
 
 
 def test_folders_made_again(machine: Machine) -> None:
-    """A unit keeps the folders that it was given: a service whose folder is another one since is restarted, later as well."""
+    """A unit keeps the folders that it was given: a service whose folder is another one since is restarted, later as
+    well.
+    """
     folders = "/var/log/phagescan /var/log/phagescan-worker /var/lib/phagescan/samples"
     machine.run(f"for was in {folders}; do cp -a $was $was.new && rm -r $was && mv $was.new $was; done").ok()
 

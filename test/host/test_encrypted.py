@@ -1,4 +1,6 @@
-"""Credentials may be encrypted with GPG, as the README says; without key or gpg the run stops and says what is missing."""
+"""Credentials may be encrypted with GPG, as the README says; without key or gpg the run stops and says what is
+missing.
+"""
 
 import re
 import shlex
@@ -33,9 +35,9 @@ def plain(machine: Machine) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def encrypted(machine: Machine, plain: str) -> str:
-    """The credentials as the README has them encrypted."""
+    """The credentials as docs/operate.rst has them encrypted."""
     recipe = re.search(
-        r"\nEncrypt the credentials\n.*?::\n\n(.*?)\n\n", machine.read(f"{CHECKOUT}/README.rst"), re.DOTALL
+        r"\nEncrypt the credentials\n.*?::\n\n(.*?)\n\n", machine.read(f"{CHECKOUT}/docs/operate.rst"), re.DOTALL
     )
     assert recipe
     machine.run(f"cd {CHECKOUT} && sh -ec {shlex.quote(textwrap.dedent(recipe[1]))}").ok()

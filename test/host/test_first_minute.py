@@ -1,4 +1,6 @@
-"""What `phagescan.status` says while services have only just been started: well, for as long as they may take and no longer."""
+"""What `phagescan.status` says while services have only just been started: well, for as long as they may take and no
+longer.
+"""
 
 from collections.abc import Iterator
 from typing import Any

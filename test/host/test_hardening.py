@@ -50,7 +50,9 @@ def main_process(machine: Machine, service: str) -> str:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_process(machine: Machine, service: str) -> None:
-    """It is not root's and has no capabilities; with systemd it also gains none, and makes only the calls that it needs."""
+    """It is not root's and has no capabilities; with systemd it also gains none, and makes only the calls that it
+    needs.
+    """
     status = dict(
         line.split(":\t", 1)
         for line in machine.read(f"/proc/{main_process(machine, service)}/status").splitlines()
@@ -91,7 +93,9 @@ def test_writes_little(machine: Machine, service: str) -> None:
 
 @pytest.mark.parametrize("user", sorted(set(SERVICES.values())))
 def test_nothing_of_ours_is_writable(machine: Machine, user: str) -> None:
-    """Whoever takes a service over changes none of the files that it or root runs or reads, and puts none in their place."""
+    """Whoever takes a service over changes none of the files that it or root runs or reads, and puts none in their
+    place.
+    """
     found = machine.run(f"find {' '.join(OURS)} ! -type l -writable", user=user)
     assert found.stdout == ""
     parents = {path.rsplit("/", number)[0] or "/" for path in OURS for number in range(1, path.count("/") + 1)}

@@ -1,4 +1,6 @@
-"""What is cut off anywhere, killed or with the power, is completed by one more run, and nothing that was there is lost."""
+"""What is cut off anywhere, killed or with the power, is completed by one more run, and nothing that was there is
+lost.
+"""
 
 import hashlib
 import re
@@ -21,7 +23,8 @@ pytestmark = [pytest.mark.clone("cut"), pytest.mark.once]
 
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
-# And of the short form, on a converged host. A fresh one goes through these, each run going on from where the last ended.
+# And of the short form, on a converged host. A fresh one goes through these, each run going on from where the last
+# ended.
 SHORT = (2, 1)
 FRESH = [
     ("kill", Moment("apt installs Python", 0.5, program("dpkg --status-fd"))),
@@ -51,9 +54,8 @@ echo neighbour-password | rabbitmqctl add_user neighbour
 rabbitmqctl -q set_permissions -p elsewhere neighbour '.*' '.*' '.*'
 su postgres -c "cd / && psql -XAqt -c \\"create role neighbour login password 'neighbour-password'\\" \
     -c 'create database neighbour owner neighbour'"
-su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' -c 'create table kept as select generate_series(1, 999) as n'"
-/opt/phagescan-venv/bin/python - <<PYTHON
-import kombu
+su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' -c 'create table kept as select generate_series(1,
+999) as n'" /opt/phagescan-venv/bin/python - <<PYTHON import kombu
 
 with kombu.Connection("amqp://neighbour:neighbour-password@127.0.0.1/elsewhere") as connection:
     with connection.SimpleQueue("kept") as queue:
@@ -76,7 +78,8 @@ TREASURES = {
 ROWS = {
     "users": "select id, username, is_superuser, last_login is null from auth_user order by id",
     "tokens": "select digest, user_id from scaggr_apitoken order by digest",
-    "verdicts": "select v.id, engine, outcome, v.name, metadata from scaggr_verdict v join scaggr_scanrun r on r.id = run_id"
+    "verdicts": "select v.id, engine, outcome, v.name, metadata"
+    " from scaggr_verdict v join scaggr_scanrun r on r.id = run_id"
     " where finished_at is not null order by v.id",
     "runs": "select id, sample_id, name from scaggr_scanrun order by id",
 }
@@ -123,7 +126,9 @@ def another(machine: Machine, beside: str, image: str = "") -> Machine:
 
 
 def complete(fresh: Machine) -> None:
-    """One more ./bootstrap makes the host what it should be, with the credentials that there were, and no more is to do."""
+    """One more ./bootstrap makes the host what it should be, with the credentials that there were, and no more is to
+    do.
+    """
     made = fresh.run(f"cat {CREDENTIALS}").stdout
     fresh.bootstrap().ok()
     assert not made or fresh.read(CREDENTIALS) == made
@@ -292,7 +297,8 @@ def test_leftovers_of_a_killed_run(machine: Machine) -> None:
     proc = "/var/cache/salt/phagescan/proc/20260101000000000000"
     write = (
         "import os, msgpack; open('{}', 'wb').write(msgpack.dumps("
-        "{{'fun': 'state.highstate', 'pid': int(os.environ['OTHER']), 'jid': '20260101000000000000', 'tgt': 'salt-call'}}))"
+        "{{'fun': 'state.highstate', 'pid': int(os.environ['OTHER']),"
+        " 'jid': '20260101000000000000', 'tgt': 'salt-call'}}))"
     )
     machine.run(
         "sh -c 'sleep 600; : salt-call' >/dev/null 2>&1 & OTHER=$! /opt/phagescan-salt/bin/python -c"

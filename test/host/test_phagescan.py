@@ -173,7 +173,9 @@ def test_version(machine: Machine) -> None:
 
 
 def test_version_of_a_host_before(machine: Machine) -> None:
-    """A host without a record was converged before there was one; without settings it never was. A highstate records it."""
+    """A host without a record was converged before there was one; without settings it never was. A highstate records
+    it.
+    """
     machine.run(f"mv {RECORD} /root/version").ok()
     assert version(machine)["host"].startswith("1.0 or older")
     machine.run("mkdir /root/settings && mv /etc/phagescan/*.toml /root/settings/").ok()

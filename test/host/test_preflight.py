@@ -1,4 +1,6 @@
-"""What a host lacks, or has, stops a run before anything is touched; what does not stop it is a note of the doctor's."""
+"""What a host lacks, or has, stops a run before anything is touched; what does not stop it is a note of the
+doctor's.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +55,11 @@ def listener(machine: Machine) -> Iterator[Callable[[str, int], str]]:
 def test_port(machine: Machine, listener: Callable[[str, int], str], service: str, port: int, key: str) -> None:
     """A port that another has stops the run, which names the port, the program and its process."""
     pid = listener(service, port)
-    assert_stopped(machine, "", f"{key}: port {port} is taken by python3 (pid {pid}); stop it, or choose another port")
+    assert_stopped(
+        machine,
+        "",
+        f"{key}: port {port} is taken by python3 (pid {pid}); stop it, or choose another port in pillar/local.sls",
+    )
 
 
 def test_services_are_back(machine: Machine) -> None:

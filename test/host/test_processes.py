@@ -5,7 +5,8 @@ import pytest
 from support import strace
 from support.machine import CHECKOUT, Machine
 
-# Salt's own, for its grains: ip 8, which 3, ldconfig 2, uname 2, dpkg, systemctl, systemd-detect-virt; and itself twice.
+# Salt's own, for its grains: ip 8, which 3, ldconfig 2, uname 2, dpkg, systemctl, systemd-detect-virt; and itself
+# twice.
 MOST = 26
 
 

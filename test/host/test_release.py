@@ -1,9 +1,9 @@
 """From the release before to this one: upgraded under load, nothing is lost, and what the operator has made stays.
 
-Tier `day` (`test/run day`), as it takes the lives of two hosts: a master with a scan worker of its own, and a worker on a
-host beside it. Both are converged from bare by the last commit whose VERSION differs (a tree without one is 1.0;
-`-- --since=REVISION` takes another) and used; then this tree is laid over that one as `git pull` does, and ./bootstrap
-run: on the master first, and on the worker when the master has long been at work. The tests go in this order.
+Tier `day` (`test/run day`), as it takes the lives of two hosts: a master with a scan worker of its own, and a worker on
+a host beside it. Both are converged from bare by the last commit whose VERSION differs (a tree without one is 1.0; `--
+--since=REVISION` takes another) and used; then this tree is laid over that one as `git pull` does, and ./bootstrap run:
+on the master first, and on the worker when the master has long been at work. The tests go in this order.
 """
 
 import hashlib
@@ -203,7 +203,9 @@ def process(machine: Machine) -> str:
 
 
 def test_nothing_is_lost(master: Machine, upgrade: Upgrade) -> None:
-    """No request fails, before, during and after; every sample has one verdict of each engine, and both workers gave some."""
+    """No request fails, before, during and after; every sample has one verdict of each engine, and both workers gave
+    some.
+    """
     assert_nothing_lost(master, upgrade.load)
     load = f"run_id in (select id from scaggr_scanrun where name like '{upgrade.load.mark}-%')"
     workers = query(master, f"select distinct worker from scaggr_verdict where {load} order by worker")

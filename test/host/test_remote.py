@@ -139,7 +139,9 @@ def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
 
 
 def test_new_password(machine: Machine, worker: Machine) -> None:
-    """A new password goes to the master first: the worker goes on scanning, until it has it, too; the old one is of no use."""
+    """A new password goes to the master first: the worker goes on scanning, until it has it, too; the old one is of no
+    use.
+    """
     old, new = machine.secrets["worker"], uuid4().hex
     for host in (machine, worker):
         host.put({CREDENTIALS: host.read(CREDENTIALS).replace(old, new).encode()}, mode=0o600)

@@ -1,4 +1,6 @@
-"""What root runs is what the checkout says, whatever lies in the directory that root is in, or is named by the environment."""
+"""What root runs is what the checkout says, whatever lies in the directory that root is in, or is named by the
+environment.
+"""
 
 import json
 from collections.abc import Iterator

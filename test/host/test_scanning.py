@@ -213,7 +213,9 @@ def test_broken_multipart(api: Api, body: bytes) -> None:
     ],
 )
 def test_odd_name(machine: Machine, api: Api, name: str) -> None:
-    """A name is only a name: the sample is taken, lies under its hash, and is shown without path or control characters."""
+    """A name is only a name: the sample is taken, lies under its hash, and is shown without path or control
+    characters.
+    """
     content = f"odd name {name!r}\n".encode()
     answer = api.upload(content, name)
     # Django takes a part whose name is a dot for no file.

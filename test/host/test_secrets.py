@@ -36,7 +36,8 @@ FAILURES = {
         "cp -p /etc/postgresql/*/main/pg_hba.conf /root/pg_hba.conf"
         " && sed -i '1i host all citestsuper 127.0.0.1/32 reject' /etc/postgresql/*/main/pg_hba.conf"
         " && service postgresql reload",
-        "cp -p /root/pg_hba.conf /etc/postgresql/*/main/pg_hba.conf && rm /root/pg_hba.conf && service postgresql reload",
+        "cp -p /root/pg_hba.conf /etc/postgresql/*/main/pg_hba.conf && rm /root/pg_hba.conf"
+        " && service postgresql reload",
     ),
     "template": (f"echo '{{{{ phagescan.secret_key.there.is.none }}}}' >>{SETTINGS}", f"sed -i '$d' {SETTINGS}"),
     "file": (

@@ -12,6 +12,7 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.clone("break")
 
+BEAT = "update django_celery_beat_periodictask set enabled = {} where task = 'scaggr.heartbeat'"
 CONFIGS = {
     "celeryd-master": "masterceleryconfig",
     "celeryd-result": "resultsceleryconfig",
@@ -106,8 +107,8 @@ BREAKS = {
         set(),
     ),
     "beat turned off": Break(
-        f"""echo "update django_celery_beat_periodictask set enabled = false where task = 'scaggr.heartbeat'" | {SQL}""",
-        f"""echo "update django_celery_beat_periodictask set enabled = true where task = 'scaggr.heartbeat'" | {SQL}""",
+        f'echo "{BEAT.format("false")}" | {SQL}',
+        f'echo "{BEAT.format("true")}" | {SQL}',
         "beat",
         set(),
         logged=False,

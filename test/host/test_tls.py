@@ -57,7 +57,7 @@ def trusted(machine: Machine, pem: str) -> str:
 
 def made(machine: Machine) -> tuple[bytes, bytes]:
     """Another certificate for the host, and its key, as the highstate makes them."""
-    spec = importlib.util.spec_from_file_location("certificates", ROOT / "salt" / "_utils" / "certificates.py")
+    spec = importlib.util.spec_from_file_location("certificates", ROOT / "formulas" / "_utils" / "certificates.py")
     assert spec
     assert spec.loader
     certificates = importlib.util.module_from_spec(spec)

@@ -1,4 +1,6 @@
-"""From Debian 12 to 13: RabbitMQ 3.10 stays, and works, until its database is set aside; RabbitMQ 4 does not start on it."""
+"""From Debian 12 to 13: RabbitMQ 3.10 stays, and works, until its database is set aside; RabbitMQ 4 does not start on
+it.
+"""
 
 import re
 from collections.abc import Iterator

@@ -48,7 +48,8 @@ attempt("purge", lambda c: c.queue_purge("master"))
 attempt("delete", lambda c: c.queue_delete("results"))
 """
 )
-# What it would have the master do for it: send a task to a queue that it cannot write to. The ids are the verdicts' as well.
+# What it would have the master do for it: send a task to a queue that it cannot write to. The ids are the verdicts' as
+# well.
 FORGER = (
     LOGIN
     + """

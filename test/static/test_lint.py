@@ -1,5 +1,6 @@
 """What can be said about the files without running them."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -95,8 +96,10 @@ def test_formulas_do_not_know_the_application() -> None:
 
 
 def test_formula_layout() -> None:
-    """One formula is one folder: init includes only, a map below 40 lines, defaults, its keys in a schema and a README."""
-    for folder in sorted(filter(Path.is_dir, (ROOT / "formulas").iterdir())):
+    """One formula is one folder: init includes only, a map below 40 lines, defaults, its keys in a schema and a
+    README.
+    """
+    for folder in sorted(path for path in (ROOT / "formulas").glob("[!_]*") if path.is_dir()):
         for name in ("init.sls", "map.jinja", "defaults.yaml", "schema.json", "README.rst"):
             assert (folder / name).is_file(), f"{folder.name}/{name} is missing"
         lines = [line for line in (folder / "init.sls").read_text().splitlines() if line.strip()]
@@ -104,6 +107,25 @@ def test_formula_layout() -> None:
             f"{folder.name}/init.sls does more than include"
         )
         assert len((folder / "map.jinja").read_text().splitlines()) < 40
+
+
+def test_size() -> None:
+    """Modules of Salt have at most 300 lines and functions of 40."""
+    for name in named(".py"):
+        if not name.startswith(("salt/", "formulas/")):
+            continue
+        text = (ROOT / name).read_text()
+        assert text.count("\n") <= 300, name
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 40, f"{name}: {node.name}"
+
+
+def test_line_length() -> None:
+    """Lines of SLS, Jinja and YAML have at most 120 characters, as those of Python."""
+    for name in named(".sls", ".jinja", ".yaml"):
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            assert len(line) <= 120, f"{name}:{number}"
 
 
 def test_commands_say_when() -> None:

@@ -1,17 +1,21 @@
 """Every role renders for every system and init, without a host."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from picture import PICTURE, picture
 from rendering import CASES, SWEEPING, SYSTEMS, render
 
 # One worker of pytest-xdist: what is made once serves all of them.
 pytestmark = pytest.mark.xdist_group("render")
 
 ROOT = Path(__file__).parents[2]
+TOOLS = Path(sys.prefix) / "bin"
 REQUISITES = ("require", "watch", "onchanges", "onfail", "listen", "prereq")
 
 
@@ -115,3 +119,21 @@ def test_samples_are_writable(rendered: dict[tuple[str, ...], Any]) -> None:
         names = next(argument["names"] for argument in arguments if "names" in argument)
         services = ["gunicorn", "celeryd-periodic", *more]
         assert sorted(names) == sorted(f"/etc/systemd/system/{service}.service.d/samples.conf" for service in services)
+
+
+def test_init_scripts(tmp_path: Path) -> None:
+    """Those that templates make are free of what shellcheck finds."""
+    case = ("debian13", "none", "both")
+    files = render(ROOT, tmp_path, [case], files=True)[case]["files"]
+    scripts = {name: content for name, content in files.items() if name.startswith("/etc/init.d/")}
+    assert len(scripts) == 6
+    for name, content in scripts.items():
+        # SC1090, SC1091: what they source is on the host.
+        command = [str(TOOLS / "shellcheck"), "--exclude=SC1090,SC1091", "-"]
+        checked = subprocess.run(command, input=content, capture_output=True, text=True)
+        assert checked.returncode == 0, f"{name}\n{checked.stdout}"
+
+
+def test_picture() -> None:
+    """The picture of the README is of this tree: test/picture.py draws it."""
+    assert PICTURE.read_text() == picture()

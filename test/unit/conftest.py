@@ -5,21 +5,25 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import celery.app.base  # it registers Celery's own tasks, once
 import celery.signals
 import pytest
 import salt._logging.impl
+import salt.config
+import salt.loader
 from celery import _state
 from celery.utils.dispatch import Signal
 
 # Salt's import hook for PyNaCl is of a kind that pytest cannot ask (no find_spec).
 sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
-# What is logged would wait for Salt's own handlers, which never come here, and be printed when pytest has closed its output.
+# What is logged would wait for Salt's own handlers, which never come here, and be printed when pytest has closed its
+# output.
 salt._logging.impl.shutdown_temp_handler()
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +34,9 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "test" / ".outp
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """What is binary or long goes by its parameter's name and its length, so that a test's name can be read and typed."""
+    """What is binary or long goes by its parameter's name and its length, so that a test's name can be read and
+    typed.
+    """
     return f"{argname}-{len(val)}" if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60) else None
 
 
@@ -53,15 +59,69 @@ def load() -> Callable[..., Any]:
     """Loads one extension module (`_states/daemon`) with the given dunders, private functions included."""
 
     def make(name: str, **dunders: Any) -> Any:
-        spec = importlib.util.spec_from_file_location(f"unit_{name.replace('/', '_')}", ROOT / "salt" / f"{name}.py")
+        path = next(path for tree in ("salt", "formulas") if (path := ROOT / tree / f"{name}.py").exists())
+        spec = importlib.util.spec_from_file_location(f"unit_{name.replace('/', '_')}", path)
         assert spec
         assert spec.loader
         module: Any = importlib.util.module_from_spec(spec)
+        if name.startswith("_states/"):
+            results = vars(make("_utils/results"))
+            dunders["__utils__"] = {f"results.{key}": value for key, value in results.items()} | dunders.get(
+                "__utils__", {}
+            )
         vars(module).update(dunders)
-        spec.loader.exec_module(module)
+        sys.path.append(str(path.parent))  # as Salt does, so that utils can import others
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.pop()
         return module
 
     return make
+
+
+@pytest.fixture
+def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
+    """Makes a minion as salt-call would: `salt` (execution modules), `utils`, `opts` and `context`."""
+
+    def make(
+        pillar: dict[str, Any] | None = None, *, test: bool = False, file_roots: Iterable[Path] = (), **grains: Any
+    ) -> SimpleNamespace:
+        opts = {
+            **salt.config.DEFAULT_MINION_OPTS,
+            "id": "unit",
+            "file_client": "local",
+            "file_roots": {"base": [str(root) for root in file_roots]},
+            "fileserver_backend": ["roots"],
+            "fileserver_list_cache_time": 0,
+            "module_dirs": [str(ROOT / "salt"), str(ROOT / "formulas")],
+            "extension_modules": str(tmp_path / "ext"),
+            "cachedir": str(tmp_path / "code" / "cache"),  # as where the name of a tree is in it
+            "root_dir": str(tmp_path),
+            "pillar": pillar or {},
+            "grains": {
+                "os_family": "Debian",
+                "osfinger": "Debian-13",
+                "kernel": "Linux",
+                "ipv4": ["127.0.0.1"],
+                **grains,
+            },
+            "test": test,
+        }
+        context: dict[str, Any] = {}
+        utils = salt.loader.utils(opts, context=context)
+        modules = salt.loader.minion_mods(opts, context=context, utils=utils)
+        return SimpleNamespace(opts=opts, context=context, utils=utils, salt=modules)
+
+    return make
+
+
+@pytest.fixture
+def certificates(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is known of certificates; files keep their owner, as the tests may have to."""
+    module = load("_utils/certificates")
+    monkeypatch.setattr(module.os, "fchown", lambda *_: None)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -92,8 +92,8 @@ def test_change_is_brought_in(vagrant: Vagrant) -> None:
     """After an edit `vagrant rsync` and `vagrant provision` apply it, and the credentials are the same."""
     read = ("ssh", "--command", "sudo sha256sum /vagrant/pillar/credentials.sls")
     credentials = vagrant(*read)
-    pillar = vagrant.folder / "pillar" / "nginx.sls"
-    pillar.write_text(pillar.read_text().replace("101m", "102m"))
+    local = vagrant.folder / "pillar" / "local.sls"
+    local.write_text("phagescan: {scan: {max_size: 101}}\n")
     vagrant("rsync")
     vagrant("provision")
     assert "102m" in vagrant("ssh", "--command", "cat /etc/nginx/sites-available/phagescan")

@@ -1,10 +1,15 @@
 #!/bin/sh
-# Start, stop or restart all Django and Celery services of the master, or tell which of them run. Works with systemd and without.
+# Start, stop or restart all Django and Celery services of the master, or print which of them run, with systemd and
+# without. Salt writes the list of them, in the order of starting.
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin
-services='celeryd-master celeryd-result celeryd-periodic supervisord gunicorn'
-backwards='gunicorn supervisord celeryd-periodic celeryd-result celeryd-master'
+list=/etc/phagescan/services
+if ! services=$(cat "$list"); then
+    echo "ps_services.sh: no $list: this host is no master; see salt-call --local phagescan.status" >&2
+    exit 1
+fi
+backwards=$(for service in $services; do echo "$service"; done | tac)
 failed=0
 
 # each ACTION DONE SERVICE...: do it to every service, one line each; one that fails does not keep the others from it.

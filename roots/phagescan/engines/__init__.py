@@ -1,6 +1,7 @@
 """The engines: one module each, which holds one subclass of Engine. Nothing of Django or Celery is imported here.
 
-An engine runs in a process of its own (worker/child.py) that has neither network nor rights: it may hang, crash or print.
+An engine runs in a process of its own (worker/child.py) that has neither network nor rights: it may hang, crash or
+print.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +15,9 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Finding:
-    """What an engine found in a sample: whether it is evil (None: not this engine's business), and what else it knows."""
+    """What an engine found in a sample: whether it is evil (None: not this engine's business), and what else it
+    knows.
+    """
 
     infected: bool | None
     name: str = ""

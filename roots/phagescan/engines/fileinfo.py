@@ -144,6 +144,8 @@ def pdf(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def followed(root: DictionaryObject, key: str) -> dict[str, Any]:
-    """Return the dictionary that a key of a document's root leads to; nothing where there is none, or something else."""
+    """Return the dictionary that a key of a document's root leads to; nothing where there is none, or something
+    else.
+    """
     value = root.get(key, NullObject()).get_object()
     return value if isinstance(value, dict) else {}

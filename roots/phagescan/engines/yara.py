@@ -17,7 +17,8 @@ ODDITY = "oddity"
 EXTERNALS = dict.fromkeys(("filename", "filepath", "extension", "filetype", "owner"), "")
 """Variables that public rules often use. A sample's name and place are not known here."""
 
-# Joined when it is needed: Python would write a sum of the halves into the compiled module, which a scanner then takes for it.
+# Joined when it is needed: Python would write a sum of the halves into the compiled module, which a scanner then takes
+# for it.
 EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", b"$EICAR-STANDARD-ANTIVIRUS-", b"TEST-FILE!$H+H*"))
 
 

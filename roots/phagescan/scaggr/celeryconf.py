@@ -61,7 +61,9 @@ def broker_url_of(conf: Mapping[str, Any]) -> str:
 
 
 def broker_ssl_of(conf: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how a broker that speaks TLS is verified, from its BROKER_CONF with `ca_certs`: a file, or "" for the system's."""
+    """Return how a broker that speaks TLS is verified, from its BROKER_CONF with `ca_certs`: a file, or "" for the
+    system's.
+    """
     if not conf.get("tls"):
         return None
     return {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": conf["ca_certs"] or None, "server_hostname": conf["host"]}

@@ -56,7 +56,9 @@ def tell_ready() -> None:
 
 @worker_process_shutdown.connect
 def leave(exitcode: int | None, **_: Any) -> None:
-    """End a process of the pool whose results were read; billiard would have it wait a second more (Worker._do_exit)."""
+    """End a process of the pool whose results were read; billiard would have it wait a second more
+    (Worker._do_exit).
+    """
     os._exit(exitcode or 0)
 
 

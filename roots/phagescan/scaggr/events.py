@@ -1,4 +1,6 @@
-"""Events for the camera. Celery's own ends when the broker is not there yet or goes away, and at an event that is odd."""
+"""Events for the camera. Celery's own ends when the broker is not there yet or goes away, and at an event that is
+odd.
+"""
 
 import math
 from contextlib import suppress

@@ -1,4 +1,6 @@
-"""Where the scan workers fetch the samples. A signature stands for a login: in a header, as addresses end up in logs."""
+"""Where the scan workers fetch the samples. A signature stands for a login: in a header, as addresses end up in
+logs.
+"""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase

@@ -49,7 +49,9 @@ class Master:
         self.oldest: datetime | None = None
 
     def parts(self) -> dict[str, Part]:
-        """Look at every part; without nodes at broker and database only. Broker and database are not waited for in turn."""
+        """Look at every part; without nodes at broker and database only. Broker and database are not waited for in
+        turn.
+        """
         with ThreadPoolExecutor() as pool:
             broker = pool.submit(self.at_broker)
             parts = self.at_database()

@@ -1,9 +1,11 @@
 """What a node takes from its queue: calls of its own tasks, and nothing else that a message may ask for.
 
-Celery does what a message says: it sends the tasks that are named as callbacks, errbacks, chain or chord, with the login
-of the node; it keeps a message until the time that it names; it runs the built-in tasks that make all this possible. Of
-the results' queue that would give every worker the rights of the master. So a message is stripped here, before anything
-looks at it, to the name of a task, its arguments, its id and when it expires; and what is not such a message is dropped.
+Celery does what a message says: it sends the tasks that are named as callbacks, errbacks, chain or chord, with the
+login of the node; it keeps a message until the time that it names; it runs the built-in tasks that make all this
+possible. Of the results' queue that would give every worker the rights of the master. So a message is stripped here,
+before anything looks at it, to the name of a task, its arguments, its id and when it expires; and what is not such a
+message is
+dropped.
 """
 
 import re
@@ -35,7 +37,9 @@ class Consumer(consumer.Consumer):
         super().__init__(*args, without_gossip=True, without_mingle=True, **kwargs)
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect. A broker that is away is waited for, and the service has started all the same; a refused login has not."""
+        """Connect. A broker that is away is waited for, and the service has started all the same; a refused login has
+        not.
+        """
         try:
             refusal.connect(conn, maybe_shutdown)
         except OSError:
@@ -62,7 +66,9 @@ class Consumer(consumer.Consumer):
 
 
 def own_tasks(app: Celery) -> set[str]:
-    """Name the tasks of the modules that the node's configuration imports: Celery's built-in ones are not among them."""
+    """Name the tasks of the modules that the node's configuration imports: Celery's built-in ones are not among
+    them.
+    """
     return {name for name, task in app.tasks.items() if task.__module__ in app.conf.imports}
 
 

@@ -1,7 +1,7 @@
 """Tries logins: `python -m scaggr.login` reads tables `broker` and `database` as the TOML files have them.
 
-On standard input stands a list of [kind, table] in JSON; on standard output one of what the server said to each, "" where
-it let us in. Nothing of Django is imported here: a worker tries its login at the broker as well.
+On standard input stands a list of [kind, table] in JSON; on standard output one of what the server said to each, ""
+where it let us in. Nothing of Django is imported here: a worker tries its login at the broker as well.
 """
 
 import json

@@ -102,7 +102,9 @@ def rescan(sample: Sample, user: AbstractBaseUser) -> ScanRun:
 
 
 def store(file: TemporaryUploadedFile) -> Sample:
-    """Bring a received file to its place, where the same bytes may lie already, and return its sample, not yet saved."""
+    """Bring a received file to its place, where the same bytes may lie already, and return its sample, not yet
+    saved.
+    """
     hashes = [hashlib.new(name, usedforsecurity=False) for name in ("sha256", "sha1", "md5")]
     for chunk in file.chunks():
         for algorithm in hashes:
@@ -193,7 +195,9 @@ def dispatch_waiting() -> None:
 
 
 def signer(verdict: Verdict) -> signing.Signer:
-    """Return what signs for a verdict: with a key of its own, so that a new secret key of Django's leaves no worker outside."""
+    """Return what signs for a verdict: with a key of its own, so that a new secret key of Django's leaves no worker
+    outside.
+    """
     return signing.Signer(key=str(verdict.fetch_key), salt=FETCH_SALT)
 
 
@@ -205,8 +209,8 @@ def signature(verdict: Verdict) -> str:
 def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
     """Answer a worker that wants a sample: with an HTTP status, and with the open file if it is to be scanned.
 
-    403 the signature is bad, 204 the verdict is there already, 410 there is nothing to scan any more. A worker that asks
-    again for the same delivery of its message is not one more that may have died of the sample.
+    403 the signature is bad, 204 the verdict is there already, 410 there is nothing to scan any more. A worker that
+    asks again for the same delivery of its message is not one more that may have died of the sample.
     """
     verdict_id = as_uuid(signed.partition(":")[0])
     if verdict_id is None:
@@ -400,7 +404,8 @@ def by_hash(prefix: str) -> Q:
 def summary(run: ScanRun) -> dict[str, Any]:
     """Return `status`, `infected` and `threats`, the names that the engines gave.
 
-    Not infected is what an engine has acquitted and every other one has looked at as well. Where one failed, nobody knows.
+    Not infected is what an engine has acquitted and every other one has looked at as well. Where one failed, nobody
+    knows.
     """
     verdicts = run.verdicts.all()
     outcomes = {verdict.outcome for verdict in verdicts}

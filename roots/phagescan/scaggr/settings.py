@@ -88,7 +88,8 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# After so many wrong passwords nobody logs in as this user from this address for a while; `manage.py axes_reset` ends it.
+# After so many wrong passwords nobody logs in as this user from this address for a while; `manage.py axes_reset` ends
+# it.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

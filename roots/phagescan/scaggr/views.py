@@ -1,4 +1,6 @@
-"""The pages: samples with their upload and search, one sample, Server Status, and what they ask for while they are open."""
+"""The pages: samples with their upload and search, one sample, Server Status, and what they ask for while they are
+open.
+"""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator

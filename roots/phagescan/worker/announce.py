@@ -31,7 +31,9 @@ ANNOUNCED = "announced.json"
 
 
 class Examinee:
-    """An engine that is tested again and again. Nothing here waits for it: its process is asked, and looked at later."""
+    """An engine that is tested again and again. Nothing here waits for it: its process is asked, and looked at
+    later.
+    """
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         """Take the engine's table of worker.toml. The first test is due at once."""
@@ -138,7 +140,9 @@ class Announcer(bootsteps.StartStopStep):
             examinee.stop()
 
     def tick(self, node: str) -> None:
-        """Go on with the tests, and announce when it is time or something has changed. Nothing is raised into the worker."""
+        """Go on with the tests, and announce when it is time or something has changed. Nothing is raised into the
+        worker.
+        """
         try:
             if any([examinee.tick() for examinee in self.examinees]):
                 self.due = 0.0

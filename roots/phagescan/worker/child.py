@@ -1,9 +1,9 @@
 """The process that runs one engine. The sandbox starts it by its path, as `python -I child.py`: nothing is inherited.
 
-It reads requests from standard input, one JSON object a line, and writes an answer for each, with the request's `id`. The
-first request says which engine to load, and how little the process may do. Each further one is done by a fork, which
-has the loaded engine, can be no more than killed, and says in one piece what came out. So this process itself never
-sees a sample, nor understands what was said of one.
+It reads requests from standard input, one JSON object a line, and writes an answer for each, with the request's `id`.
+The first request says which engine to load, and how little the process may do. Each further one is done by a fork,
+which has the loaded engine, can be no more than killed, and says in one piece what came out. So this process itself
+never sees a sample, nor understands what was said of one.
 """
 
 import contextlib
@@ -64,7 +64,8 @@ def main() -> None:
 
 
 def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tuple[Any, Callable, dict[str, Any]]:
-    """Give up what the engine does not need, then make it. Return it, what takes more from a fork, and what the engine is.
+    """Give up what the engine does not need, then make it. Return it, what takes more from a fork, and what the engine
+    is.
 
     Its libraries are imported before: some of them start programs to find their own parts.
     """
@@ -98,7 +99,9 @@ def given_paths(options: dict[str, Any]) -> list[str]:
 
 
 def in_a_fork(work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
-    """Have work done by a fork, which is gone afterwards. Return what it `said`, not yet understood, or why that is nothing."""
+    """Have work done by a fork, which is gone afterwards. Return what it `said`, not yet understood, or why that is
+    nothing.
+    """
     ours, its = os.pipe()
     try:
         fork = os.fork()

@@ -32,7 +32,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
-    """Give up everything but reading: `memory` MiB of address space, files below `readable`. Return what was not to be had."""
+    """Give up everything but reading: `memory` MiB of address space, files below `readable`. Return what was not to be
+    had.
+    """
     end_with(parent)
     must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     # Nor is it written to by its own forks: they are not let into the memory of one that cannot be dumped.
@@ -59,9 +61,11 @@ def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
 
 
 def confine_fork(parent: int, readable: Iterable[str] | None) -> None:
-    """Give up still more, in a fork of a confined process: it makes no processes, and reads less. None: there is no Landlock.
+    """Give up still more, in a fork of a confined process: it makes no processes, and reads less. None: there is no
+    Landlock.
 
-    What is below a second layer of Landlock cannot trace the process above it, nor signal it where the kernel knows that.
+    What is below a second layer of Landlock cannot trace the process above it, nor signal it where the kernel knows
+    that.
     """
     end_with(parent)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
@@ -82,7 +86,9 @@ def own_network() -> None:
 
 
 def landlock(readable: Iterable[str]) -> None:
-    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, nobody be signalled."""
+    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, nobody be
+    signalled.
+    """
     version = must(libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1))
     files = (1 << FILE_RIGHTS.get(version, FILE_RIGHTS[5])) - 1
     rules = struct.pack("QQQ", files, TCP_RIGHTS if version >= 4 else 0, SCOPES if version >= 6 else 0)

@@ -44,7 +44,9 @@ class UnwantedError(Exception):
 
 @contextlib.contextmanager
 def sample(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[Path]:
-    """Have the sample in a file that nobody else can read, and that is gone afterwards. What this host lacks is an OSError."""
+    """Have the sample in a file that nobody else can read, and that is gone afterwards. What this host lacks is an
+    OSError.
+    """
     descriptor, name = tempfile.mkstemp(dir=directory())
     path = Path(name)
     try:
@@ -113,7 +115,9 @@ def received(
 
 
 def connect(master_url: str, ca_certs: str, timeout: float) -> http.client.HTTPConnection:
-    """Prepare a connection. A master with https shows a certificate for its name that ca_certs, or the system, vouches for."""
+    """Prepare a connection. A master with https shows a certificate for its name that ca_certs, or the system, vouches
+    for.
+    """
     parts = urlsplit(master_url)
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)

@@ -1,7 +1,7 @@
 """Runs engines in processes of their own, one for each engine, so that nothing that a sample does to an engine matters.
 
-A process lives long, and scans in forks of itself: whatever a sample did to one is gone with it. It is replaced, when it
-is next needed, after a failure of its own.
+A process lives long, and scans in forks of itself: whatever a sample did to one is gone with it. It is replaced, when
+it is next needed, after a failure of its own.
 """
 
 import contextlib
@@ -246,5 +246,7 @@ def trouble(error: OSError) -> str:
 
 
 def text(value: object) -> str:
-    """Make text of what a process says. A sample may have taken it over, and the database takes neither NUL nor surrogates."""
+    """Make text of what a process says. A sample may have taken it over, and the database takes neither NUL nor
+    surrogates.
+    """
     return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -1,7 +1,8 @@
-"""python -m worker.status NODE FOLDER: how the scan worker NODE is, as one JSON object; FOLDER is its service's in /run.
+"""python -m worker.status NODE FOLDER: how the scan worker NODE is, as one JSON object; FOLDER is its service's in
+/run.
 
-It may not ask itself over the broker, as its login has no right to give orders. Its announcement shows as much: its loop
-goes on, the broker has taken what it sent, and each engine has passed its self-test or not.
+It may not ask itself over the broker, as its login has no right to give orders. Its announcement shows as much: its
+loop goes on, the broker has taken what it sent, and each engine has passed its self-test or not.
 """
 
 import contextlib
@@ -63,7 +64,9 @@ def first_due(engines: Mapping[str, Mapping[str, Any]]) -> float:
 
 
 def announced(node: str, file: Path, due: float) -> dict[str, Part]:
-    """Say of the node and its engines what it last announced; the first time is `due` so many seconds after its start."""
+    """Say of the node and its engines what it last announced; the first time is `due` so many seconds after its
+    start.
+    """
     late = {"ok": False, "startup": startup(due, node)}
     try:
         since = time.time() - file.stat().st_mtime

@@ -61,9 +61,11 @@ def scan(self: Task, engine: str, signed: str) -> None:
 
 
 def judge(engine: str, signed: str) -> Answer:
-    """Return what became of the scan. Where this host is short of something, that is the answer: the master is not to wait.
+    """Return what became of the scan. Where this host is short of something, that is the answer: the master is not to
+    wait.
 
-    The master counts how often a sample was delivered, and tells a delivery by its number: fetching again is not one more.
+    The master counts how often a sample was delivered, and tells a delivery by its number: fetching again is not one
+    more.
     """
     try:
         with fetch.sample(CONF["scan"]["master_url"], signed, uuid4().hex, CONF["ca_certs"]) as sample:

@@ -51,7 +51,9 @@ class FirstRun:
 
 @functools.cache
 def digest(sources: tuple[str, ...] = SOURCES) -> str:
-    """Twelve hexadecimal digits, others for each tree that may converge a host to something else; or of a part of it."""
+    """Twelve hexadecimal digits, others for each tree that may converge a host to something else; or of a part of
+    it.
+    """
     every = hashlib.sha256()
     for name in files():
         if name.startswith(sources):
@@ -75,7 +77,9 @@ class Converged:
     """A kind of host, converged."""
 
     def __init__(self, kind: str, run: str, *, upgrade: bool = False) -> None:
-        """Nothing is made yet. With `upgrade` a kept host of another tree does for a beginning, where the bare one would."""
+        """Nothing is made yet. With `upgrade` a kept host of another tree does for a beginning, where the bare one
+        would.
+        """
         self.machine = Machine(kind, run, kind)
         self.upgrade = upgrade
         self.image = f"{PREFIX}/converged-{kind}:{digest()}"
@@ -158,7 +162,9 @@ def packages(preview: Highstate) -> list[str]:
 
 
 def share_packages(machine: Machine, wanted: list[str] | None = None) -> None:
-    """Give a host the packages that hosts of its release have fetched, and keep for them what it fetches in addition."""
+    """Give a host the packages that hosts of its release have fetched, and keep for them what it fetches in
+    addition.
+    """
     release = machine.run(". /etc/os-release && echo $VERSION_CODENAME").stdout.strip()
     shared = f"{MOUNTED}/apt-{release}"
     with locked(f"packages-{release}"):

@@ -84,7 +84,9 @@ class Run:
         return self.machine.run(f"cat {OUTPUT}.pid").stdout.strip()
 
     def wait(self, moment: Moment, how: str) -> str:
-        """What ran at a moment: first the last state that had begun, then the programs; empty where the run had ended."""
+        """What ran at a moment: first the last state that had begun, then the programs; empty where the run had
+        ended.
+        """
         done = self.machine.run(
             f"sh /root/kill {self.pid} {shlex.quote(moment.test)} {moment.seconds:.2f} {how}", LC_ALL="C"
         ).ok()

@@ -21,7 +21,8 @@ from support.results import Result
 # What the search itself puts on the host.
 FOLDER = "/root/leaks"
 PATTERNS, WATCHER, SEEN, SAID = (f"{FOLDER}/{name}" for name in ("patterns", "watcher.py", "seen", "said"))
-# What shells, URLs, SQL, YAML, TOML, Jinja and units read otherwise; the doctor takes all that is ASCII and can be printed.
+# What shells, URLs, SQL, YAML, TOML, Jinja and units read otherwise; the doctor takes all that is ASCII and can be
+# printed.
 ODD = """ $(id) `id` '"\\ \\n %41%s%% {{ x }} #:@/&;*?<>|~! """
 
 # Who may read each file that holds secrets.
@@ -57,14 +58,18 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def encoded(text: str, before: int, symbols: bytes = b"+/") -> str:
-    """Characters that base64 makes of a text with this many bytes before it, whatever those are and whatever follows."""
+    """Characters that base64 makes of a text with this many bytes before it, whatever those are and whatever
+    follows.
+    """
     data = bytes(before) + text.encode()
     whole = base64.b64encode(data, symbols).decode().rstrip("=")
     return whole[(0, 2, 3)[before] : len(whole) - bool(len(data) % 3)]
 
 
 def forms(secret: str) -> set[str]:
-    """Texts of which one turns up where a secret does: it in each encoding, and its long words, for any other quoting."""
+    """Texts of which one turns up where a secret does: it in each encoding, and its long words, for any other
+    quoting.
+    """
     return {encode(secret) for encode in ENCODINGS.values()} | set(re.findall(r"[A-Za-z0-9]{12,}", secret))
 
 

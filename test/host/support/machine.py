@@ -53,7 +53,9 @@ HOSTS = {
 
 
 def demultiplexed(frames: bytes) -> tuple[str, str]:
-    """What was said on standard output and standard error. A frame has one byte for the stream, and four for its length."""
+    """What was said on standard output and standard error. A frame has one byte for the stream, and four for its
+    length.
+    """
     said: dict[int, list[bytes]] = {1: [], 2: []}
     position = 0
     while position < len(frames):
@@ -131,7 +133,9 @@ class Machine:
         self.wait_for_boot()
 
     def power_cut(self) -> None:
-        """Kill everything at once and boot again; what was in the middle of something may fail to start, again and again."""
+        """Kill everything at once and boot again; what was in the middle of something may fail to start, again and
+        again.
+        """
         self.container.kill()
         self.container.wait()
         self.container.start()
@@ -198,7 +202,9 @@ class Machine:
     # asking it
 
     def run(self, command: str, user: str = "root", **environment: str) -> Result:
-        """Run a shell command. Not by exec_run, which loses what comes together with the headers of the engine's answer."""
+        """Run a shell command. Not by exec_run, which loses what comes together with the headers of the engine's
+        answer.
+        """
         api = self.client.api
         variables = {"LC_ALL": "C.UTF-8", **environment}
         made = api.exec_create(self.container.id, ["/bin/sh", "-c", command], user=user, environment=variables)["Id"]
@@ -213,7 +219,9 @@ class Machine:
         return self.run(f"cat {path}").ok().stdout
 
     def bootstrap(self, arguments: str = "", kept: str = "bootstrap-again") -> Result:
-        """Run ./bootstrap as a new user does, who may use sudo where there is one; keep what it said under this name."""
+        """Run ./bootstrap as a new user does, who may use sudo where there is one; keep what it said under this
+        name.
+        """
         user = OPERATOR if self.spec.sudo else "root"
         result = self.run(f"cd {CHECKOUT} && ./bootstrap {arguments}", user=user)
         (self.output / f"{kept}.txt").write_text(str(result))

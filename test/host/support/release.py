@@ -23,7 +23,9 @@ def version(revision: str = "") -> str:
 
 
 def before() -> str:
-    """The last commit of the main line that is of another version. What branches brought later may be older than that."""
+    """The last commit of the main line that is of another version. What branches brought later may be older than
+    that.
+    """
     for revision in git(ROOT, "rev-list", "--first-parent", "HEAD").split():
         if version(revision) != version():
             return revision

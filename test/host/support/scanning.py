@@ -115,7 +115,9 @@ def remove_trouble(machine: Machine, api: Api) -> None:
 
 
 def outcomes(machine: Machine, mark: str) -> str:
-    """What became of the samples whose names begin so, once all are scanned: their verdicts, and how many have these."""
+    """What became of the samples whose names begin so, once all are scanned: their verdicts, and how many have
+    these.
+    """
     runs = f"scaggr_scanrun.name like '{mark}-%'"
     unfinished = f"select count(*) from scaggr_scanrun where finished_at is null and {runs}"
     wait_until(lambda: query(machine, unfinished) == "0", "all are scanned", 3000)

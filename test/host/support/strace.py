@@ -10,7 +10,9 @@ COMMAND = f"strace -f -qq -ttt -e trace=execve,set_tid_address,exit_group -e sig
 
 
 def starts(trace: str) -> dict[str, list[float]]:
-    """Lifetimes of all processes by the name of their program, in seconds: from execve until its next one or its end."""
+    """Lifetimes of all processes by the name of their program, in seconds: from execve until its next one or its
+    end.
+    """
     found: dict[str, list[float]] = defaultdict(list)
     asked: dict[str, str] = {}
     running: dict[str, tuple[str, float]] = {}

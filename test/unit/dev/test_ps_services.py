@@ -22,6 +22,7 @@ class Host:
             "service", 'echo "$1 $2" >>"$LOG"; case " $BROKEN " in *" $1 "*) echo "no $1 here"; exit 3 ;; esac'
         )
         self.install("id", 'echo "$FAKE_UID"')
+        self.install("cat", "printf '%s\\n' " + " ".join(SERVICES))
 
     def install(self, name: str, body: str) -> None:
         program = self.directory / name
@@ -92,3 +93,12 @@ def test_only_root_starts(host: Host) -> None:
     done = host.run("start")
     assert (done.returncode, host.asked) == (1, [])
     assert "sudo" in done.stderr
+
+
+def test_no_master(host: Host) -> None:
+    host.install("cat", 'echo "cat: $1: No such file or directory" >&2; exit 1')
+    for action in ("start", "status"):
+        result = host.run(action)
+        assert result.returncode == 1
+        assert "no /etc/phagescan/services: this host is no master" in result.stderr
+    assert host.asked == []

@@ -132,5 +132,7 @@ def ends() -> list[list[Any]]:
 
 @pytest.mark.parametrize("exitcode", EXIT_CODES)
 def test_leave(ends: list[list[Any]], exitcode: int | None) -> None:
-    """Where Celery says that a process of the pool has done its last, it ends there, with its exit code, and does no more."""
+    """Where Celery says that a process of the pool has done its last, it ends there, with its exit code, and does no
+    more.
+    """
     assert ends[EXIT_CODES.index(exitcode)] == ["", exitcode or 0]

@@ -20,7 +20,9 @@ def health(scaggr_module: Callable[[str], Any]) -> Any:
 
 @pytest.fixture
 def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Makes a look at a master: which nodes are silent, what waits in its queues, how old its engine's announcement is."""
+    """Makes a look at a master: which nodes are silent, what waits in its queues, how old its engine's
+    announcement is.
+    """
 
     def make(silent: tuple[str, ...] = (), heard: float = 1.0, problem: str = "", **queues: tuple[int, int]) -> Any:
         found = health.Master(NODES, 2.0)
@@ -36,7 +38,9 @@ def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 def test_queues(health: Any, master: Callable[..., Any]) -> None:
-    """A queue that nobody empties is a fault, unless its node is silent; waiting messages are none, waiting scans are."""
+    """A queue that nobody empties is a fault, unless its node is silent; waiting messages are none, waiting scans
+    are.
+    """
     assert master(master=(7, 1)).queues() == "messages: master 7, results 0, periodic 0, engine.yara 0"
     for name, node in (("results", "master.results"), ("engine_yara", "scan@unit")):
         with pytest.raises(health.PartError, match="nobody takes from queue") as caught:
@@ -70,7 +74,9 @@ def test_engines(health: Any, master: Callable[..., Any]) -> None:
 
 @pytest.fixture
 def schedule(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Makes a database in which beat sent a task, the heartbeat ran and the camera took a picture so many seconds ago."""
+    """Makes a database in which beat sent a task, the heartbeat ran and the camera took a picture so many seconds
+    ago.
+    """
 
     def make(sent: float | None, ran: float | None, seen: float | None) -> Any:
         def ago(seconds: float | None) -> Any:

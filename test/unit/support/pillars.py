@@ -23,6 +23,16 @@ PASSWORD_KEYS = [
 ]
 
 
+def look_up(pillar: dict[str, Any], key: str, default: Any = None) -> Any:
+    """What is at a key."""
+    value: Any = pillar
+    for part in key.split(":"):
+        if not isinstance(value, dict) or part not in value:
+            return default
+        value = value[part]
+    return value
+
+
 def put(pillar: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     """A copy of a pillar with one key set, or removed."""
     pillar = there = copy.deepcopy(pillar)

@@ -50,9 +50,7 @@ class Host:
             __opts__={"test": test},
             __running__=self.running,
             __utils__={
-                f"freshness.{name}": getattr(freshness, name) for name in ("newest_watched", "watches_files_only")
-            },
-            __salt__={
+                **{f"freshness.{name}": value for name, value in vars(freshness).items()},
                 "daemon.ask": self.ask,
                 "daemon.status": self.tell,
                 "daemon.check": self.check,

@@ -44,14 +44,22 @@ def listing(top: Path) -> dict[str, Any]:
 class Tree:
     """A source in the second of two file_roots, and the state module; without root's rights we pass for root."""
 
-    def __init__(self, load: Callable[..., Any], path: Path) -> None:
+    def __init__(self, load: Callable[..., Any], minion: Callable[..., Any], path: Path) -> None:
         self.source, self.top = path / "salt" / "code", path / "opt" / "code"
         write(self.source, SOURCE)
         for name in (self.source, *self.source.rglob("*")):
             name.chmod(0o700 if name.is_dir() else 0o660)  # whatever the modes of the checkout
         (path / "first").mkdir()
-        self.opts = {"test": False, "file_roots": {"base": [str(path / "first"), str(path / "salt")]}}
-        self.module = load("_states/source_tree", __env__="base", __opts__=self.opts)
+        self.opts = {"test": False}
+        self.noted: list[str] = []
+        made = minion(file_roots=[path / "first", path / "salt"])
+        self.module = load(
+            "_states/source_tree",
+            __env__="base",
+            __opts__=self.opts,
+            __salt__={"cp.cache_dir": made.salt["cp.cache_dir"]},
+            __utils__={"freshness.note": self.noted.append},
+        )
         if os.getuid():
             as_root = {"stat": self.shown(os.stat), "lstat": self.shown(os.lstat), "chown": self.chown}
             self.module.os = SimpleNamespace(**vars(os) | as_root)

@@ -69,7 +69,9 @@ def project(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
 
 @pytest.fixture
 def sandbox(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Makes the sandbox of an engine that does what the sample says, in a copy of the project that has such an engine."""
+    """Makes the sandbox of an engine that does what the sample says, in a copy of the project that has such an
+    engine.
+    """
     copy = tmp_path / "project"
     for name in ("engines", "worker"):
         (copy / name).mkdir(parents=True)

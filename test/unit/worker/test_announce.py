@@ -98,7 +98,9 @@ def test_announcing_never_harms_the_worker(announce: Any, monkeypatch: pytest.Mo
 def test_what_was_announced_is_kept(
     announce: Any, status: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In the service's directory, once the broker has taken it, so that the node's state can be told without the broker."""
+    """In the service's directory, once the broker has taken it, so that the node's state can be told without the
+    broker.
+    """
     monkeypatch.setattr(announce, "load", lambda _: {"engines": {}})
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     file = tmp_path / announce.ANNOUNCED

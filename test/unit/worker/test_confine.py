@@ -34,7 +34,9 @@ for number in range(64):
 def test_nothing_that_a_sample_does_to_its_engine_outlives_its_scan(
     sandbox: Callable[..., Any], script: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """It comes neither to the process above, nor to other samples, nor to what leads to the worker: one pipe is its own."""
+    """It comes neither to the process above, nor to other samples, nor to what leads to the worker: one pipe is its
+    own.
+    """
     (tmp_path / "another").touch()
     box = sandbox()
     landlock = "no Landlock" not in str(probe(box))

@@ -29,7 +29,8 @@ def test_each_scan_is_done_by_a_fork(sandbox: Callable[..., Any], script: Callab
 CHATTERBOX = """
 import json, sys, time
 for number, line in enumerate(sys.stdin):
-    answer = {"id": json.loads(line)["id"]} | ({"said": '{"name": ""}'} if number else {"version": "1", "kind": "evilness"})
+    answer = {"said": '{"name": ""}'} if number else {"version": "1", "kind": "evilness"}
+    answer["id"] = json.loads(line)["id"]
     for piece in TALK:
         print(piece, end="", flush=True)
         time.sleep(0.05)
@@ -143,7 +144,7 @@ def test_a_process_that_was_killed_from_outside_is_replaced(
 
 
 def test_an_engine_that_hangs_times_out(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
-    """Also one that would survive its parent, or has closed its pipe, or goes on after its answer; its fork is ended."""
+    """So does one that would survive its parent, closed its pipe, or goes on after its answer; its fork is ended."""
     box = sandbox()
     box.start()
     box.options["timeout"] = box.child.timeout = 0.5

@@ -9,7 +9,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 def dispatch_again(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Have scaggr.refresh_engines send the open runs once more: what workers hold of them is signed by the other key."""
+    """Have scaggr.refresh_engines send the open runs once more: what workers hold of them is signed by the other
+    key.
+    """
     apps.get_model("scaggr", "ScanRun").objects.filter(finished_at=None).update(dispatched_at=None)
 
 

@@ -71,7 +71,9 @@ def test_programs_do_not_inherit_it(alone: Any) -> None:
 
 
 def test_leftovers(alone: Any, tmp_path: Path) -> None:
-    """What a killed run has rendered, or not moved to its place, goes; what may be in use stays, and so does all else."""
+    """What a killed run has rendered, or not moved to its place, goes; what may be in use stays, and so does all
+    else.
+    """
     gone = ["__salt.tmp.old", "master.tomlx1y2_3z4", "worker.tomlx1y2_3z4", "phagescanx1y2_3z4"]
     kept = [
         "other",

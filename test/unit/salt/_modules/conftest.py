@@ -1,4 +1,4 @@
-"""The execution modules on hosts of a temporary directory."""
+"""The operator's commands, on a host of a temporary directory."""
 
 import copy
 from collections.abc import Callable
@@ -7,73 +7,50 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
-from salt.utils import dictupdate
 
-from pillars import PASSWORD_KEYS, ROOT, put
-
-
-@pytest.fixture
-def daemon(load: Callable[..., Any], tmp_path: Path) -> Any:
-    """The execution module on a host without systemd, its calls noted in `module.calls`."""
-    freshness = load("_utils/freshness")
-    module = load("_modules/daemon", __utils__={"freshness.process_started": freshness.process_started})
-    module.calls = []
-    module.real_call = module._call
-    module._call = lambda *command: module.calls.append(" ".join(command)) or ""
-    module._booted = lambda: False
-    module.STAMPS = tmp_path / "stamps"
-    return module
-
-
-@pytest.fixture(scope="module")
-def shipped() -> dict[str, Any]:
-    """The pillar as it is shipped, with passwords as bootstrap makes them."""
-    pillar: dict[str, Any] = {}
-    for path in sorted((ROOT / "pillar").glob("*.sls")):
-        if path.name not in ("top.sls", "credentials.sls"):
-            dictupdate.update(pillar, yaml.safe_load(path.read_text()))
-    for number, key in enumerate(PASSWORD_KEYS):
-        pillar = put(pillar, key, f"unit-{number}-" + "0123456789" * 5)
-    return pillar
+import doctors
+from pillars import ROOT, put
 
 
 @pytest.fixture
 def phagescan(
-    load: Callable[..., Any], minion: Callable[..., SimpleNamespace], shipped: dict[str, Any], tmp_path: Path
+    load: Callable[..., Any], minion: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Any]:
-    """Makes the module on a host below tmp_path, with keys of the pillar set otherwise."""
+    """Makes the module on a host below tmp_path, with keys of the shipped pillar set otherwise; all it uses is real."""
 
     def make(changed: dict[str, Any] | None = None, **grains: Any) -> Any:
-        pillar = copy.deepcopy(shipped)
+        pillar = copy.deepcopy(doctors.shipped())
         for key, value in (changed or {}).items():
             pillar = put(pillar, key, value)
-        made = minion(pillar, **grains)
-        module = load(
+        made = minion(pillar, file_roots=[ROOT / name for name in ("salt", "formulas", "roots")], **grains)
+        # What the machine that tests has is not the subject.
+        doctors.Doctor(load, monkeypatch, tmp_path)
+        for module in ("host", "listening", "archive"):
+            monkeypatch.setattr(f"checks.{module}.CHECKS", ())
+        return load(
             "_modules/phagescan",
-            __salt__=made.salt,
-            __utils__=made.utils,
+            __salt__=dict.fromkeys(()) | {name: made.salt[name] for name in NAMES},
+            __utils__={name: made.utils[name] for name in UTILS},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
+            __context__={},
             __opts__={
                 "pillar_roots": {"base": ["/srv/none", "/srv/pillar"]},
                 "file_roots": {"base": ["/srv/roots", "/srv/salt", "/srv/formulas"]},
                 "gpg_keydir": "/etc/salt/gpgkeys",
             },
         )
-        for tree in ("salt", "formulas"):
-            link = tmp_path / "srv" / tree
-            link.parent.mkdir(exist_ok=True)
-            link.unlink(missing_ok=True)
-            link.symlink_to(ROOT / tree)
-        configs = (worker["config"] for worker in shipped["celery"]["workers"].values())
-        for name in ("engines/yara", "engines/fileinfo", "scaggr/wsgi", *configs):
-            path = tmp_path / f"srv/roots/phagescan/{name}.py"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        # What the machine that tests has is not the subject.
-        module._preflight, module._notes = lambda *_arguments: [], list
-        module.pathlib = SimpleNamespace(Path=lambda path, *more: tmp_path.joinpath(path.lstrip("/"), *more))
-        return module
 
     return make
+
+
+NAMES = (
+    *("pillar.get", "cp.list_master", "cp.cache_file", "settings.get", "settings.defaults", "rabbitmq_node.name"),
+    *("rabbitmq_upgrade.stuck", "rabbitmq_upgrade.steps", "rabbitmq_upgrade.version", "rabbitmq_upgrade.blocked"),
+)
+UTILS = (
+    *("doctor.schemas", "doctor.faults", "doctor.notes", "inherited.roles", "inherited.of", "layers.merge"),
+    *("certificates.faults", "certificates.faults_of_authority", "addresses.allowed_hosts", "addresses.peers"),
+    *("dpkg.interrupted", "health.site", "health.parts", "django_site.manage", "django_site.python", "daemon.status"),
+    *("startup.spared", "release.known"),
+)

@@ -1,5 +1,6 @@
 """What Phagescan's own functions tell: roles, addresses, status, and where to go after a highstate."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 from salt.exceptions import CommandExecutionError
 
-UTILS = ("pillar_faults.faults", "schema.faults", "schema.key", "schema.nearest", "startup.spared")
+import doctors
+from pillars import PASSWORD_KEYS, REMOVED, ROOT
 
 
 def test_roles(phagescan: Callable[..., Any]) -> None:
@@ -21,16 +23,13 @@ def test_roles(phagescan: Callable[..., Any]) -> None:
 def test_canary(phagescan: Callable[..., Any]) -> None:
     """The canary's one line is the answer, and its reason the failure."""
     module = phagescan()
-    module.__salt__ = {
-        "pillar.get": module.__salt__["pillar.get"],
-        "django_site.manage": lambda _site, verb: f"{verb} ok\n",
-    }
+    module.__utils__["django_site.manage"] = lambda _site, verb: f"{verb} ok\n"
     assert module.canary() == "canary ok"
 
     def broken(_site: dict[str, Any], _verb: str) -> str:
         raise CommandExecutionError("manage.py canary: canary failed: broker")
 
-    module.__salt__["django_site.manage"] = broken
+    module.__utils__["django_site.manage"] = broken
     with pytest.raises(CommandExecutionError, match=r"^canary failed: broker$"):
         module.canary()
 
@@ -45,7 +44,7 @@ def test_version(phagescan: Callable[..., Any]) -> None:
     """It is about the tree that the states come from."""
     module = phagescan()
     module.__opts__["file_roots"] = {"base": ["/srv/tree/salt", "/srv/tree/formulas"]}
-    module.__utils__ = {"release.known": lambda checkout: {"tree": checkout}}
+    module.__utils__["release.known"] = lambda checkout: {"tree": checkout}
     assert module.version() == {"tree": "/srv/tree"}
 
 
@@ -53,29 +52,22 @@ def test_version(phagescan: Callable[..., Any]) -> None:
 def test_status(phagescan: Callable[..., Any], ok: bool | None, code: int | None) -> None:
     """What the parts are is the answer, and the exit code tells whether one is broken."""
     module = phagescan()
-    part: dict[str, Any] = {"ok": ok, "said": "told", "log": []}
+    part: dict[str, Any] = {"ok": ok, "said": "said", "log": []}
     asked: list[Any] = []
 
-    def parts(pillar: dict[str, Any], roles: list[str], *rest: Any) -> Any:
-        asked.append((pillar["phagescan"]["user"], roles, rest[-1]))
+    def parts(settings: dict[str, Any], roles: list[str], *_rest: Any) -> Any:
+        asked.append((settings["phagescan"]["user"], settings["celery"]["workers"]["celeryd"]["user"], roles))
         return {"broker": part}
 
-    module.__context__ = {}
-    module.__utils__ = {name: module.__utils__[name] for name in UTILS} | {"health.parts": parts}
+    module.__utils__["health.parts"] = parts
     assert module.status() == {"broker": part}
     assert module.__context__.get("retcode") == code
-    module.tls = lambda: {"certificate": "/etc/phagescan/tls/certificate.pem"}
-    module.status()
-    assert asked == [
-        ("avuser", ["master", "worker"], None),
-        ("avuser", ["master", "worker"], "/etc/phagescan/tls/certificate.pem"),
-    ]
+    assert asked == [("avuser", "avscan", ["master", "worker"])]
 
 
 def test_status_of_a_faulty_pillar(phagescan: Callable[..., Any]) -> None:
     """Its faults are told, and nothing else is looked at, as nobody knows where."""
     module = phagescan({"phagescan:mode": "debug"})
-    module.__context__ = {}
     parts = module.status()
     assert list(parts) == ["pillar"]
     assert parts["pillar"]["ok"] is False
@@ -95,21 +87,16 @@ def test_status_does_not_mind_the_host(phagescan: Callable[..., Any], tmp_path: 
 def arriving(module: Any) -> list[str]:
     """Canaries that were sent; from now on each answers."""
     sent: list[str] = []
-    real = module.__salt__
 
     def canary() -> str:
         sent.append("sent")
         return "canary ok: 1.2 s"
 
-    module.__salt__ = {
-        "pillar.get": real["pillar.get"],
-        "grains.get": real["grains.get"],
-        "phagescan.canary": canary,
-    }
+    module.__salt__["phagescan.canary"] = canary
     return sent
 
 
-def test_arrival(phagescan: Callable[..., Any], shipped: dict[str, Any]) -> None:
+def test_arrival(phagescan: Callable[..., Any]) -> None:
     """The operator is told where to go and who to be, and where the password lies, not what it is."""
     module = phagescan(ipv4=["127.0.0.1", "192.0.2.7"])
     sent = arriving(module)
@@ -118,7 +105,7 @@ def test_arrival(phagescan: Callable[..., Any], shipped: dict[str, Any]) -> None
     assert url.endswith(" http://192.0.2.7/")
     assert login.endswith(" admin")
     assert password.endswith(" phagescan:admin:password in pillar/credentials.sls")
-    assert shipped["phagescan"]["admin"]["password"] not in password
+    assert doctors.shipped()["phagescan"]["admin"]["password"] not in password
     assert module.arrival(canary=False).splitlines() == [url, login, password]
     assert sent == ["sent"]
 
@@ -139,7 +126,7 @@ def test_arrival_sends_no_canary(phagescan: Callable[..., Any]) -> None:
     module = phagescan({"phagescan:mode": "development"})
     sent = arriving(module)
     assert module.arrival().startswith("Phagescan Master: http://")
-    module = phagescan({"phagescan:roles": ["worker"]})
+    module = phagescan({"phagescan:roles": ["worker"], "phagescan:worker:master_url": "http://192.0.2.1"})
     sent += arriving(module)
     assert module.arrival().startswith("Phagescan worker: ")
     assert sent == []
@@ -158,38 +145,46 @@ def test_arrival_of_a_broken_host(phagescan: Callable[..., Any]) -> None:
         module.arrival()
 
 
-def test_peers(phagescan: Callable[..., Any], tmp_path: Path) -> None:
-    """Peers are the broker's and the master's or database's addresses; name servers only where there is a name to ask for."""
-    assert phagescan().peers("worker") == phagescan().peers("master") == ["127.0.0.1"]
-    (tmp_path / "etc").mkdir(exist_ok=True)
-    (tmp_path / "etc/resolv.conf").write_text("search example\nnameserver 192.0.2.53\n")
-    changed = {"phagescan:broker:host": "192.0.2.1", "phagescan:worker:master_url": "http://[2001:db8::1]:8080"}
-    assert phagescan(changed).peers("worker") == ["192.0.2.1", "2001:db8::1"]
-    changed["phagescan:database:host"] = "192.0.2.2"
-    assert phagescan(changed).peers("master") == ["127.0.0.1", "192.0.2.1", "192.0.2.2"]
-    changed = {"phagescan:broker:host": "localhost"}
-    assert {"127.0.0.1", "192.0.2.53"} <= set(phagescan(changed).peers("worker"))
+def test_doctor(phagescan: Callable[..., Any]) -> None:
+    """It says that all is well, or fails with every fault."""
+    module = phagescan()
+    module.__utils__["doctor.notes"] = list
+    assert module.doctor() == "No faults in pillar or host."
+    module.__utils__["doctor.notes"] = lambda: ["clock: it is late"]
+    assert module.doctor() == "No faults in pillar or host.\nNote: clock: it is late"
+    module = phagescan({"phagescan:mode": "debug", PASSWORD_KEYS[0]: "short"})
+    module.__utils__["doctor.notes"] = list
+    with pytest.raises(CommandExecutionError) as failed:
+        module.doctor()
+    assert [line.split(": ")[0] for line in str(failed.value).splitlines()] == ["phagescan:mode", PASSWORD_KEYS[0]]
 
 
-def test_allowed_hosts(phagescan: Callable[..., Any]) -> None:
-    """Django answers workers, whatever else its names are."""
-    changed = {"phagescan:allowed_hosts": ["scan.example"], "phagescan:worker:master_url": "http://10.0.0.1:8080/"}
-    assert phagescan(changed).allowed_hosts() == ["scan.example", "10.0.0.1"]
-    changed["phagescan:worker:master_url"] = "http://[2001:db8::1]"
-    assert phagescan(changed).allowed_hosts() == ["scan.example", "[2001:db8::1]"]
+def test_unreadable_pillar(phagescan: Callable[..., Any]) -> None:
+    """A file that is no YAML is the one fault, and not what it would have said."""
+    module = phagescan({"phagescan": REMOVED})
+    module.__pillar__["_errors"] = ["Rendering SLS 'credentials' failed. Please see master log for details."]
+    assert module.faults() == ["pillar: Rendering SLS 'credentials' failed. See what is above."]
 
 
-def test_where_they_are(load: Callable[..., Any], minion: Callable[..., SimpleNamespace]) -> None:
-    """Formulas are told where certificate and key are by one function, and that there are none."""
-    for given, told in (
-        (None, {}),
-        ({}, {}),
-        ({"self_signed": False}, {}),
-        ({"certificate": "/a", "key": "/b"}, {"certificate": "/a", "key": "/b"}),
-        (
-            {"self_signed": True},
-            {"certificate": "/etc/phagescan/tls/certificate.pem", "key": "/etc/phagescan/tls/key.pem"},
-        ),
-    ):
-        salt = minion({"phagescan": {"tls": given}} if given is not None else {}).salt
-        assert load("_modules/phagescan", __salt__=salt).tls() == told
+@pytest.mark.parametrize(
+    "grains", [{"osfinger": "Debian-11"}, {"osfinger": "Fedora-43", "os_family": "RedHat"}, {"osfinger": None}]
+)
+def test_unknown_system(phagescan: Callable[..., Any], grains: dict[str, Any]) -> None:
+    """A system that is not known is the one fault, with what is known."""
+    (fault,) = phagescan({"phagescan:mode": "debug"}, **grains).faults()
+    assert fault.startswith(f"grain osfinger: {grains['osfinger']} ")
+    assert "known: Debian-13, Debian-12, Ubuntu-24.04" in fault
+
+
+def test_a_new_formula(phagescan: Callable[..., Any], minion: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
+    """Its pillar is checked by its schema, its defaults counting, without an entry anywhere."""
+    module = phagescan({"shop": {"prot": 1}})
+    (tmp_path / "tree" / "shop").mkdir(parents=True)
+    schema = {"type": "object", "properties": {"port": {"type": "integer"}}, "additionalProperties": False}
+    (tmp_path / "tree/shop/schema.json").write_text(json.dumps(schema | {"required": ["port"]}))
+    (tmp_path / "tree/shop/defaults.yaml").write_text("port: 80\n")
+    assert module.faults() == []
+    roots = [tmp_path / "tree", *(ROOT / name for name in ("salt", "formulas", "roots"))]
+    made = minion(module.__pillar__, file_roots=roots)
+    module.__salt__ |= {name: made.salt[name] for name in ("cp.list_master", "cp.cache_file", "settings.defaults")}
+    assert module.faults() == ["shop:prot: is not a key; did you mean port?"]

@@ -19,14 +19,20 @@ def rotate(load: Callable[..., Any]) -> Callable[..., tuple[dict[str, Any], list
     def run(before: dict[str, Any], after: dict[str, Any], said: list[str], *, test: bool = False) -> Any:
         settings, tried = [before, after], []
 
-        def login(logins: list[Any], user: str) -> list[str]:
-            assert user == "reader"
+        def answers(logins: list[Any], python: Any) -> list[str]:
+            assert python.keywords == {"user": "reader"}
             tried.extend(logins)
             return said
 
         module = load(
             "_states/phagescan",
-            __salt__={"phagescan.logins": lambda _: settings.pop(0), "phagescan.login": login},
+            __salt__={"pillar.get": lambda _key, unmask: {}},
+            __utils__={
+                "logins.read": lambda _: settings.pop(0),
+                "logins.answers": answers,
+                "health.site": dict,
+                "django_site.python": print,
+            },
             __context__={},
             __opts__={"test": test},
         )

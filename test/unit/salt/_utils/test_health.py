@@ -43,7 +43,7 @@ def test_disk(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def left(free: int, size: int, inodes: int = 50) -> Any:
         numbers = SimpleNamespace(f_bavail=free, f_blocks=size, f_frsize=2**20, f_favail=inodes, f_files=100)
         monkeypatch.setattr(health.os, "statvfs", lambda _: numbers)
-        return health.disk([str(tmp_path), str(tmp_path), "/nonexistent"])
+        return health.probes.disk([str(tmp_path), str(tmp_path), "/nonexistent"])
 
     assert left(2000, 100_000) == {"ok": True, "said": f"{tmp_path} has 2.0 GiB of 97.7 GiB left", "of": ""}
     assert left(1000, 100_000)["ok"] is False
@@ -58,11 +58,11 @@ def test_last_lines(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for number, name in enumerate(("old.log", "new.log")):
         (tmp_path / name).write_text(f"{name} 1\n{name} 2\n{name} \x1b[31m3\n" + "x" * 10_000)
         os.utime(tmp_path / name, (number, number))
-    lines = health.last_lines("unit", f"{tmp_path}/*.log")
+    lines = health.probes.last_lines("unit", f"{tmp_path}/*.log")
     assert lines[0] == "x" * 300
     (tmp_path / "new.log").write_text("1\n2\n3\n\x1b[31m4\n")
-    assert health.last_lines("unit", f"{tmp_path}/*.log") == ["2", "3", " [31m4"]
-    assert health.last_lines("unit", f"{tmp_path}/none") == []
+    assert health.probes.last_lines("unit", f"{tmp_path}/*.log") == ["2", "3", " [31m4"]
+    assert health.probes.last_lines("unit", f"{tmp_path}/none") == []
 
 
 def test_frequency(health: Any) -> None:
@@ -98,10 +98,10 @@ def told(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
 def look(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Looks at a host with a web page."""
     monkeypatch.setattr(health.os.path, "isdir", lambda _: True)
-    monkeypatch.setattr(health, "last_lines", lambda *_: [])
-    monkeypatch.setattr(health, "disk", lambda _: health.part("free", ok=True))
+    monkeypatch.setattr(health.probes, "last_lines", lambda *_: [])
+    monkeypatch.setattr(health.probes, "disk", lambda _: health.part("free", ok=True))
     monkeypatch.setattr(
-        health, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)}
+        health.probes, "website", lambda *_: {"web": health.part("", ok=True), "static": health.part("", ok=True)}
     )
 
     def make(
@@ -112,15 +112,16 @@ def look(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
         **paths: str,
     ) -> dict[str, Any]:
         def services(names: dict[str, None]) -> dict[str, dict[str, Any]]:
-            return {name: {"running": True, "shut_out": paths.get(name, "")} for name in names}
+            return {name: {"running": True, "unwritable": paths.get(name, "")} for name in names}
 
         def spared(found: dict[str, Any], nodes: dict[str, str], _: Any) -> dict[str, Any]:
             return {name: health.part(f"{nodes} started", ok=True) for name, each in found.items() if "startup" in each}
 
         pillar = copy.deepcopy(PILLAR)
         pillar["phagescan"]["mode"] = mode
-        pillar["nginx"] = {"sites": {"phagescan": {"listen": 80}}}
-        return health.parts(pillar, list(roles), python, services, spared, certificate)
+        tls = {"certificate": certificate} if certificate else {}
+        pillar["nginx"] = {"sites": {"phagescan": {"listen": 80}}, "tls": tls, "tls_port": 443}
+        return health.parts(pillar, list(roles), python, services, spared)
 
     return make
 
@@ -167,19 +168,21 @@ def test_certificate_among_the_parts(
     """It is judged by what the ports of nginx and the broker show; a worker serves none."""
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
     places = {"web": ("127.0.0.1", serve(path)), "broker": ("127.0.0.1", serve(path))}
-    monkeypatch.setattr(health, "secured", lambda _: places)
+    monkeypatch.setattr(health.probes, "secured", lambda *_: places)
     python = answering(told((*MASTER, "scan@unit")), told(WORKER))
     assert states(look(python, certificate=path))["certificate"] is True
     places["broker"] = ("127.0.0.1", serve(old))
     assert states(look(python, certificate=path))["certificate"] is False
-    assert states(look(python, ("worker",), certificate=path))["certificate"] is True
+    assert "certificate" not in look(python, ("worker",), certificate=path)
     places["broker"] = ("127.0.0.1", 1)
     broken = answering(told((*MASTER, "scan@unit"), broker=False), told(WORKER))
     assert states(look(broken, certificate=path))["certificate"] is None
 
 
 def test_just_started(look: Callable[..., dict[str, Any]]) -> None:
-    """What is late because its service was started a moment ago is not broken; Celery's services are known by their nodes."""
+    """What is late because its service was started a moment ago is not broken; Celery's services are known by their
+    nodes.
+    """
     late = told((*MASTER, "scan@unit"), camera=False) | {"beat": {"ok": False, "said": "late", "startup": {}}}
     found = look(answering(late, told(WORKER)))
     assert [name for name, ok in states(found).items() if not ok] == ["camera"]
@@ -187,8 +190,10 @@ def test_just_started(look: Callable[..., dict[str, Any]]) -> None:
     assert found["beat"] == {"ok": True, "said": f"{services} started", "log": []}
 
 
-def test_shut_out(look: Callable[..., dict[str, Any]]) -> None:
-    """A service that answers and cannot write where it should is broken; one that is broken already is told as it is."""
+def test_unwritable(look: Callable[..., dict[str, Any]]) -> None:
+    """A service that answers and cannot write where it should is broken; one that is broken already is told as it
+    is.
+    """
     found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn="/samples", celeryd="/logs")
     assert {name for name, ok in states(found).items() if not ok} == {"web", "scan@unit"}
     assert (

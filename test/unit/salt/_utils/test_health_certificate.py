@@ -12,8 +12,8 @@ from health_support import certificate
 
 def judged(health: Any, path: str, ports: dict[str, int], web: bool = True, broker: bool = True) -> dict[str, Any]:
     """What is told of a certificate, while something is on these ports; and nginx and the broker are well, or not."""
-    shown = {other: (port, health.presented("127.0.0.1", port)) for other, port in ports.items()}
-    return health.validity(path, shown, {"web": {"ok": web}, "broker": {"ok": broker}})
+    shown = {other: (port, health.probes.presented("127.0.0.1", port)) for other, port in ports.items()}
+    return health.probes.validity(path, shown, {"web": {"ok": web}, "broker": {"ok": broker}})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,9 @@ def test_certificate(
 def test_certificate_that_is_not_the_files(
     health: Any, tmp_path: Path, serve: Callable[..., int], days: int, said: str
 ) -> None:
-    """A file that was renewed is not served yet: whatever it holds, the port that shows another certificate is named."""
+    """A file that was renewed is not served yet: whatever it holds, the port that shows another certificate is
+    named.
+    """
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", days)
     web, broker = serve(path), serve(old)
     found = judged(health, path, {"web": web, "broker": broker})
@@ -55,7 +57,9 @@ def test_certificate_that_is_not_the_files(
 
 
 def test_certificate_that_nobody_shows(health: Any, tmp_path: Path, serve: Callable[..., int]) -> None:
-    """What is served cannot be known while nginx or the broker is broken, unless the other port has a fault of its own."""
+    """What is served cannot be known while nginx or the broker is broken, unless the other port has a fault of its
+    own.
+    """
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
     port, other = serve(path), serve(old)
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and says nothing
@@ -81,11 +85,14 @@ def test_certificate_that_is_none(health: Any, tmp_path: Path, content: bytes | 
 
 def test_secured(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTPS is where the site is, AMQPS where the formula has the broker listen, if it does."""
-    monkeypatch.setattr(health, "AMQPS", str(tmp_path / "60-tls.conf"))
-    assert health.secured({"listen": "80 default_server"}) == {"web": ("127.0.0.1", 443)}
+    monkeypatch.setattr(health.probes, "AMQPS", str(tmp_path / "60-tls.conf"))
+    assert health.probes.secured({"listen": "80 default_server"}, 443) == {"web": ("127.0.0.1", 443)}
     (tmp_path / "60-tls.conf").write_text(
         "# Managed\nlisteners.ssl.1 = 0.0.0.0:5671\nssl_options.verify = verify_none\n"
     )
-    assert health.secured({"listen": "[::]:80"}) == {"web": ("::1", 443), "broker": ("127.0.0.1", 5671)}
+    assert health.probes.secured({"listen": "[::]:80"}, 443) == {"web": ("::1", 443), "broker": ("127.0.0.1", 5671)}
     (tmp_path / "60-tls.conf").write_text("listeners.ssl.1 = :::5671\n")
-    assert health.secured({"listen": "192.0.2.7:80"}) == {"web": ("192.0.2.7", 443), "broker": ("::1", 5671)}
+    assert health.probes.secured({"listen": "192.0.2.7:80"}, 443) == {
+        "web": ("192.0.2.7", 443),
+        "broker": ("::1", 5671),
+    }

@@ -20,7 +20,7 @@ def site() -> Iterator[Callable[..., dict[str, Any]]]:
 
     def make(answers: dict[str, tuple[int, bytes]]) -> dict[str, Any]:
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802
                 status, body = answers.get(self.path, (404, b""))
                 self.send_response(status)
                 self.end_headers()
@@ -56,7 +56,7 @@ def test_website(
     health: Any, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
 ) -> None:
     """A page counts when it is ours, and a static file when it is there."""
-    found = health.website(site(answers), "127.0.0.1")
+    found = health.probes.website(site(answers), "127.0.0.1")
     assert states(found) == {"web": web, "static": static}
     assert said in found["web"]["said"]
 
@@ -66,18 +66,20 @@ def test_website_is_asked_where_it_listens(health: Any, site: Callable[..., dict
     """Every way to say where nginx listens is understood."""
     made = site(ICON | {"/login/": (200, LOGIN)})
     made["listen"] = listen.format(made["listen"])
-    assert states(health.website(made, "127.0.0.1")) == {"web": True, "static": True}
+    assert states(health.probes.website(made, "127.0.0.1")) == {"web": True, "static": True}
 
 
 def test_website_away(health: Any) -> None:
     """Without nginx there is no page, and of the static files nothing is known."""
-    found = health.website({"listen": 1, "server_name": "_", "static": {}}, "127.0.0.1")
+    found = health.probes.website({"listen": 1, "server_name": "_", "static": {}}, "127.0.0.1")
     assert states(found) == {"web": False, "static": None}
     assert found["web"]["of"] == "nginx"
 
 
 def test_the_first_page_may_be_slow(health: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While gunicorn loads the application it answers late; an answer that is wrong, or that nothing listens, is a fault."""
+    """While gunicorn loads the application it answers late; an answer that is wrong, or that nothing listens, is a
+    fault.
+    """
     site = {"listen": 1, "server_name": "_", "static": {}}
 
     def get(_address: str, _port: int, _host: str, path: str) -> tuple[int, bytes]:
@@ -85,11 +87,11 @@ def test_the_first_page_may_be_slow(health: Any, monkeypatch: pytest.MonkeyPatch
             raise TimeoutError("timed out")
         return (200, b"") if path != "/login/" else answers.pop()
 
-    monkeypatch.setattr(health, "get", get)
+    monkeypatch.setattr(health.probes, "get", get)
     answers = [(502, b""), (500, b""), (200, b"Welcome to nginx!")]
     while answers:
-        assert "startup" not in health.website(site, "127.0.0.1")["web"]
-    assert health.website(site, "127.0.0.1")["web"]["startup"] == {"seconds": 20, "nodes": ["gunicorn"]}
+        assert "startup" not in health.probes.website(site, "127.0.0.1")["web"]
+    assert health.probes.website(site, "127.0.0.1")["web"]["startup"] == {"seconds": 20, "nodes": ["gunicorn"]}
 
 
 def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int]) -> None:
@@ -115,8 +117,8 @@ def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
         threading.Thread(target=plain.serve_forever, args=(0.01,), daemon=True).start()
         site = {"listen": plain.server_port, "server_name": "scan.example", "static": {}}
-        assert states(health.website(site, "127.0.0.1")) == {"web": True, "static": True}
-        assert health.get("127.0.0.1", plain.server_port, "scan.example", "/loop")[0] == 302
+        assert states(health.probes.website(site, "127.0.0.1")) == {"web": True, "static": True}
+        assert health.probes.get("127.0.0.1", plain.server_port, "scan.example", "/loop")[0] == 302
         plain.shutdown()
     assert set(hosts) == {"scan.example"}
-    assert health.get("127.0.0.1", port, "scan.example", "/login/", secure=True) == (200, LOGIN)
+    assert health.probes.get("127.0.0.1", port, "scan.example", "/login/", secure=True) == (200, LOGIN)

@@ -62,7 +62,9 @@ def test_host(release: Any, tmp_path: Path) -> None:
 
 
 def test_revision(release: Any, clone: Path, tmp_path: Path) -> None:
-    """It is the commit that git names: on a branch, packed, detached, in a work tree beside the clone; else there is none."""
+    """It is the commit that git names: on a branch, packed, detached, in a work tree beside the clone; else there is
+    none.
+    """
     first = git(clone, "rev-parse", "HEAD")
     assert release.revision(str(clone)) == first
     git(clone, "pack-refs", "--all")

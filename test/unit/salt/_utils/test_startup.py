@@ -28,7 +28,9 @@ def asked() -> list[dict[str, str]]:
 
 @pytest.fixture
 def spared(load: Callable[..., Any], asked: list[dict[str, str]]) -> Callable[..., dict[str, Any]]:
-    """Asks of a host whose services have run for a day, but for some: started so many seconds ago, or in another state."""
+    """Asks of a host whose services have run for a day, but for some: started so many seconds ago, or in another
+    state.
+    """
 
     def ask(found: dict[str, Any], otherwise: dict[str, float | dict[str, Any]] | None = None) -> dict[str, Any]:
         def services(units: dict[str, str]) -> dict[str, dict[str, Any]]:

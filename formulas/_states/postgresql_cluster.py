@@ -1,0 +1,57 @@
+"""State of a PostgreSQL cluster as Debian's tools make them: there, and made to the end.
+
+The package makes one in its own script, too, but once only: killed in the middle it leaves half a cluster that nothing
+completes, and calls itself installed.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
+__utils__: dict[str, Callable[..., Any]]
+
+SETTINGS = pathlib.Path("/etc/postgresql")
+DATA = pathlib.Path("/var/lib/postgresql")
+LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}  # of the tool; the cluster's is set in createcluster.d
+
+
+def present(name: str) -> dict[str, Any]:
+    """Cluster `name` (`17/main`) is there. One whose making was interrupted holds nothing yet, and is made again."""
+    making = DATA / f"{name.replace('/', '-')}.making"  # there until the cluster is whole
+    # The server writes its options down at each start: one that was ever started is never made again.
+    half = making.exists() and not (DATA / name / "postmaster.opts").exists()
+    if not half and not __opts__["test"]:
+        making.unlink(missing_ok=True)  # a killed run's; what is made here next is not half a cluster
+    if (SETTINGS / name / "postgresql.conf").exists() and not half:
+        return __utils__["results.clean"](name, f"Cluster {name} is there.")
+    changes = {name: "made again, after an interruption" if half else "made"}
+    if __opts__["test"]:
+        return __utils__["results.pending"](name, changes, f"Cluster {name} would be made.")
+    if half:
+        for folder in (SETTINGS / name, DATA / name):
+            shutil.rmtree(folder, ignore_errors=True)
+    elif (DATA / name).is_dir() and any((DATA / name).iterdir()):
+        reason = (
+            f"{DATA / name} holds data, but {SETTINGS / name} no settings: see pg_createcluster(1), or move it away"
+        )
+        return __utils__["results.failed"](name, reason)
+    making.touch()
+    done = subprocess.run(
+        ["pg_createcluster", *name.split("/")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={**os.environ, **LOCALE},
+    )
+    if done.returncode:
+        reason = " ".join(done.stderr.split())[-500:]
+        return __utils__["results.failed"](name, f"pg_createcluster {name}: {reason}")
+    making.unlink()
+    os.sync()
+    return __utils__["results.changed"](name, changes, f"Cluster {name} was made.")

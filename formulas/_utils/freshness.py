@@ -1,0 +1,109 @@
+"""Whether a service has read its files as they are now, and what is to be done where it has not.
+
+`watch` alone forgets: a run that is killed between writing a file and restarting its reader leaves a reader of the old
+file that no later run would touch. So the states that start processes compare times as well.
+"""
+
+import os
+import pathlib
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+# A file here per path that changed in a way that its own times do not show: something below it was removed or replaced.
+# Cleared by a boot, after which every service has read its files.
+CHANGED = pathlib.Path("/run/salt-daemon/changed")
+
+
+def decide(status: Mapping[str, Any], changes: Mapping[str, str], reload: bool = False) -> dict[str, str]:
+    """Actions that a service needs, in order, each with its reason. Nothing else is looked at.
+
+    `status` is one of daemon.status; `changes` has a path that `starts` the service and one that it `reads`, where they
+    are newer than it. Each row is a service that is enabled and not masked; else `enable` comes last, `unmask` first.
+
+    =======  ==========  ======  =====  ======  ==========
+    running  unwritable  starts  reads  reload  action
+    =======  ==========  ======  =====  ======  ==========
+    no       any         any     any    any     start
+    yes      path        any     any    any     restart
+    yes                  path    any    any     restart
+    yes                          path   no      restart
+    yes                          path   yes     reload
+    yes                                 any
+    =======  ==========  ======  =====  ======  ==========
+    """
+    actions = {}
+    if status.get("masked"):
+        actions["unmask"] = "it was masked"
+    if not status["running"]:
+        actions["start"] = "it was stopped"
+    elif status.get("unwritable"):
+        actions["restart"] = f"it cannot write {status['unwritable']}, which was made again"
+    elif changes.get("starts"):
+        actions["restart"] = f"{changes['starts']} is newer"
+    elif changes.get("reads"):
+        actions["reload" if reload else "restart"] = f"{changes['reads']} is newer"
+    if not status["enabled"]:
+        actions["enable"] = "it was disabled"
+    return actions
+
+
+def note(path: str) -> None:
+    """Record that `path`, a directory, has changed now; services that watch it and started earlier are restarted."""
+    CHANGED.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _record(path).touch()
+
+
+def newest_watched(
+    low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]], counts: Callable[[str], bool] = bool
+) -> tuple[float, str]:
+    """Latest change (seconds since 1970) of the paths that the states in `low`'s watch manage and that count; the
+    path.
+    """
+    newest = (0.0, "")
+    for chunk in filter(_is_file, _watched(low, lowstate)):
+        newest = max([newest, *((_changed(path), path) for path in filter(counts, _paths(chunk)))])
+    return newest
+
+
+def watches_files_only(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether `newest_watched` sees every change that `low` watches for."""
+    return all(map(_is_file, _watched(low, lowstate)))
+
+
+def _watched(low: Mapping[str, Any], lowstate: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    wanted = {(state, ident) for item in low.get("watch", ()) for state, ident in item.items()}
+    for chunk in lowstate:
+        if wanted & {(chunk["state"], chunk["__id__"]), (chunk["state"], chunk["name"]), ("sls", chunk["__sls__"])}:
+            yield chunk
+
+
+def _is_file(chunk: Mapping[str, Any]) -> bool:
+    return str(chunk["name"]).startswith("/") and chunk["fun"] != "directory"
+
+
+def _paths(chunk: Mapping[str, Any]) -> list[str]:
+    name = str(chunk["name"])
+    if chunk["fun"] in ("absent", "link_absent"):
+        return [os.path.dirname(name)]
+    if chunk["state"] != "source_tree":
+        return [name]
+    paths = [name]
+    for folder, folders, files in os.walk(name):
+        folders[:] = [item for item in folders if item != "__pycache__"]
+        paths += [os.path.join(folder, item) for item in files]
+    return paths
+
+
+def _changed(path: str) -> float:
+    times = [0.0]
+    for stat in (os.lstat, os.stat, lambda name: _record(name).stat()):
+        try:
+            times.append(stat(path).st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+def _record(path: str) -> pathlib.Path:
+    return CHANGED / urllib.parse.quote(os.path.realpath(path), safe="")

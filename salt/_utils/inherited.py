@@ -1,0 +1,95 @@
+"""What formulas take from Phagescan's pillar, so that each value is in pillar once. Their own pillar wins.
+
+`get` is pillar.get: a key with colons, and what is returned where it is missing. What pillar does not have is None
+here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Get = Callable[..., Any]
+
+ROLES = ("master", "worker")
+SELF_SIGNED = {"certificate": "/etc/phagescan/tls/certificate.pem", "key": "/etc/phagescan/tls/key.pem"}
+
+
+def of(formula: str, get: Get, grains: dict[str, Any]) -> dict[str, Any]:
+    """Settings that a formula, or the namespace phagescan itself, has where its own pillar says nothing else."""
+    handed = {
+        "phagescan": _phagescan,
+        "gunicorn": lambda get, _grains: {**_process(get), "mode": get("phagescan:mode")},
+        "celery": _celery,
+        "supervisord": _supervisord,
+        "nginx": _nginx,
+        "rabbitmq": lambda get, _grains: {"tls": tls(get)},
+    }
+    return handed[formula](get, grains) if formula in handed else {}
+
+
+def roles(get: Get, grains: dict[str, Any]) -> list[str]:
+    """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else all there are."""
+    given = get("phagescan:roles", None) or grains.get("roles") or ROLES
+    return [given] if isinstance(given, str) else list(given)
+
+
+def tls(get: Get) -> dict[str, str]:
+    """Files of the master's certificate and key: pillar `phagescan:tls`; nothing without TLS."""
+    given = get("phagescan:tls", None) or {}
+    return SELF_SIGNED if given.get("self_signed") else {name: given[name] for name in SELF_SIGNED if name in given}
+
+
+def _process(get: Get) -> dict[str, Any]:
+    """The process that runs the application; its files are for the user's own group."""
+    user = get("phagescan:user", None)
+    return {
+        "user": user,
+        "group": user,
+        "chdir": get("phagescan:root", None),
+        "virtualenv": get("phagescan:virtualenv", None),
+        "log_dir": get("phagescan:log_dir", None),
+        "environment": {"DJANGO_SETTINGS_MODULE": "scaggr.settings"},
+    }
+
+
+def _phagescan(get: Get, grains: dict[str, Any]) -> dict[str, Any]:
+    """A worker on the master's host fetches samples from gunicorn itself."""
+    bind = get("gunicorn:bind", None)
+    return {"worker": {"master_url": f"http://{bind}" if bind else None}} if "master" in roles(get, grains) else {}
+
+
+def _celery(get: Get, grains: dict[str, Any]) -> dict[str, Any]:
+    """Scan workers have a user and a log directory of their own, and nothing of Django."""
+    user, log_dir = get("phagescan:worker:user", None), get("phagescan:worker:log_dir", None)
+    scanner = {"user": user, "group": user, "log_dir": log_dir, "environment": {}}
+    workers = _entries(get("celery:workers", {}))
+    return {
+        **_process(get),
+        "mode": get("phagescan:mode", None),
+        "roles": roles(get, grains),
+        "workers": {name: scanner if worker.get("role") == "worker" else {} for name, worker in workers.items()},
+    }
+
+
+def _supervisord(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
+    process = _process(get)
+    camera = {"directory": process["chdir"], **{key: process[key] for key in ("user", "virtualenv", "environment")}}
+    programs = {"celerycam": camera} if "celerycam" in _entries(get("supervisord:programs", {})) else {}
+    return {"mode": get("phagescan:mode", None), "programs": programs}
+
+
+def _nginx(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
+    """The site in front of gunicorn: a little more than the largest sample comes through, so that the page explains."""
+    static, largest = get("phagescan:static_root", None), get("phagescan:scan:max_size", None)
+    site = {
+        "proxy": get("gunicorn:bind", None),
+        "static": {"/static/": f"{static}/"} if static else None,
+        "client_max_body_size": f"{largest + 1}m" if isinstance(largest, int) else None,
+    }
+    sites = {"phagescan": site} if "phagescan" in _entries(get("nginx:sites", {})) else {}
+    return {"tls": tls(get), "sites": sites}
+
+
+def _entries(table: Any) -> dict[str, dict[str, Any]]:
+    """The mappings in a table of pillar, which may be anything before it was checked."""
+    entries = table.items() if isinstance(table, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}

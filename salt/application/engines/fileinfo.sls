@@ -1,0 +1,6 @@
+#!yaml
+# libmagic
+application-libmagic:
+  pkg.installed:
+    - pkgs: [file]
+    - install_recommends: False

@@ -1,0 +1,41 @@
+"""Names and addresses that parts of Phagescan use to reach each other."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def addresses(load: Callable[..., Any], tmp_path: Path) -> Any:
+    """The module, on a host with a name server."""
+    module = load("_utils/addresses")
+    module.RESOLVERS = tmp_path / "resolv.conf"
+    module.RESOLVERS.write_text("search example\nnameserver 192.0.2.53\n")
+    return module
+
+
+def settings(broker: str = "127.0.0.1", url: str = "http://127.0.0.1:9000", database: str = "127.0.0.1") -> Any:
+    """Of the namespace phagescan."""
+    return {"broker": {"host": broker}, "worker": {"master_url": url}, "database": {"host": database}}
+
+
+def test_peers(addresses: Any) -> None:
+    """They are the broker's, and the master's or database's; name servers only where there is a name to ask for."""
+    assert addresses.peers(settings(), "worker") == addresses.peers(settings(), "master") == ["127.0.0.1"]
+    found = addresses.peers(settings("192.0.2.1", "http://[2001:db8::1]:8080"), "worker")
+    assert found == ["192.0.2.1", "2001:db8::1"]
+    found = addresses.peers(settings("192.0.2.1", database="192.0.2.2"), "master")
+    assert found == ["127.0.0.1", "192.0.2.1", "192.0.2.2"]
+    assert {"127.0.0.1", "192.0.2.53"} <= set(addresses.peers(settings("localhost"), "worker"))
+    addresses.RESOLVERS.unlink()
+    assert "192.0.2.53" not in addresses.peers(settings("localhost"), "worker")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"), [("http://10.0.0.1:8080/", "10.0.0.1"), ("http://[2001:db8::1]", "[2001:db8::1]")]
+)
+def test_allowed_hosts(addresses: Any, url: str, host: str) -> None:
+    """Django answers workers, whatever else its names are."""
+    assert addresses.allowed_hosts(settings(url=url) | {"allowed_hosts": ["scan.example"]}) == ["scan.example", host]
