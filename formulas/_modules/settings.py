@@ -29,10 +29,7 @@ def defaults(formula: str) -> dict[str, Any]:
     """Defaults of a formula on this release; nothing for a namespace that has none."""
     known = __context__.setdefault("settings.defaults", {})
     if formula not in known:
-        if "settings.served" not in __context__:
-            __context__["settings.served"] = set(__salt__["cp.list_master"]())
-        path = f"{formula}/defaults.yaml"
-        cached = __salt__["cp.cache_file"](f"salt://{path}") if path in __context__["settings.served"] else ""
-        found = salt.utils.yaml.safe_load(pathlib.Path(cached).read_text()) if cached else {}
+        path = __salt__["served.files"]().get(f"{formula}/defaults.yaml")
+        found = salt.utils.yaml.safe_load(pathlib.Path(path).read_text()) if path else {}
         known[formula] = __utils__["layers.merge"](found, found.pop("osfinger", {}).get(__grains__["osfinger"], {}))
     return known[formula]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 # Set by Salt's loader.
-__env__: str
 __opts__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
@@ -34,18 +33,18 @@ def copied(
         return __utils__["results.failed"](name, f"{source} is in none of the file_roots, or empty")
     kept = {str(part) for path in keep or () for part in (pathlib.PurePath(path), *pathlib.PurePath(path).parents)}
     changes = {path: "removed" for path in sorted(there.keys() - wanted.keys() - kept, reverse=True)}
-    for path, cached in sorted(wanted.items()):
-        old, mode = os.path.join(top, path) if path else top, 0o644 if cached else 0o755
+    for path, origin in sorted(wanted.items()):
+        old, mode = os.path.join(top, path) if path else top, 0o644 if origin else 0o755
         if path in (executable or ()):
             mode = 0o755
         if path not in there:
             changes[path] = "added"
-        elif not _same(cached, old, there[path]):
+        elif not _same(origin, old, there[path]):
             changes[path] = "changed"
         elif (there[path].st_mode & 0o7777, there[path].st_uid, there[path].st_gid) != (mode, 0, 0):
             changes[path] = "made root's"
         if path in changes and not __opts__["test"]:
-            _make(cached, old, mode)
+            _make(origin, old, mode)
     if not changes:
         return __utils__["results.clean"](name, f"{name} is as {source}.")
     count = f"{len(changes)} files and directories"
@@ -60,12 +59,10 @@ def copied(
 
 
 def _served(source: str) -> dict[str, str]:
-    """Files of `source` with their copies in Salt's cache, and directories with nothing; the top one is the empty
-    path.
-    """
-    cached = [path for path in __salt__["cp.cache_dir"](source) if path and IGNORED not in path]
-    folder = f"/files/{__env__}/{source.removeprefix('salt://')}/"  # below Salt's cachedir
-    files = {path.partition(folder)[2]: path for path in cached}
+    """Files of `source` with where they can be read, and directories with nothing; the top one is the empty path."""
+    folder = source.removeprefix("salt://") + "/"
+    served = __salt__["served.files"]()
+    files = {name.removeprefix(folder): path for name, path in served.items() if name.startswith(folder)}
     folders = {str(parent) for path in files for parent in pathlib.PurePath(path).parents}
     return files | {"" if folder == "." else folder: "" for folder in folders}
 
@@ -80,27 +77,27 @@ def _entries(top: str) -> dict[str, os.stat_result]:
     return found
 
 
-def _same(cached: str, path: str, status: os.stat_result) -> bool:
-    """Whether `path` is a regular file with the content of `cached`, or a directory where that is empty."""
-    if not cached or not stat.S_ISREG(status.st_mode):
-        return not cached and stat.S_ISDIR(status.st_mode)
-    if status.st_size != os.path.getsize(cached):
+def _same(origin: str, path: str, status: os.stat_result) -> bool:
+    """Whether `path` is a regular file with the content of `origin`, or a directory where that is empty."""
+    if not origin or not stat.S_ISREG(status.st_mode):
+        return not origin and stat.S_ISDIR(status.st_mode)
+    if status.st_size != os.path.getsize(origin):
         return False
-    with open(cached, "rb") as wanted, open(path, "rb") as there:
+    with open(origin, "rb") as wanted, open(path, "rb") as there:
         return wanted.read() == there.read()
 
 
-def _make(cached: str, path: str, mode: int) -> None:
+def _make(origin: str, path: str, mode: int) -> None:
     """Put one file, or a directory, at `path`; a reader sees the old content or the new."""
-    folder = not cached
+    folder = not origin
     if os.path.lexists(path) and (os.path.islink(path) or os.path.isdir(path) != folder):
         _remove(path)
     new = path
     if folder:
         os.makedirs(path, exist_ok=True)
-    elif not os.path.lexists(path) or not _same(cached, path, os.lstat(path)):
+    elif not os.path.lexists(path) or not _same(origin, path, os.lstat(path)):
         descriptor, new = tempfile.mkstemp(dir=os.path.dirname(path))
-        with open(descriptor, "wb") as file, open(cached, "rb") as wanted:
+        with open(descriptor, "wb") as file, open(origin, "rb") as wanted:
             shutil.copyfileobj(wanted, file)
     os.chown(new, 0, 0)
     os.chmod(new, mode)

@@ -40,9 +40,9 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
         return [
             f"pillar: {str(error).partition(' Please see')[0]} See what is above." for error in __pillar__["_errors"]
         ]
-    served = set(__salt__["cp.list_master"]())
-    schemas = sorted(path for path in served if path.endswith("/schema.json") and path.count("/") == 1)
-    known = __utils__["doctor.schemas"]([__salt__["cp.cache_file"](f"salt://{path}") for path in schemas])
+    served = __salt__["served.files"]()
+    schemas = (name for name in sorted(served) if name.endswith("/schema.json") and name.count("/") == 1)
+    known = __utils__["doctor.schemas"]([served[name] for name in schemas])
     return __utils__["doctor.faults"](
         {name: _get(name) if name in known else None for name in __pillar__},
         known,
@@ -51,7 +51,7 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
         __utils__["layers.merge"],
         host,
         checkout=[*__opts__["file_roots"]["base"], *__opts__["pillar_roots"]["base"]],
-        served=served,
+        served=served.keys(),
         secrets=(*(f"{root}/credentials.sls" for root in __opts__["pillar_roots"]["base"]), __opts__["gpg_keydir"]),
         broker_node=__salt__["rabbitmq_node.name"],
         broker_stuck=__salt__["rabbitmq_upgrade.stuck"],

@@ -1,10 +1,9 @@
 # The scan worker: its user, its engines and its login at the broker. It has no login at the database.
 {%- from 'application/map.jinja' import phagescan with context %}
 {%- from 'celery/map.jinja' import celery with context %}
-{%- set engine_states = salt['cp.list_master'](prefix='application/engines') %}
 include:
   - application
-{%- for name in phagescan.engines if 'application/engines/' ~ name ~ '.sls' in engine_states %}
+{%- for name in phagescan.engines if 'application/engines/' ~ name ~ '.sls' in salt['served.files']() %}
   - application.engines.{{ name }}
 {%- endfor %}
 

@@ -92,11 +92,9 @@ def minion(tmp_path: Path) -> Callable[..., SimpleNamespace]:
             "id": "unit",
             "file_client": "local",
             "file_roots": {"base": [str(root) for root in file_roots]},
-            "fileserver_backend": ["roots"],
-            "fileserver_list_cache_time": 0,
             "module_dirs": [str(ROOT / "salt"), str(ROOT / "formulas")],
             "extension_modules": str(tmp_path / "ext"),
-            "cachedir": str(tmp_path / "code" / "cache"),  # as where the name of a tree is in it
+            "cachedir": str(tmp_path / "cache"),
             "root_dir": str(tmp_path),
             "pillar": pillar or {},
             "grains": {

@@ -53,11 +53,11 @@ class Tree:
         self.opts = {"test": False}
         self.noted: list[str] = []
         made = minion(file_roots=[path / "first", path / "salt"])
+        self.context = made.context
         self.module = load(
             "_states/source_tree",
-            __env__="base",
             __opts__=self.opts,
-            __salt__={"cp.cache_dir": made.salt["cp.cache_dir"]},
+            __salt__={"served.files": made.salt["served.files"]},
             __utils__={"freshness.note": self.noted.append},
         )
         if os.getuid():
@@ -85,4 +85,5 @@ class Tree:
     def copied(self, *, test: bool = False, source: str = "salt://code", **options: Any) -> dict[str, Any]:
         """The state's result."""
         self.opts["test"] = test
+        self.context.clear()  # another run
         return self.module.copied(str(self.top), source, executable=["run.sh"], **options)

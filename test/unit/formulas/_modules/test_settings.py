@@ -29,7 +29,7 @@ def settings(load: Callable[..., Any], minion: Callable[..., SimpleNamespace], t
         utils = {"layers.merge": made.utils["layers.merge"]}
         if handed is not None:
             utils["inherited.of"] = lambda formula, _get, _grains: handed if formula == "shop" else {}
-        salt = {name: made.salt[name] for name in ("pillar.get", "cp.list_master", "cp.cache_file")}
+        salt = {name: made.salt[name] for name in ("pillar.get", "served.files")}
         grains = {"osfinger": release}
         return load("_modules/settings", __salt__=salt, __utils__=utils, __context__={}, __grains__=grains)
 

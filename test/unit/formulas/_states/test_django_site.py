@@ -153,7 +153,7 @@ def test_collected_of_a_copy(
     django, name = project(), str(tmp_path / "static")
     assert django.state.collected(name, site)["changes"]
     if remembered == "nanoseconds":
-        memory = tmp_path / "code" / "cache" / "django_site" / "static.json"
+        memory = tmp_path / "cache" / "django_site" / "static.json"
         memory.write_text(memory.read_text().replace(str(COLLECTED // 10**9), str(COLLECTED)))
         assert str(COLLECTED) in memory.read_text()
     os.utime(tmp_path / "static" / "style.css", ns=(copied, copied))
@@ -211,7 +211,7 @@ def test_collected_after_a_kill(project: Callable[..., Project], site: dict[str,
     assert django.state.collected(name, site)["result"]
     assert os.listdir(name) == ["style.css"]
     (tmp_path / "static" / "staticfiles.json").touch()
-    (tmp_path / "code" / "cache" / "django_site" / "static.json").unlink()
+    (tmp_path / "cache" / "django_site" / "static.json").unlink()
     assert django.state.collected(name, site)["result"]
 
 

@@ -33,7 +33,7 @@ def test_remember(minion: Callable[..., SimpleNamespace], tmp_path: Path) -> Non
         os.umask(before)
     assert module["django_site.recall"]("static") == {"files": {"b": [1, 2]}}
     assert module["django_site.recall"]("migrated") is None
-    path = tmp_path / "code" / "cache" / "django_site" / "static.json"
+    path = tmp_path / "cache" / "django_site" / "static.json"
     assert (django_sites.mode(path), django_sites.mode(path.parent)) == (0o600, 0o700)
 
 
@@ -48,8 +48,8 @@ def test_remember_is_cut_off(minion: Callable[..., SimpleNamespace]) -> None:
 
 def test_recall_of_half_a_file(minion: Callable[..., SimpleNamespace], tmp_path: Path) -> None:
     """What an interrupted run left behind is nothing."""
-    (tmp_path / "code" / "cache" / "django_site").mkdir(parents=True)
-    (tmp_path / "code" / "cache" / "django_site" / "static.json").write_text('{"code": "')
+    (tmp_path / "cache" / "django_site").mkdir(parents=True)
+    (tmp_path / "cache" / "django_site" / "static.json").write_text('{"code": "')
     assert minion().utils["django_site.recall"]("static") is None
 
 

@@ -45,7 +45,7 @@ def phagescan(
 
 
 NAMES = (
-    *("pillar.get", "cp.list_master", "cp.cache_file", "settings.get", "settings.defaults", "rabbitmq_node.name"),
+    *("pillar.get", "served.files", "settings.get", "settings.defaults", "rabbitmq_node.name"),
     *("rabbitmq_upgrade.stuck", "rabbitmq_upgrade.steps", "rabbitmq_upgrade.version", "rabbitmq_upgrade.blocked"),
 )
 UTILS = (

@@ -186,5 +186,5 @@ def test_a_new_formula(phagescan: Callable[..., Any], minion: Callable[..., Simp
     assert module.faults() == []
     roots = [tmp_path / "tree", *(ROOT / name for name in ("salt", "formulas", "roots"))]
     made = minion(module.__pillar__, file_roots=roots)
-    module.__salt__ |= {name: made.salt[name] for name in ("cp.list_master", "cp.cache_file", "settings.defaults")}
+    module.__salt__ |= {name: made.salt[name] for name in ("served.files", "settings.defaults")}
     assert module.faults() == ["shop:prot: is not a key; did you mean port?"]
