@@ -19,10 +19,14 @@ def get(formula: str, unmask: bool | None = None) -> dict[str, Any]:
 
     `salt://<formula>/defaults.yaml`, what that has under `osfinger` for this release, what the project hands down (util
     `inherited.of`, where there is one), pillar. Passwords are masked as pillar.get does it.
+    All callers of a run get the same mapping, which is not to be changed.
     """
-    pillar = partial(__salt__["pillar.get"], unmask=unmask)
-    inherited = __utils__["inherited.of"](formula, pillar, __grains__) if "inherited.of" in __utils__ else {}
-    return __utils__["layers.merge"](defaults(formula), inherited, pillar(formula, None) or {})
+    known, key = __context__.setdefault("settings.get", {}), (formula, unmask)
+    if key not in known:
+        pillar = partial(__salt__["pillar.get"], unmask=unmask)
+        inherited = __utils__["inherited.of"](formula, pillar, __grains__) if "inherited.of" in __utils__ else {}
+        known[key] = __utils__["layers.merge"](defaults(formula), inherited, pillar(formula, None) or {})
+    return known[key]
 
 
 def defaults(formula: str) -> dict[str, Any]:

@@ -63,6 +63,8 @@ def newest_watched(
     newest = (0.0, "")
     for chunk in filter(_is_file, _watched(low, lowstate)):
         newest = max([newest, *((_changed(path), path) for path in filter(counts, _paths(chunk)))])
+        if counts(chunk["name"]):
+            newest = max(newest, (_noted(chunk["name"]), chunk["name"]))
     return newest
 
 
@@ -96,13 +98,17 @@ def _paths(chunk: Mapping[str, Any]) -> list[str]:
 
 
 def _changed(path: str) -> float:
-    times = [0.0]
-    for stat in (os.lstat, os.stat, lambda name: _record(name).stat()):
-        try:
-            times.append(stat(path).st_mtime)
-        except OSError:
-            continue
-    return max(times)
+    try:
+        return max(os.lstat(path).st_mtime, os.stat(path).st_mtime)
+    except OSError:
+        return 0.0
+
+
+def _noted(path: str) -> float:
+    try:
+        return _record(path).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _record(path: str) -> pathlib.Path:

@@ -43,6 +43,10 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
     served = __salt__["served.files"]()
     schemas = (name for name in sorted(served) if name.endswith("/schema.json") and name.count("/") == 1)
     known = __utils__["doctor.schemas"]([served[name] for name in schemas])
+    certificates = {}
+    if _get("phagescan:tls") or _get("phagescan:worker:ca_certs"):  # the util takes its time to load
+        certificates["certificate_faults"] = __utils__["certificates.faults"]
+        certificates["authority_faults"] = __utils__["certificates.faults_of_authority"]
     return __utils__["doctor.faults"](
         {name: _get(name) if name in known else None for name in __pillar__},
         known,
@@ -56,9 +60,8 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
         broker_node=__salt__["rabbitmq_node.name"],
         broker_stuck=__salt__["rabbitmq_upgrade.stuck"],
         broker_steps=__salt__["rabbitmq_upgrade.steps"],
-        certificate_faults=__utils__["certificates.faults"],
-        authority_faults=__utils__["certificates.faults_of_authority"],
         thorough=thorough,
+        **certificates,
     )
 
 
