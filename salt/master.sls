@@ -12,11 +12,11 @@ include:
   - settled
 
 # What runs our code is started once its logins and tables exist, and again when code, packages or settings change.
-{%- from 'celery/map.jinja' import celery with context %}
-{%- from 'supervisord/map.jinja' import supervisord with context %}
+{%- set celery = salt['settings.get']('celery') %}
+{%- set supervisord = salt['settings.get']('supervisord') %}
 {%- set production = celery.mode != 'development' %}
 {%- set services = {'gunicorn-service': 'daemon'} %}
-{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'master' %}
 {%- do services.update({'celery-' ~ name ~ '-service': 'daemon'}) %}
 {%- endfor %}
 {%- for name in supervisord.programs if production %}

@@ -1,5 +1,5 @@
 # A scan worker: Phagescan's code, its engines and its broker login, and no database.
-{%- from 'celery/map.jinja' import celery with context %}
+{%- set celery = salt['settings.get']('celery') %}
 include:
   - apt
   - application.worker
@@ -9,7 +9,7 @@ include:
 
 # Started once there is what it needs, and again when that changes.
 extend:
-{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'worker' %}
   celery-{{ name }}-service:
     daemon:
 {%- if celery.mode != 'development' %}

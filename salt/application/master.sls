@@ -1,6 +1,6 @@
 # Phagescan's side of the scan master: its user, settings, samples, database's contents and static files.
 {%- from 'application/map.jinja' import phagescan, site, tls with context %}
-{%- from 'celery/map.jinja' import celery with context %}
+{%- set celery = salt['settings.get']('celery') %}
 include:
   - application
   - postgresql.topology
@@ -57,7 +57,7 @@ application-services:
   file.managed:
     - name: /etc/phagescan/services
     - contents:
-{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'master' %}
       - {{ name }}
 {%- endfor %}
       - supervisord
@@ -76,7 +76,7 @@ application-network:
   file.managed:
     - names:
       - {{ units }}gunicorn.service.d/network.conf
-{%- for name, worker in celery.workers.items() if worker.role == 'master' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'master' %}
       - {{ units }}{{ name }}.service.d/network.conf
 {%- endfor %}
     - contents: |

@@ -1,6 +1,6 @@
 # The scan worker: its user, its engines and its login at the broker. It has no login at the database.
-{%- from 'application/map.jinja' import phagescan with context %}
-{%- from 'celery/map.jinja' import celery with context %}
+{%- from 'application/map.jinja' import phagescan, engine_files with context %}
+{%- set celery = salt['settings.get']('celery') %}
 include:
   - application
 {%- for name in phagescan.engines if 'application/engines/' ~ name ~ '.sls' in salt['served.files']() %}
@@ -34,6 +34,7 @@ application-worker-config:
     - name: /etc/phagescan/worker.toml
     - source: salt://application/files/worker.toml.jinja
     - template: jinja
+    - context: {files: {{ engine_files }}}
     - user: root
     - group: {{ phagescan.worker.user }}
     - mode: '0640'
@@ -61,7 +62,7 @@ application-worker-logins-rotated:
 application-worker-network:
   file.managed:
     - names:
-{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'worker' %}
       - /etc/systemd/system/{{ name }}.service.d/network.conf
 {%- endfor %}
     - contents: |

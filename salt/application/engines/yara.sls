@@ -1,6 +1,6 @@
 # Rules of pillar: option `rules`, a file each, besides those that come with the engine.
 {%- from 'application/map.jinja' import phagescan, engine_files with context %}
-{%- from 'celery/map.jinja' import celery with context %}
+{%- set celery = salt['settings.get']('celery') %}
 {%- set folder = engine_files ~ '/yara.d' %}
 {%- set rules = phagescan.engines.yara.get('rules', {}) %}
 include:
@@ -16,7 +16,7 @@ application-yara-rules:
     - require:
       - file: application-secrets
     - watch_in:
-{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'worker' %}
       - daemon: celery-{{ name }}-service
 {%- endfor %}
 {%- for rule in rules %}
@@ -31,7 +31,7 @@ application-yara-rules-{{ rule }}:
     - require_in:
       - file: application-yara-rules
     - watch_in:
-{%- for name, worker in celery.workers.items() if worker.role == 'worker' %}
+{%- for name, worker in celery.workers.items() if worker.get('role') == 'worker' %}
       - daemon: celery-{{ name }}-service
 {%- endfor %}
 {%- endfor %}
