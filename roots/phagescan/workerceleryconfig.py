@@ -30,6 +30,6 @@ task_create_missing_queues = False
 worker_concurrency = CONF["scan"]["concurrency"]
 
 # A scan goes on when the connection is lost: its verdict is sent when the broker is back, and counts. Cancelled, it
-# would begin anew, and the master would count that as one more worker that the sample has killed.
+# would begin again, and the master would count that as one more worker that the sample has killed.
 worker_cancel_long_running_tasks_on_connection_loss = False
 warnings.simplefilter("ignore", CPendingDeprecationWarning)

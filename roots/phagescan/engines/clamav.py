@@ -34,7 +34,7 @@ class Clamav(Engine):
             return "unknown"
 
     def self_test(self) -> None:
-        """Have a text scanned that is nobody's threat."""
+        """Have a harmless text scanned."""
         if (answer := self.ask(b"PING")) != "PONG":
             raise ClamavError(f"clamd at {self.socket} answered PING with {answer!r}")
         if (found := self.judge(BytesIO(b"A text.\n"))).infected:

@@ -12,7 +12,7 @@ from engines import Engine, Finding
 SHIPPED = Path(__file__).parent / "rules"
 
 ODDITY = "oddity"
-"""Rules with this tag tell of something odd that honest files have as well: they are named, and accuse nobody."""
+"""Rules with this tag find something odd that harmless files have as well: they are named, and are no detection."""
 
 EXTERNALS = dict.fromkeys(("filename", "filepath", "extension", "filetype", "owner"), "")
 """Variables that public rules often use. A sample's name and place are not known here."""
@@ -23,7 +23,7 @@ EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", b"$EICAR-STANDARD-ANTIVIRUS-"
 
 
 class Yara(Engine):
-    """YARA rules; the first one that matches gives the threat its name."""
+    """YARA rules; the first one that matches names the detection."""
 
     name = "yara"
 

@@ -89,7 +89,7 @@ class SubmittedOut(Schema):
 
 
 class VerdictOut(Schema):
-    """What an engine says; `infected` is null where it neither accuses nor acquits."""
+    """What an engine says; `infected` is null where it only describes."""
 
     engine: str
     engine_version: str
@@ -104,8 +104,8 @@ class VerdictOut(Schema):
 class RunOut(Schema):
     """A scan of a sample.
 
-    `infected` is true as soon as an engine accuses, false when no engine did, none failed and one at least acquits, and
-    null otherwise: also where an engine failed or did not answer.
+    `infected` is true as soon as an engine detects something, false when none did, none failed and one looked for it,
+    and null otherwise: also where an engine failed or did not answer.
     """
 
     id: str
@@ -188,7 +188,7 @@ api = Api(
     summary="Hand in a sample",
 )
 def post_sample(request: HttpRequest) -> Status:
-    """Take a file as the field `file` of a form, and have it scanned. `url` tells what comes of it."""
+    """Take a file as the field `file` of a form, and have it scanned. `url` shows what comes of it."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
         raise TooBigError
     run = submit(request.FILES.get("file"), request.auth.user)

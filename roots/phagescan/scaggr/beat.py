@@ -42,7 +42,7 @@ class Lock:
         self._connection = connections.create_connection("default")
 
     def hold(self) -> bool:
-        """Make sure that the lock is held: take it if nobody has it, or prove that its session still lives."""
+        """Make sure that the lock is held: take it if no one has it, or prove that its session still lives."""
         if self.held:
             self._fetch("SELECT 1")
         else:
@@ -79,7 +79,7 @@ class LockedScheduler(DatabaseScheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due, if it is for this beat to do. Trouble with database or broker is waited out."""
         if self._worker and self._worker != os.getppid():
-            raise SystemExit  # The worker was killed; without it nobody would ever stop this process.
+            raise SystemExit  # The worker was killed; without it nothing would ever stop this process.
         try:
             was_held = self._lock.held
             if not self._lock.hold():

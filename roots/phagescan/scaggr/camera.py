@@ -2,7 +2,7 @@
 
 celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
 
-Whatever runs tasks sends events, and what stands in one is its sender's word. A row that cannot be is left out.
+Whatever runs tasks sends events, and what is in one is its sender's word. A row that cannot be is left out.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def write_worker(worker: Worker) -> None:
 
 
 def write_task(task: Task) -> None:
-    """Record a task. What no event has told is left as it was: the camera may have come late."""
+    """Record a task. What no event has reported is left as it was: the camera may have come late."""
     known = {
         "name": task.name and clip(task.name, 255),
         "state": clip(task.state, 64),

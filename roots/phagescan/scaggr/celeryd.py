@@ -63,7 +63,7 @@ def leave(exitcode: int | None, **_: Any) -> None:
 
 
 def main() -> None:
-    """Run the worker that the arguments describe until it is told to stop."""
+    """Run the worker that the arguments describe until it is stopped."""
     parser = argparse.ArgumentParser(prog="celeryd", add_help=False, allow_abbrev=False)
     parser.add_argument("--config", default="masterceleryconfig")
     known, options = parser.parse_known_args()

@@ -1,4 +1,4 @@
-"""Where the scan workers fetch the samples. A signature stands for a login: in a header, as addresses end up in
+"""Where the scan workers fetch the samples. A signature takes the place of a login: in a header, as addresses end up in
 logs.
 """
 

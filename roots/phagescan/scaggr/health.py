@@ -1,4 +1,4 @@
-"""How each part of the master is, by what it does: what `manage.py status` tells. Nothing is started or changed."""
+"""How each part of the master is, by what it does: what `manage.py status` reports. Nothing is started or changed."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -63,7 +63,7 @@ class Master:
         return parts
 
     def excuse(self, parts: dict[str, Part]) -> None:
-        """Leave the blame with a silent node, or with the broker, for what nobody could see without them."""
+        """Report a silent node, or the broker, in place of what cannot be known without them."""
         silent = [node for node in self.nodes if not self.answers.get(node)]
         for name, needed in {
             "camera": silent if silent == self.nodes else (),
@@ -85,7 +85,7 @@ class Master:
             nonlocal connection
             connection, said = log_in(settings.BROKER_CONF)
             try:
-                # To nobody: a broker that is short of memory or disk takes no message, and says so to nobody either.
+                # To no queue: a broker that is short of memory or disk takes no message, and does not say so.
                 app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=TIMEOUT)
             except BROKER_ERRORS as error:
                 raise PartError(
@@ -117,7 +117,9 @@ class Master:
         return "answers"
 
     def queues(self) -> str:
-        """Say how many messages wait. A queue that nobody empties is a fault, unless its node's silence explains it."""
+        """Say how many messages wait. A queue that no node empties is a fault, unless its node's silence explains
+        it.
+        """
         nodes = {name: [node] for name, node in NODES.items()}
         for engine in self.engines:
             nodes.setdefault(engine_queue(engine.name).name, []).append(engine.worker)

@@ -30,7 +30,9 @@ HEADERS = ("task", "id", "expires", "beat")
 
 
 class Consumer(consumer.Consumer):
-    """Takes calls of the node's own tasks. It listens to no other node: nodes here have nothing to tell each other."""
+    """Takes calls of the node's own tasks. It listens to no other node: nodes here have nothing to say to each
+    other.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Do without the parts that act on what other nodes send."""

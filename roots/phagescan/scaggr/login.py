@@ -1,6 +1,6 @@
 """Tries logins: `python -m scaggr.login` reads tables `broker` and `database` as the TOML files have them.
 
-On standard input stands a list of [kind, table] in JSON; on standard output one of what the server said to each, ""
+On standard input is a list of [kind, table] in JSON; on standard output one of what the server said to each, ""
 where it let us in. Nothing of Django is imported here: a worker tries its login at the broker as well.
 """
 

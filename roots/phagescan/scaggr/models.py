@@ -84,7 +84,7 @@ class Verdict(models.Model):
     """What one engine says of a sample in one run. Its id is the id of the task that asks for it."""
 
     class Outcome(TextChoices):
-        """How an engine's work ended. An engine of kind metadata describes; it neither accuses nor acquits."""
+        """How an engine's work ended. An engine of kind metadata describes; it says nothing about infection."""
 
         PENDING = "pending", "pending"
         INFECTED = "infected", "infected"

@@ -1,4 +1,6 @@
-"""What is told of a part of a host: whether it does what it is for, and a line. Nothing of Django is imported here."""
+"""What is reported of a part of a host: whether it does what it is for, and a line. Nothing of Django is imported
+here.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -43,7 +45,7 @@ def startup(seconds: float, *nodes: str) -> dict[str, Any]:
 
 
 def unknown(why: str) -> Part:
-    """Return what is told of a part that was not looked at, or whose fault is another's."""
+    """Return what is reported of a part that was not looked at, or whose fault is another's."""
     return {"ok": None, "said": f"not known: {why}"}
 
 

@@ -16,7 +16,7 @@ PAUSE = 2.0
 def connect(connection: Connection, between: Callable[[], None] = lambda: None) -> None:
     """Connect, and try again for a while where the login is refused; `between` is called before each pause.
 
-    A process that ends instead is started anew at once, with all that it loads, and reads what the settings say now.
+    A process that ends instead is started again at once, with all that it loads, and reads what the settings say now.
     For a handful of services and a password that stays wrong, that takes every processor there is. So the refusal is
     raised in the end, and not before. Whatever else goes wrong is raised at once.
     """

@@ -174,7 +174,7 @@ def dispatch(run_id: str) -> None:
 
 
 def dispatch_waiting() -> None:
-    """Ask again for the runs that nobody has dispatched: their message was lost, or no engine was there."""
+    """Ask again for the runs that were not dispatched: their message was lost, or no engine was there."""
     now = timezone.now()
     waiting = ScanRun.objects.filter(
         finished_at=None, dispatched_at=None, created_at__lt=now - PATIENCE, created_at__gt=now - lifetime()
@@ -258,7 +258,7 @@ def record(
     duration: float | None = None,
     worker: str = "",
 ) -> None:
-    """Write what a worker found. Its first answer stands; where the master gave up meanwhile, the answer is better."""
+    """Write what a worker found. Its first answer counts; where the master gave up meanwhile, the answer is better."""
     verdict_id = as_uuid(verdict)
     if verdict_id is None or outcome not in Outcome.values or outcome == Outcome.PENDING:
         logger.error("an answer is of no use: verdict %.100r, outcome %.100r from %.100r", verdict, outcome, worker)
@@ -404,8 +404,8 @@ def by_hash(prefix: str) -> Q:
 def summary(run: ScanRun) -> dict[str, Any]:
     """Return `status`, `infected` and `threats`, the names that the engines gave.
 
-    Not infected is what an engine has acquitted and every other one has looked at as well. Where one failed, nobody
-    knows.
+    A sample is not infected (false) when an engine looked for infection and found none, and every other one has looked
+    as well. Where one failed it is not known (null).
     """
     verdicts = run.verdicts.all()
     outcomes = {verdict.outcome for verdict in verdicts}

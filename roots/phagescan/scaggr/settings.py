@@ -88,7 +88,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# After so many wrong passwords nobody logs in as this user from this address for a while; `manage.py axes_reset` ends
+# After so many wrong passwords no one logs in as this user from this address for a while; `manage.py axes_reset` ends
 # it.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -107,7 +107,7 @@ AXES_VERBOSE = False
 X_FRAME_OPTIONS = "DENY"
 
 if CONF["tls"] and DEBUG:
-    # runserver believes nobody without being told; it is asked by nginx, over HTTPS, and from this host itself.
+    # runserver trusts no origin that is not listed; it is asked by nginx, over HTTPS, and from this host itself.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 elif CONF["tls"]:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
@@ -145,7 +145,7 @@ LOGGING = {
     # Django's own handlers would mail the admins and be silent without DEBUG.
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # It would tell how it counts; wrong passwords and locks are warnings.
+        # It would log how it counts; wrong passwords and locks are warnings.
         "axes": {"level": "WARNING"},
     },
 }

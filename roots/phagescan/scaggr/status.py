@@ -1,4 +1,4 @@
-"""How the server is: what the page Server Status and the API tell."""
+"""How the server is: what the page Server Status and the API report."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def count_runs() -> dict[str, int]:
 
 
 def queue_depths() -> tuple[list[dict[str, Any]], str]:
-    """Ask the broker about each queue, and tell what is wrong with it."""
+    """Ask the broker about each queue, and say what is wrong with it."""
     engines = Engine.objects.order_by("name").values_list("name", flat=True).distinct()
     names = [*QUEUES, *(engine_queue(name).name for name in engines)]
     try:

@@ -19,7 +19,7 @@ admin.site.index_title = "Admin"
 
 
 class Sha256Converter(StringConverter):
-    """A hash as it stands in an address."""
+    """A hash as it is in an address."""
 
     regex = "[0-9a-f]{64}"
 

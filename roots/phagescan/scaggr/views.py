@@ -36,9 +36,9 @@ POLLED = 200
 """Rows that are looked up at once for a page that is open."""
 
 SHORT = 0.001
-"""Seconds: below this nobody wants to know more."""
+"""Seconds: below this no one wants to know more."""
 
-ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is told to everybody
+ZIP_PASSWORD = "infected"  # noqa: S105 - it keeps a sample from being opened by mistake, and is shown to everyone
 CHUNK = 1 << 16
 
 CONTENT_SECURITY_POLICY = (
@@ -47,7 +47,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let what a view answers run nothing but our static files, and let nobody keep it."""
+    """Let what a view answers run nothing but our static files, and let no one keep it."""
 
     @functools.wraps(view)
     def wrapped(*args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -61,7 +61,7 @@ def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBas
 
 
 class Login(LoginView):
-    """The login page. An open page whose session has ended comes here when it asks for news: it is loaded anew."""
+    """The login page. An open page whose session has ended comes here when it asks for news: it is loaded again."""
 
     redirect_authenticated_user = True
 
@@ -224,7 +224,8 @@ def about(request: HttpRequest, sha256: str) -> dict[str, Any]:
 
 
 def shown_verdicts(run: ScanRun) -> list[Verdict]:
-    """Add to verdicts what the page shows of them. Who accuses or acquits comes first, who describes comes last.
+    """Add to verdicts what the page shows of them. Engines that look for infection come first, those that describe
+    last.
 
     A piece of metadata is its key, its value, and the search that finds the samples which share it.
     """

@@ -46,7 +46,7 @@ class Examinee:
         self.problem: str | None = None
 
     def tick(self) -> bool:
-        """Go on with the test; tell whether what the master should know has changed."""
+        """Go on with the test; return whether what the master should know has changed."""
         before = (self.version, self.problem)
         try:
             if self.testing:
@@ -91,7 +91,7 @@ class Examinee:
         self.due = time.monotonic() + (TEST_EVERY_WHEN_BROKEN if problem else TEST_EVERY)
 
     def stop(self) -> None:
-        """End the process; a test that was going on begins anew some other time."""
+        """End the process; a test that was going on begins again some other time."""
         if self.child:
             self.child.end()
             self.child = None

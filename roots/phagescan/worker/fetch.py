@@ -44,14 +44,14 @@ class UnwantedError(Exception):
 
 @contextlib.contextmanager
 def sample(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[Path]:
-    """Have the sample in a file that nobody else can read, and that is gone afterwards. What this host lacks is an
+    """Have the sample in a file that no one else can read, and that is gone afterwards. What this host lacks is an
     OSError.
     """
     descriptor, name = tempfile.mkstemp(dir=directory())
     path = Path(name)
     try:
         with open(descriptor, "wb") as file:
-            # It lasts as long as this process, and tells that the file is in use.
+            # It lasts as long as this process, and marks the file as in use.
             fcntl.flock(file, fcntl.LOCK_EX)
             download(master_url, signed, delivery, file, ca_certs)
             file.flush()

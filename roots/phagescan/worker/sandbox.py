@@ -155,7 +155,7 @@ class Child:
     def end(self, grace: float = 0.0) -> str:
         """End the process, if it has not ended, and its fork. Return how it ended."""
         if self.process.returncode is None:
-            # Until it is waited for, its number is that of its group and of nobody else.
+            # Until it is waited for, no other process can have its number or that of its group.
             deadline = time.monotonic() + grace
             which = os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
             while os.waitid(*which) is None and time.monotonic() < deadline:

@@ -25,7 +25,7 @@ NOT_KNOWN = unknown("it is the worker that tells of them")
 
 
 def main() -> None:
-    """Look and tell. The exit code is 1 when a part is broken."""
+    """Look and report. The exit code is 1 when a part is broken."""
     node, folder = sys.argv[1:]
     conf = load("worker")
     with ThreadPoolExecutor() as pool:

@@ -64,7 +64,7 @@ def judge(engine: str, signed: str) -> Answer:
     """Return what became of the scan. Where this host is short of something, that is the answer: the master is not to
     wait.
 
-    The master counts how often a sample was delivered, and tells a delivery by its number: fetching again is not one
+    The master counts how often a sample was delivered, and knows a delivery by its number: fetching again is not one
     more.
     """
     try:

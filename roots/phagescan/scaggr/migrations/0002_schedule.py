@@ -14,7 +14,7 @@ SCHEDULE = (
 
 
 def create_schedule(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Add each task, sent every so many seconds. A run that nobody took until the next one is due is dropped."""
+    """Add each task, sent every so many seconds. A run that no worker took until the next one is due is dropped."""
     periods = apps.get_model("django_celery_beat", "IntervalSchedule").objects
     tasks = apps.get_model("django_celery_beat", "PeriodicTask").objects
     for name, task, seconds, description in SCHEDULE:

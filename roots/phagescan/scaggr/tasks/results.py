@@ -1,4 +1,4 @@
-"""What node master.results does. Anything may stand in what it is given: workers write to its queue."""
+"""What node master.results does. Anything may be in what it is given: workers write to its queue."""
 
 import time
 from typing import Any

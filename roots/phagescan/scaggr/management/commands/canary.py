@@ -10,7 +10,7 @@ from scaggr.canary import fly
 
 
 class Command(BaseCommand):
-    """Send a canary and tell in one line what each hop took, or which one is broken."""
+    """Send a canary and print in one line what each hop took, or which one is broken."""
 
     help = "Send a task through broker, workers, database and camera, and tell in one line how it went."
     requires_system_checks = ()
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, timeout: float, json: bool, **options: Any) -> None:
-        """Fly and tell. The exit code is 1 when a hop is broken."""
+        """Fly and report. The exit code is 1 when a hop is broken."""
         flight = fly(timeout)
         self.stdout.write(as_json(flight) if json else flight.line)
         if not flight.passed:

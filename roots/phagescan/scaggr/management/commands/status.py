@@ -25,7 +25,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, nodes: list[str], frequency: float, **options: Any) -> None:
-        """Look and tell. The exit code is 1 when a part is broken."""
+        """Look and report. The exit code is 1 when a part is broken."""
         parts = Master(nodes, frequency).parts()
         self.stdout.write(json.dumps(parts))
         if any(part["ok"] is False for part in parts.values()):
