@@ -34,6 +34,7 @@ def redis(machine: Machine) -> Iterator[None]:
     machine.run("DEBIAN_FRONTEND=noninteractive apt-get purge --yes --auto-remove redis-server").ok()
 
 
+@pytest.mark.day
 @pytest.mark.last
 def test_formula(machine: Machine, redis: None) -> None:
     """The formula of the recipe has fewer than ten files, and converges; the test of the recipe passes."""
@@ -47,6 +48,7 @@ def test_formula(machine: Machine, redis: None) -> None:
     machine.run(checked[1]).ok()
 
 
+@pytest.mark.day
 @pytest.mark.last
 def test_its_pillar(machine: Machine, redis: None) -> None:
     """It is checked without an entry anywhere, and reaches the service."""
