@@ -1,15 +1,15 @@
 """The engines: one module each, which holds one subclass of Engine. Nothing of Django or Celery is imported here.
 
 An engine runs in a process of its own (worker/child.py) that has neither network nor rights: it may hang, crash or
-print.
+print. What a scan opens is opened to read.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
 
@@ -30,6 +30,10 @@ class Engine(ABC):
     name: ClassVar[str]
     kind: ClassVar[str] = "evilness"
     """Or "metadata": such an engine describes samples and judges none."""
+    finds_eicar: ClassVar[bool] = False
+    """Whether the EICAR test file is infected whatever signatures there are."""
+    sockets: ClassVar[bool] = False
+    """Whether `connected` connects to Unix sockets. A scan uses these connections, and cannot make any."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the engine's table of worker.toml."""
@@ -43,20 +47,21 @@ class Engine(ABC):
     def self_test(self) -> None:
         """Do the engine's work on something whose answer is known; raise when it is another."""
 
+    def connected(self) -> AbstractContextManager[None]:
+        """Hold open what a self-test or scan needs and may not open itself. It is called for each, in the process that
+        sees no sample; what it raises becomes the error of the verdict.
+        """
+        return nullcontext()
+
     @abstractmethod
     def scan(self, path: Path) -> Finding:
         """Look at a sample."""
 
 
-def module(name: str) -> ModuleType:
-    """Import the module of an engine."""
-    return import_module(f"{__name__}.{name}")
-
-
-def load(name: str, options: Mapping[str, Any]) -> Engine:
-    """Make the engine that the module engines.`name` holds."""
-    values = vars(module(name)).values()
+def engine_class(name: str) -> type[Engine]:
+    """Import the module engines.`name`, and return the engine that it holds."""
+    values = vars(import_module(f"{__name__}.{name}")).values()
     (found,) = (
         value for value in values if isinstance(value, type) and issubclass(value, Engine) and value is not Engine
     )
-    return found(options)
+    return found

@@ -26,6 +26,7 @@ class Yara(Engine):
     """YARA rules; the first one that matches names the detection."""
 
     name = "yara"
+    finds_eicar = True
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Compile the rules; files of the operator that do not compile are left out, and the version says so."""

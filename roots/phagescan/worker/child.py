@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +33,9 @@ def main() -> None:
     """Answer until there are no more requests."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    # When memory is short, an engine ends before the worker does.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     requests, answers = private_pipes()
     sys.path.insert(0, str(ROOT))
     first = json.loads(requests.readline())
@@ -59,26 +61,28 @@ def main() -> None:
     for line in requests:
         request = json.loads(line)
         number, timeout = request.pop("id"), request.pop("timeout")
-        answer(answers, {"id": number, **in_a_fork(partial(perform, **request), timeout)})
+        answer(answers, {"id": number, **attempt(engine, partial(perform, **request), timeout)})
     return None
 
 
-def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tuple[Any, Callable, dict[str, Any]]:
+def begin(
+    engine: str, options: dict[str, Any], memory: int, parent: int, samples: str
+) -> tuple[Any, Callable, dict[str, Any]]:
     """Give up what the engine does not need, then make it. Return it, what takes more from a fork, and what the engine
-    is.
+    is. `samples` is a folder with all samples.
 
     Its libraries are imported before: some of them start programs to find their own parts.
     """
-    from engines import load, module  # noqa: PLC0415  the path to it was not known before
+    from engines import engine_class  # noqa: PLC0415  the path to it was not known before
     from worker.confine import LANDLOCK, confine, confine_fork  # noqa: PLC0415
 
     system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
     readable = (*system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
-    module(engine)
-    missing = confine(memory, parent, (*readable, tempfile.gettempdir()))
-    made = load(engine, options)
+    chosen = engine_class(engine)
+    missing = confine(memory, parent, (*readable, samples), sockets=chosen.sockets)
+    made = chosen(options)
     # What a library loads at its first use is then there for every fork. Whether the test passes is asked elsewhere.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), made.connected():
         made.self_test()
     landlock = not any(lack.startswith(LANDLOCK) for lack in missing)
     itself = os.getpid()
@@ -87,7 +91,7 @@ def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tup
         """Leave a fork with what the engine reads, and one sample."""
         confine_fork(itself, (*readable, *paths) if landlock else None)
 
-    hello = {"version": made.version(), "kind": made.kind, "missing": missing}
+    hello = {"version": made.version(), "kind": made.kind, "finds_eicar": made.finds_eicar, "missing": missing}
     gc.collect()
     gc.freeze()
     return made, enclose, hello
@@ -96,6 +100,15 @@ def begin(engine: str, options: dict[str, Any], memory: int, parent: int) -> tup
 def given_paths(options: dict[str, Any]) -> list[str]:
     """Return the paths among an engine's options."""
     return [value for value in options.values() if isinstance(value, str) and value.startswith("/")]
+
+
+def attempt(engine: Any, work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
+    """Have work done by a fork, which gets what the engine is connected to."""
+    try:
+        with engine.connected():
+            return in_a_fork(work, timeout)
+    except Exception as error:  # noqa: BLE001  whatever the engine raises
+        return {"error": describe(error)}
 
 
 def in_a_fork(work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:

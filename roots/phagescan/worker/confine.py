@@ -1,7 +1,7 @@
 """What a process that runs an engine gives up, before it sees a sample: there is no way back.
 
-The limits always hold. What takes away network, files and signals depends on the kernel, so each is tried; what cannot
-be had is reported once.
+The limits and the filter of system calls always hold; an engine does not run without them. A network of its own and
+Landlock depend on the kernel, so each is tried; what cannot be had is reported once. SECURITY.md says what then holds.
 """
 
 import ctypes
@@ -11,8 +11,11 @@ import signal
 import struct
 from collections.abc import Callable, Iterable
 
+from worker import syscalls
+
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+CAPABILITY_VERSION_3 = 0x20080522
 
 # Landlock's system calls have these numbers on every architecture.
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
@@ -31,14 +34,13 @@ LANDLOCK = "no Landlock"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
-    """Give up everything but reading: `memory` MiB of address space, files below `readable`. Return what was not to be
-    had.
+def confine(memory: int, parent: int, readable: Iterable[str], sockets: bool = False) -> list[str]:
+    """Give up everything but reading: `memory` MiB of address space, files below `readable`, and with `sockets` Unix
+    sockets to connect to. Return what was not to be had.
     """
     end_with(parent)
     must(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    # Nor is it written to by its own forks: they are not let into the memory of one that cannot be dumped.
-    must(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+    untraceable()
     missing = []
     attempts: dict[str, Callable[[], None]] = {
         "no network namespace": own_network,
@@ -49,6 +51,7 @@ def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
             attempt()
         except OSError as error:
             missing.append(f"{name} ({error.strerror})")
+    no_capabilities()
     limits = {
         resource.RLIMIT_AS: memory << 20,
         resource.RLIMIT_CORE: 0,
@@ -57,6 +60,7 @@ def confine(memory: int, parent: int, readable: Iterable[str]) -> list[str]:
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
+    syscalls.limit_process(sockets)
     return missing
 
 
@@ -71,6 +75,7 @@ def confine_fork(parent: int, readable: Iterable[str] | None) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     if readable is not None:
         landlock(readable)
+    syscalls.limit_fork()
 
 
 def end_with(parent: int) -> None:
@@ -80,16 +85,26 @@ def end_with(parent: int) -> None:
         raise SystemExit("the parent has ended")
 
 
+def untraceable() -> None:
+    """Let no process of this user look into this one's memory, descriptors and environment, its own forks included."""
+    must(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+
+
 def own_network() -> None:
     """Move into a network that has no other end: not even loopback is up."""
     must(libc.unshare(CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWUSER | CLONE_NEWNET))
 
 
+def no_capabilities() -> None:
+    """Give up the capabilities that a user namespace came with: in it this process would have all."""
+    must(libc.capset(struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24)))
+
+
 def landlock(readable: Iterable[str]) -> None:
-    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, nobody be
-    signalled.
+    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, no other
+    process be signalled.
     """
-    version = must(libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1))
+    version = landlock_version()
     files = (1 << FILE_RIGHTS.get(version, FILE_RIGHTS[5])) - 1
     rules = struct.pack("QQQ", files, TCP_RIGHTS if version >= 4 else 0, SCOPES if version >= 6 else 0)
     # An older kernel takes the longer structure as long as what it does not know is zero.
@@ -107,6 +122,11 @@ def landlock(readable: Iterable[str]) -> None:
         must(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
+
+
+def landlock_version() -> int:
+    """Ask the kernel which version of Landlock it has; OSError when none."""
+    return must(libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1))
 
 
 def must(result: int) -> int:

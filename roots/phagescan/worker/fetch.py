@@ -44,18 +44,23 @@ class UnwantedError(Exception):
 
 @contextlib.contextmanager
 def sample(master_url: str, signed: str, delivery: str, ca_certs: str = "") -> Iterator[Path]:
-    """Have the sample in a file that no one else can read, and that is gone afterwards. What this host lacks is an
-    OSError.
-    """
+    """Have the sample in a private file. What this host lacks is an OSError."""
+    with private_file() as (file, path):
+        download(master_url, signed, delivery, file, ca_certs)
+        file.flush()
+        yield path
+
+
+@contextlib.contextmanager
+def private_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """Have a new file that no one else can read, and that is gone afterwards."""
     descriptor, name = tempfile.mkstemp(dir=directory())
     path = Path(name)
     try:
         with open(descriptor, "wb") as file:
             # It lasts as long as this process, and marks the file as in use.
             fcntl.flock(file, fcntl.LOCK_EX)
-            download(master_url, signed, delivery, file, ca_certs)
-            file.flush()
-            yield path
+            yield file, path
     finally:
         path.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,12 +79,13 @@ class Child:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             cwd="/",
-            env={"LANG": "C.UTF-8", "TMPDIR": os.environ.get("TMPDIR", ""), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
             start_new_session=True,
         )
         # Both are pipes.
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
-        self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid())
+        samples = tempfile.gettempdir()
+        self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid(), samples=samples)
 
     def ask(self, **request: Any) -> None:
         """Ask for something that a fork does within the engine's timeout. There is one request at a time."""
@@ -175,7 +177,9 @@ class Sandbox:
         """Take the engine's table of worker.toml. Nothing is started yet."""
         self.engine, self.options = engine, options
         self.child: Child | None = None
-        self.version = ""
+        self.version, self.kind = "", "evilness"
+        self.finds_eicar = False
+        self.missing: list[str] = []
 
     def scan(self, path: Path) -> Answer:
         """Scan a file. Whatever happens to the engine, there is an answer.
@@ -218,11 +222,24 @@ class Sandbox:
         return self.child
 
     def start(self) -> Child:
-        """Have a process that has loaded the engine, and know the engine's version."""
+        """Have a process that has loaded the engine, and know what the engine is."""
         child = self.warm_up()
         if not child.loaded:
-            self.version = text(child.wait(child.timeout)["version"])
+            hello = child.wait(child.timeout)
+            self.version, self.kind = text(hello["version"]), text(hello.get("kind", self.kind))
+            self.finds_eicar = bool(hello.get("finds_eicar"))
+            self.missing = [text(lack) for lack in hello.get("missing", ())]
         return child
+
+    def self_test(self) -> None:
+        """Have the engine test itself. ChildError, EngineError and OSError say what is wrong."""
+        try:
+            child = self.start()
+            child.ask(do="self_test")
+            self.version = text(child.wait(child.timeout + OVERTIME)["version"])
+        except (ChildError, OSError, KeyError):
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End the process."""

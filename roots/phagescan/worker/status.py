@@ -2,7 +2,7 @@
 /run.
 
 It may not ask itself over the broker, as its login has no right to give orders. Its announcement shows as much: its
-loop goes on, the broker has taken what it sent, and each engine has passed its self-test or not.
+loop goes on, the broker has taken what it sent, and each engine has scanned what its pool was given or not.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ from typing import Any
 
 from scaggr.conf import ConfError, load
 from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
-from worker import sandbox
 from worker.announce import ANNOUNCED, EVERY
 from worker.fetch import AwayError, UnwantedError, received
+from worker.probe import patience
 
 LATE = 3 * EVERY
 NOT_KNOWN = unknown("it is the worker that tells of them")
@@ -30,7 +30,7 @@ def main() -> None:
     conf = load("worker")
     with ThreadPoolExecutor() as pool:
         fetch = pool.submit(look, fetched, conf["scan"]["master_url"], conf["ca_certs"])
-        told = announced(node, Path(folder, ANNOUNCED), first_due(conf["engines"]))
+        told = announced(node, Path(folder, ANNOUNCED), EVERY + patience(conf["engines"]))
         parts = {"broker-worker": look(broker, conf["broker"])} | told
         parts["fetch"] = fetch.result() | {"of": node}
     if not parts["broker-worker"]["ok"]:
@@ -56,11 +56,6 @@ def fetched(master_url: str, ca_certs: str = "") -> str:
     except AwayError as error:
         raise PartError(f"{master_url}: {error}") from error
     raise PartError(f"{master_url} gives samples to whoever asks")
-
-
-def first_due(engines: Mapping[str, Mapping[str, Any]]) -> float:
-    """Return after how many seconds a worker has announced its engines, which it does once all were tested."""
-    return EVERY + max((float(options.get("timeout", sandbox.TIMEOUT)) for options in engines.values()), default=0.0)
 
 
 def announced(node: str, file: Path, due: float) -> dict[str, Part]:

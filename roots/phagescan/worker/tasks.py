@@ -13,6 +13,7 @@ from scaggr.celery import app
 from scaggr.conf import load
 from scaggr.queues import RESULTS
 from worker import fetch
+from worker.confine import untraceable
 from worker.sandbox import Answer, Sandbox, trouble
 
 logger = get_task_logger(__name__)
@@ -32,6 +33,7 @@ sandboxes: dict[str, Sandbox] = {}
 @worker_init.connect
 def clean_up(**_: Any) -> None:
     """Begin without the samples that a killed worker left; do not begin without a place for samples."""
+    untraceable()
     try:
         fetch.remove_leftovers()
     except OSError as error:

@@ -21,6 +21,8 @@ def scan(engines: Any, tmp_path: Path) -> Callable[..., Any]:
     def look(engine: str, data: bytes, **options: Any) -> Any:
         path = tmp_path / "sample"
         path.write_bytes(data)
-        return engines.load(engine, options).scan(path)
+        made = engines.engine_class(engine)(options)
+        with made.connected():
+            return made.scan(path)
 
     return look

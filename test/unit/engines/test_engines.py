@@ -16,6 +16,6 @@ def test_nothing_in_the_tree_is_the_eicar_test_file(project: Path) -> None:
 def test_every_engine_has_a_module_of_its_name(engines: Any, project: Path) -> None:
     """The name of the module, in the queue and in the class are one."""
     for path in (project / "engines").glob("[!_]*.py"):
-        engine = engines.load(path.stem, {})
+        engine = engines.engine_class(path.stem)({})
         assert engine.name == path.stem
         assert engine.kind in ("evilness", "metadata")

@@ -15,7 +15,7 @@ from samples import tiny_pdf, tiny_pe
 
 def test_fileinfo_describes_a_text(scan: Callable[..., Any], engines: Any) -> None:
     """Type, size, hashes and entropy, all of them text; it judges nothing."""
-    engine = engines.load("fileinfo", {})
+    engine = engines.engine_class("fileinfo")({})
     engine.self_test()
     assert engine.kind == "metadata"
     assert engine.version().startswith("libmagic 5.")

@@ -79,7 +79,7 @@ def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: 
     rules = tmp_path / "yara.d"
     rules.mkdir()
     options = {"rules": str(rules)}
-    before = engines.load("yara", options).version()
+    before = engines.engine_class("yara")(options).version()
     (rules / "mine.yar").write_text(
         'rule EICAR_Test_File : mine { strings: $a = "badge" condition: $a and filename == "" }'
     )
@@ -87,15 +87,15 @@ def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: 
     found = scan("yara", b"a badge", **options)
     assert (found.infected, found.name, found.metadata["tags"]) == (True, "EICAR_Test_File", "mine")
     assert scan("yara", eicar(), **options).name == "EICAR_Test_File"
-    assert engines.load("yara", options).version() != before
-    assert engines.load("yara", {"rules": str(tmp_path / "none")}).version() == before
+    assert engines.engine_class("yara")(options).version() != before
+    assert engines.engine_class("yara")({"rules": str(tmp_path / "none")}).version() == before
 
 
 def test_yara_leaves_broken_rules_out_and_says_so(scan: Callable[..., Any], engines: Any, tmp_path: Path) -> None:
     """The other rules work, the self-test passes, and the version names the file."""
     (tmp_path / "broken.yar").write_text("rule Broken { condition: nonsense }")
     (tmp_path / "good.yar").write_text('rule Good { strings: $a = "badge" condition: $a }')
-    engine = engines.load("yara", {"rules": str(tmp_path)})
+    engine = engines.engine_class("yara")({"rules": str(tmp_path)})
     engine.self_test()
     assert 'without broken.yar(1): undefined identifier "nonsense"' in engine.version()
     assert str(tmp_path) not in engine.version()
@@ -107,4 +107,4 @@ def test_yara_notices_in_its_self_test_that_a_rule_accuses_every_file(engines: A
     """Such a rule would make the engine useless."""
     (tmp_path / "all.yar").write_text("rule Everything { condition: true }")
     with pytest.raises(RuntimeError, match="Everything"):
-        engines.load("yara", {"rules": str(tmp_path)}).self_test()
+        engines.engine_class("yara")({"rules": str(tmp_path)}).self_test()

@@ -30,13 +30,6 @@ def test_status_of_announced_engines(status: Any, tmp_path: Path) -> None:
     assert found["node"]["startup"] == {"seconds": 70, "nodes": ["node"]}
 
 
-def test_when_engines_are_announced_first(status: Any) -> None:
-    """Once all are tested: the slowest may take its whole time."""
-    assert status.first_due({"yara": {}, "fileinfo": {"timeout": 5}}) == 70
-    assert status.first_due({"yara": {"timeout": 90}, "fileinfo": {}}) == 100
-    assert status.first_due({}) == 10
-
-
 @pytest.mark.parametrize(("answer", "ok"), [(403, True), (502, False), (404, False), (200, False)])
 def test_status_of_the_master(status: Any, server: Callable[..., SimpleNamespace], answer: int, ok: bool) -> None:
     """The master is well when it refuses a signature that is none; what else it answers is a fault."""
