@@ -10,7 +10,7 @@ __opts__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
 
-NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}}
+NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}, "owners": {}}
 
 
 def asked(name: str, port: int = 5432) -> dict[str, Any]:
@@ -20,19 +20,23 @@ def asked(name: str, port: int = 5432) -> dict[str, Any]:
 
 
 def managed(name: str, port: int = 5432) -> dict[str, Any]:
-    """The cluster on `port` has the roles, databases and extensions that pillar key `name` lists.
+    """The cluster on `port` has the roles, databases and extensions that the settings of formula `name` list.
 
     Passwords are taken from pillar here, so they are in no rendered SLS, and a new one is proved with a login.
     What pillar does not name stays.
     """
-    pillar = __salt__["pillar.get"](name, {}, unmask=True)
+    pillar = __salt__["settings.get"](name, unmask=True)
     wanted = {"roles": pillar.get("roles", {}), "databases": pillar.get("databases", {})}
     try:
         if __opts__["test"] and not __utils__["psql.program"]():
             actual = NOTHING
         else:
-            extended = [name for name, database in wanted["databases"].items() if database.get("extensions")]
-            actual = __utils__["postgresql_topology.read"](extended, port, __utils__["psql.run"])
+            within = [
+                name
+                for name, database in wanted["databases"].items()
+                if database.get("extensions") or database.get("schema_owner")
+            ]
+            actual = __utils__["postgresql_topology.read"](within, port, __utils__["psql.run"])
         plan = __utils__["postgresql_topology.plan"](wanted, actual)
         if not __opts__["test"] and plan["changes"]:
             __utils__["psql.run"](plan["roles"], port)

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import os
+import pathlib
+import pwd
 import subprocess
 import unicodedata
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from psql import connect, identifier, literal, program
 from salt.exceptions import CommandExecutionError
 
 ITERATIONS = 4096  # PostgreSQL's own number
+TABLES, LISTEN = pathlib.Path("/proc/net"), "0A"  # proc(5)
 
 READ = """
 SELECT json_build_object(
@@ -21,25 +24,45 @@ SELECT json_build_object(
             pg_authid),
   'databases', (SELECT json_object_agg(datname, pg_get_userbyid(datdba)) FROM pg_database));
 """
-READ_EXTENSIONS = """
+READ_WITHIN = """
 SELECT EXISTS (SELECT FROM pg_database WHERE datname = {literal}) AS present \\gset
 \\if :present
 {connect}
-SELECT json_build_object('database', current_database(), 'extensions', (SELECT json_agg(extname) FROM pg_extension));
+SELECT json_build_object('database', current_database(),
+  'extensions', (SELECT json_agg(extname) FROM pg_extension),
+  'owners', (SELECT json_agg(pg_get_userbyid(owner)) FROM (
+    SELECT nspowner FROM pg_namespace WHERE nspname = 'public' UNION SELECT relowner FROM pg_class WHERE {relations}
+  ) AS owners(owner)));
 \\endif
+"""
+# Tables and what is like them in schema public, but for what an extension brought or what belongs to a column.
+RELATIONS = """relnamespace = to_regnamespace('public') AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (
+    SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('e', 'a', 'i'))"""
+OWN_SCHEMA = """
+ALTER SCHEMA public OWNER TO {identifier};
+DO $owners$
+DECLARE relation regclass;
+BEGIN
+  FOR relation IN SELECT oid FROM pg_class WHERE {relations} LOOP
+    EXECUTE format('ALTER TABLE %s OWNER TO %I', relation, {literal});
+  END LOOP;
+END
+$owners$;
 """
 
 
 def read(databases: list[str], port: int, run: Callable[..., list[Any]]) -> dict[str, Any]:
-    """Roles (with flags and password verifier), databases (with owner), and extensions of those in `databases`.
+    """Roles (with flags and password verifier), databases (with owner); of those in `databases` also the extensions,
+    and who owns schema public and what is in it.
 
     They are read with psql.run: Salt gives it the run's own session.
     """
     script = READ
     for name in databases:
-        script += READ_EXTENSIONS.format(literal=literal(name), connect=connect(name))
-    cluster, *extended = run(script, port)
-    cluster["extensions"] = {item["database"]: item["extensions"] for item in extended}
+        script += READ_WITHIN.format(literal=literal(name), connect=connect(name), relations=RELATIONS)
+    cluster, *within = run(script, port)
+    for what in ("extensions", "owners"):
+        cluster[what] = {item["database"]: item[what] or [] for item in within}
     return cluster
 
 
@@ -68,13 +91,13 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
     """What leads from `actual` to `wanted` (the pillar's shape): `changes`, the `logins` to try, and how to do it.
 
     A psql script for the `roles`, statements that `create` databases, a script for what is theirs: `owners`,
-    extensions.
+    extensions, schemas.
     """
     roles, create, owners, changes, logins = "", [], "", {}, []
     for name, role in wanted["roles"].items():
         there = actual["roles"].get(name)
         options = _options(role, there or {})
-        if "password" in options:
+        if "password" in options and not role.get("peer"):
             logins.append(name)
         if options:
             verb, clauses = "ALTER" if there else "CREATE", " ".join(options.values())
@@ -93,6 +116,11 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
         if missing:
             owners += connect(name) + "".join(f"CREATE EXTENSION {identifier(item)};\n" for item in missing)
             changes.update({f"extension {item} in {name}": "added" for item in missing})
+        wanted_owner = database.get("schema_owner")
+        if wanted_owner and actual["owners"].get(name) != [wanted_owner]:
+            names = {"identifier": identifier(wanted_owner), "literal": literal(wanted_owner), "relations": RELATIONS}
+            owners += connect(name) + OWN_SCHEMA.format(**names)
+            changes[f"schema public of {name}"] = f"owner {wanted_owner}"
     return {"roles": roles, "create": create, "owners": owners, "logins": logins, "changes": changes}
 
 
@@ -104,13 +132,33 @@ def _options(role: dict[str, Any], there: dict[str, Any]) -> dict[str, str]:
     }
     if there.get("expires"):
         options["expiry"] = "VALID UNTIL 'infinity'"
-    if not password_matches(str(role["password"]), there.get("verifier")):
+    if role.get("peer"):
+        if there.get("verifier"):
+            options["password"] = "PASSWORD NULL"  # noqa: S105  a clause
+    elif not password_matches(str(role["password"]), there.get("verifier")):
         options["password"] = "PASSWORD " + literal(verifier(str(role["password"])))
     return options
 
 
+def listeners(port: int) -> set[int]:
+    """Users whose processes listen on a TCP port of this host, by their numbers."""
+    lines = [line for name in ("tcp", "tcp6") for line in TABLES.joinpath(name).read_text().splitlines()[1:]]
+    entries = [line.split() for line in lines]
+    return {
+        int(uid)
+        for _, local, _, state, _, _, _, uid, *_ in entries
+        if state == LISTEN and int(local.rpartition(":")[2], 16) == port
+    }
+
+
 def login(role: str, password: str, port: int, database: str = "postgres") -> None:
-    """A real login over TCP, as an application makes it; raises CommandExecutionError when it is refused."""
+    """A real login over TCP, as an application makes it; raises CommandExecutionError when it is refused.
+
+    Whoever listens there is not given the password before it is known to be PostgreSQL: libpq sends it in clear to a
+    server that asks so, and only newer ones can be told not to (require_auth).
+    """
+    if strangers := listeners(port) - {pwd.getpwnam("postgres").pw_uid}:
+        raise CommandExecutionError(f"port {port} is listened on by user {strangers.pop()}, not by PostgreSQL")
 
     def escaped(text: str) -> str:
         return text.replace("\\", "\\\\").replace(":", "\\:")
@@ -120,21 +168,9 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
         os.fchmod(file.fileno(), 0o600)
         file.write(f"127.0.0.1:{port}:*:{escaped(role)}:{escaped(password)}\n")
         file.flush()
+        where = ["-h", "127.0.0.1", "-p", str(port), "-U", role, "-d", database]
         done = subprocess.run(
-            [
-                program() or "psql",
-                "-XqAtw",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(port),
-                "-U",
-                role,
-                "-d",
-                database,
-                "-c",
-                "",
-            ],
+            [program() or "psql", "-XqAtw", *where, "-c", ""],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSFILE": f"/proc/self/fd/{file.fileno()}"},
             pass_fds=[file.fileno()],
             stdin=subprocess.DEVNULL,

@@ -41,48 +41,35 @@ def converged(name: str) -> dict[str, Any]:
 
 
 def noted(name: str) -> dict[str, Any]:
-    """The logins in settings file `name` are remembered, for `rotated`, before they are replaced."""
+    """The broker's login in settings file `name` is remembered, for `rotated`, before it is replaced."""
     __context__[NOTED.format(name)] = __utils__["logins.read"](name)
-    return __utils__["results.clean"](name, "They are remembered.")
+    return __utils__["results.clean"](name, "It is remembered.")
 
 
 def rotated(name: str, user: str) -> dict[str, Any]:
     """A password that this run has changed in settings file `name` lets in, and the one before no longer does.
 
-    They are tried as `user`, who may read the file. Nothing is changed by it, so a preview has nothing to say. A server
+    They are tried as `user`, who may read the file. Nothing is changed by it, so a preview has nothing to say. A broker
     that answers neither yes nor no proves nothing, and is no failure of this state.
     """
     before, after = __context__.pop(NOTED.format(name), {}), __utils__["logins.read"](name)
-    changed = [
-        kind
-        for kind in after.keys() & before.keys()
-        if after[kind].get("user") == before[kind].get("user")
-        and after[kind].get("password") != before[kind].get("password")
-    ]
-    if not changed or __opts__["test"]:
+    other = before.get("user") != after.get("user") or before.get("password") == after.get("password")
+    if not before or other or __opts__["test"]:
         return __utils__["results.clean"](name, "No password was changed.")
-    tried = [
-        (kind, table)
-        for kind in changed
-        for table in (after[kind], {**after[kind], "password": before[kind]["password"]})
-    ]
     try:
         site = __utils__["health.site"](__salt__["pillar.get"]("phagescan", unmask=True))
-        said = __utils__["logins.answers"](tried, partial(__utils__["django_site.python"], site, user=user))
+        tried = [after, {**after, "password": before["password"]}]
+        new, old = __utils__["logins.answers"](tried, partial(__utils__["django_site.python"], site, user=user))
     except CommandExecutionError as error:
         return __utils__["results.failed"](name, error)
-    lines, good = [], True
-    for kind, new, old in zip(changed, said[::2], said[1::2], strict=True):
-        proved, line = _proof(kind, new, old)
-        good = good and proved
-        lines.append(f"{after[kind]['user']} at the {kind}: {line}")
-    return __utils__["results.clean" if good else "results.failed"](name, "; ".join(lines))
+    proved, line = _proof(new, old)
+    return __utils__["results.clean" if proved else "results.failed"](name, f"{after['user']} at the broker: {line}")
 
 
-def _proof(kind: str, new: str, old: str) -> tuple[bool, str]:
-    """Whether a password is changed as it should be, and a comment: by what the server says to the new and the old."""
+def _proof(new: str, old: str) -> tuple[bool, str]:
+    """Whether a password is changed as it should be, and a comment: by what the broker says to the new and the old."""
     if new.startswith("refused"):
-        return False, f"the new password is {new}; converge the host that has the {kind} first"
+        return False, f"the new password is {new}; converge the host that has the broker first"
     if not old:
         return False, "the old password still lets in; see who else changes it, then run this again"
     if new:

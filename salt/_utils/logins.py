@@ -1,4 +1,4 @@
-"""Logins of the application at broker and database: those of a settings file, and whether servers take them."""
+"""The application's login at the broker: that of a settings file, and whether the broker takes it."""
 
 import json
 import pathlib
@@ -10,25 +10,22 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 
-def read(path: str) -> dict[str, dict[str, Any]]:
-    """Tables `broker` and `database` of a settings file of the application; none where there is no file."""
+def read(path: str) -> dict[str, Any]:
+    """Table `broker` of a settings file of the application; empty where there is no file."""
     try:
         settings = tomllib.loads(pathlib.Path(path).read_text())
     except (OSError, ValueError):
         return {}
-    found = {kind: settings[kind] for kind in ("broker", "database") if isinstance(settings.get(kind), dict)}
-    if "ca_certs" in settings and "broker" in found:
-        found["broker"]["ca_certs"] = settings["ca_certs"]
-    return found
+    login = settings.get("broker")
+    if not isinstance(login, dict):
+        return {}
+    return {**login, "ca_certs": settings["ca_certs"]} if "ca_certs" in settings else login
 
 
-def answers(
-    tried: list[tuple[str, dict[str, Any]]], python: Callable[..., subprocess.CompletedProcess[str]]
-) -> list[str]:
-    """Try logins (kind and table, as `read` has them) over the network, as the application does; `python` runs its
-    Python.
+def answers(tried: list[dict[str, Any]], python: Callable[..., subprocess.CompletedProcess[str]]) -> list[str]:
+    """Try logins, as `read` has them, over the network, as the application does; `python` runs its Python.
 
-    Returns what the servers said to each: `refused: ...`, another trouble, or "" where it was let in.
+    Returns what the broker said to each: `refused: ...`, another trouble, or "" where it was let in.
     """
     done = python("-m", "scaggr.login", stdin=json.dumps(tried))
     if done.returncode:

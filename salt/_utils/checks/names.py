@@ -11,7 +11,7 @@ ROLES = ("master", "worker")
 # What only hosts of a role read; what all read is required by the schema.
 REQUIRED = {
     "master": (
-        *("broker:master", "database:host", "database:name", "database:user", "admin:user", "static_root", "log_dir"),
+        *("broker:master", "database:name", "admin:user", "static_root", "log_dir"),
         *("allowed_hosts", "time_zone", "scan:sample_root", "scan:max_size", "scan:expires"),
     ),
     "worker": ("worker:user", "worker:log_dir", "worker:concurrency", "engines"),
@@ -19,7 +19,6 @@ REQUIRED = {
 REFERENCES = (
     ("phagescan:broker:master", "rabbitmq:users"),
     ("phagescan:broker:vhost", "rabbitmq:vhosts"),
-    ("phagescan:database:user", "postgresql:roles"),
     ("phagescan:database:name", "postgresql:databases"),
 )
 # Names that a tool takes for something else.

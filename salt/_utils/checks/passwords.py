@@ -39,7 +39,8 @@ def _wanted(situation: Situation) -> Iterator[tuple[str, int]]:
             yield f"rabbitmq:users:{login}:password", 12
         return
     for table in ("rabbitmq:users", "postgresql:roles"):
-        for name in situation.get(table, {}):
+        names = [name for name, login in situation.get(table, {}).items() if not login.get("peer")]
+        for name in names:
             yield f"{table}:{name}:password", 12
     yield "phagescan:admin:password", 12
     yield "phagescan:secret_key", 50

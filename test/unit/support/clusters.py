@@ -21,4 +21,5 @@ def converged(verifier: str) -> dict[str, Any]:
         "roles": {"keeper": keeper, "postgres": postgres},
         "databases": {"shop": "keeper", "postgres": "postgres", "theirs": "postgres"},
         "extensions": {"shop": ["plpgsql", "hstore"]},
+        "owners": {"shop": ["keeper"]},
     }

@@ -37,7 +37,7 @@ class Cluster:
         self.asked: list[Any] = []
         self.fails = ""
         self.salt = {
-            "pillar.get": lambda _key, _default, unmask: pillar,
+            "settings.get": lambda _formula, unmask: pillar,
         }
         self.utils = {
             "postgresql_topology.read": self.read,
@@ -96,7 +96,7 @@ def test_state_sets_and_proves_a_password(
 def test_state_of_an_empty_cluster(load: Callable[..., Any], topology: Any, wanted: dict[str, Any], fails: str) -> None:
     """Owners come before their databases, which are made together, and extensions after; a failure ends it there."""
     wanted["databases"]["plain"] = {"owner": "keeper"}
-    cluster = Cluster(topology, wanted, {"roles": {}, "databases": {}, "extensions": {}})
+    cluster = Cluster(topology, wanted, {"roles": {}, "databases": {}, "extensions": {}, "owners": {}})
     cluster.fails = fails
     result = cluster.managed(load, test=False)
     steps: list[tuple[Any, ...]] = [

@@ -38,7 +38,7 @@ class Broker:
         self.error: CommandExecutionError | None = None
         self.context: dict[str, Any] = {}
         self.salt = {
-            "pillar.get": lambda _key, _default, unmask: pillar,
+            "settings.get": lambda _formula, unmask: pillar,
             "rabbitmq_topology.installed": lambda: actual is not None,
             "rabbitmq_topology.read": self.read,
             "rabbitmq_topology.plan": topology.plan,

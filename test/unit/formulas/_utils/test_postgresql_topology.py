@@ -4,9 +4,13 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from salt.exceptions import CommandExecutionError
 
 import clusters
 from clusters import PASSWORD
@@ -93,7 +97,7 @@ def test_converged(topology: Any, wanted: dict[str, Any], converged: dict[str, A
 
 def test_empty_cluster(topology: Any, wanted: dict[str, Any]) -> None:
     """Role, then database, then extension in it; the password as a verifier only, and tried afterwards."""
-    plan = topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}})
+    plan = topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}, "owners": {}})
     role, database, connect, extension = statements(plan)
     assert ([role + "\n"], [database + "\n"]) == ([plan["roles"]], plan["create"])
     assert role.startswith('CREATE ROLE "keeper" LOGIN CREATEDB NOSUPERUSER PASSWORD E\'SCRAM-SHA-256$4096:')
@@ -143,6 +147,52 @@ def test_password_only(topology: Any, wanted: dict[str, Any], converged: dict[st
     assert plan["changes"] == {"role keeper": "changed: password"}
 
 
+def test_peer(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
+    """A role that logs in as the system's user of its name has no password, and none to be tried."""
+    wanted["roles"] = {"seller": {"peer": True}}
+    plan = topology.plan(wanted, converged)
+    assert statements(plan) == ['CREATE ROLE "seller" LOGIN NOCREATEDB NOSUPERUSER;']
+    converged["roles"]["seller"] = converged["roles"]["keeper"] | {"createdb": False}
+    plan = topology.plan(wanted, converged)
+    assert statements(plan) == ['ALTER ROLE "seller" PASSWORD NULL;']
+    assert plan["logins"] == []
+
+
+@pytest.mark.parametrize("there", [None, [], ["pg_database_owner"], ["keeper", "seller"]])
+def test_schema_owner(topology: Any, wanted: dict[str, Any], converged: dict[str, Any], there: Any) -> None:
+    """Schema public and what is in it go to the role that pillar says, whoever has had them."""
+    wanted["databases"]["shop"]["schema_owner"] = "seller"
+    if there is not None:
+        converged["owners"]["shop"] = there
+    plan = topology.plan(wanted, converged)
+    assert 'ALTER SCHEMA public OWNER TO "seller";' in statements(plan)
+    assert plan["changes"] == {"schema public of shop": "owner seller"}
+    converged["owners"]["shop"] = ["seller"]
+    assert topology.plan(wanted, converged)["changes"] == {}
+
+
+@pytest.mark.parametrize(("uid", "refused"), [("0", True), ("postgres", False)])
+def test_stranger_on_the_port(
+    topology: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uid: str, refused: bool
+) -> None:
+    """A password is not sent to a port on which another user listens."""
+    line = "  0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 1 1 0 100 0 0 10 0\n"
+    (tmp_path / "tcp").write_text("head\n" + line.format(uid.replace("postgres", "107")))
+    (tmp_path / "tcp6").write_text("head\n")
+    monkeypatch.setattr(topology, "TABLES", tmp_path)
+    monkeypatch.setattr(topology.pwd, "getpwnam", lambda _: SimpleNamespace(pw_uid=107))
+    asked: list[Any] = []
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        asked.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(topology.subprocess, "run", run)
+    with pytest.raises(CommandExecutionError, match="port 5432 is listened on by user 0") if refused else nullcontext():
+        topology.login("keeper", PASSWORD, 5432)
+    assert bool(asked) is not refused
+
+
 def test_owner(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """A database of another owner is given to ours."""
     converged["databases"]["shop"] = "postgres"
@@ -180,7 +230,7 @@ def test_hostile_names(topology: Any) -> None:
         "roles": {role: {"password": PASSWORD}},
         "databases": {database: {"owner": role, "extensions": [extension]}},
     }
-    lines = statements(topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}}))
+    lines = statements(topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}, "owners": {}}))
     assert lines[0].startswith('CREATE ROLE "a""; DROP ROLE b; --" LOGIN ')
     assert lines[1].startswith('CREATE DATABASE "d""\'e" OWNER "a""; DROP ROLE b; --" ')
     assert lines[2:] == ['\\connect -reuse-previous=on "dbname=\'d""\\\'e\'"', 'CREATE EXTENSION "x"";";']
@@ -192,9 +242,11 @@ def test_read_asks_once(topology: Any) -> None:
 
     def run(script: str, _port: int) -> list[Any]:
         scripts.append(script)
-        return [{"roles": {}, "databases": {}}, {"database": "it's {x}", "extensions": ["hstore"]}]
+        within = {"database": "it's {x}", "extensions": ["hstore"], "owners": None}
+        return [{"roles": {}, "databases": {}}, within]
 
-    assert topology.read(["it's {x}", "none"], 5432, run)["extensions"] == {"it's {x}": ["hstore"]}
+    found = topology.read(["it's {x}", "none"], 5432, run)
+    assert (found["extensions"], found["owners"]) == ({"it's {x}": ["hstore"]}, {"it's {x}": []})
     (script,) = scripts
     assert "datname = E'it''s {x}'" in script
     assert "\\connect -reuse-previous=on \"dbname='it\\'s {x}'\"\n" in script

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-OLD = {"broker": {"user": "master", "password": "old-broker"}, "database": {"user": "role", "password": "old-database"}}
-NEW = {"broker": {"user": "master", "password": "new-broker"}, "database": {"user": "role", "password": "old-database"}}
+OLD = {"user": "master", "password": "old-broker"}
+NEW = {"user": "master", "password": "new-broker"}
 FILE = "/etc/phagescan/master.toml"
 REFUSED = "refused: ACCESS_REFUSED"
 
@@ -44,7 +44,7 @@ def rotate(load: Callable[..., Any]) -> Callable[..., tuple[dict[str, Any], list
 
 def test_only_what_changed_is_tried(rotate: Callable[..., Any]) -> None:
     told, tried = rotate(OLD, NEW, ["", REFUSED])
-    assert tried == [("broker", NEW["broker"]), ("broker", OLD["broker"])]
+    assert tried == [NEW, OLD]
     assert (told["result"], told["changes"]) == (True, {})
     assert told["comment"] == "master at the broker: the new password lets in, the old one is refused: ACCESS_REFUSED"
 
@@ -73,7 +73,7 @@ def test_what_the_server_says(rotate: Callable[..., Any], said: list[str], resul
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [({}, NEW), (OLD, OLD), (OLD, {}), (OLD, {"broker": {"user": "other", "password": "new"}})],
+    [({}, NEW), (OLD, OLD), (OLD, {}), (OLD, {"user": "other", "password": "new"})],
     ids=["first run", "nothing new", "gone", "another user"],
 )
 def test_nothing_is_tried(rotate: Callable[..., Any], before: dict[str, Any], after: dict[str, Any]) -> None:

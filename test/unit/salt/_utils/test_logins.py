@@ -10,12 +10,12 @@ from salt.exceptions import CommandExecutionError
 
 
 def test_read(load: Callable[..., Any], tmp_path: Path) -> None:
-    """Those of broker and database are found, with the file that verifies the broker; none in a file that is none."""
+    """It is found, with the file that verifies the broker; none in a file that is none."""
     logins = load("_utils/logins")
     path = tmp_path / "settings.toml"
     assert logins.read(str(path)) == {}
     path.write_text('ca_certs = "/a.pem"\n[broker]\nuser = "u"\n[scan]\nexpires = 5\n')
-    assert logins.read(str(path)) == {"broker": {"user": "u", "ca_certs": "/a.pem"}}
+    assert logins.read(str(path)) == {"user": "u", "ca_certs": "/a.pem"}
     path.write_text("[broker\n")
     assert logins.read(str(path)) == {}
 
@@ -28,7 +28,7 @@ def test_answers(load: Callable[..., Any]) -> None:
         given.append((arguments, stdin))
         return subprocess.CompletedProcess([], len(given) - 1, '["", "refused: no"]', "Traceback\nnothing\n")
 
-    tried = [("broker", {"password": "new"}), ("broker", {"password": "old"})]
+    tried = [{"password": "new"}, {"password": "old"}]
     assert logins.answers(tried, python) == ["", "refused: no"]
     assert given[0][0] == ("-m", "scaggr.login")
     with pytest.raises(CommandExecutionError, match="Traceback nothing"):
