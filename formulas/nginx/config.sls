@@ -24,6 +24,32 @@ nginx-certificate:
   file.absent:
     - name: {{ pem }}
 {%- endif %}
+
+# Debian's 768 for each processor are soon held by slow clients. What is in modules-enabled belongs to the main context.
+nginx-files:
+  file.managed:
+    - name: /etc/nginx/modules-enabled/90-files.conf
+    - contents: |
+        # Managed by Salt, formula nginx.
+        worker_rlimit_nofile {{ 2 * nginx.worker_connections + 1024 }};
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - pkg: nginx-package
+
+nginx-connections:
+{%- if (opts['test'] | default(False)) and not salt['file.file_exists']('/etc/nginx/nginx.conf') %}
+  test.succeed_with_changes:   # a preview, to which the package has not brought the file yet
+    - name: /etc/nginx/nginx.conf
+{%- else %}
+  file.replace:
+    - name: /etc/nginx/nginx.conf
+    - pattern: '^(\s*worker_connections)\s+\d+;'
+    - repl: '\1 {{ nginx.worker_connections }};'
+{%- endif %}
+    - require:
+      - pkg: nginx-package
 {%- for name, site in nginx.sites.items() %}
 
 nginx-site-{{ name }}:
@@ -36,6 +62,7 @@ nginx-site-{{ name }}:
         site: {{ site | tojson }}
         pem: {{ (pem if nginx.tls else '') | tojson }}
         tls_port: {{ nginx.tls_port }}
+        hsts: {{ nginx.hsts | tojson }}
     - makedirs: True
     - user: root
     - group: root

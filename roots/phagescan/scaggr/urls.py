@@ -29,6 +29,7 @@ register_converter(Sha256Converter, "sha256")
 urlpatterns = [
     path("", views.home, name="home"),
     path("upload/", views.upload, name="upload"),
+    path("upload/authorize/", views.authorize, name="authorize"),
     path("news/", views.news, name="news"),
     path("samples/<sha256:sha256>/", views.sample, name="sample"),
     path("samples/<sha256:sha256>/rows/", views.sample_rows, name="sample-rows"),

@@ -10,16 +10,20 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 from stream_zip import ZIP_AUTO, stream_zip
 
+from scaggr.api import BearerToken
 from scaggr.canary import duration
 from scaggr.models import Sample, ScanRun, Verdict
 from scaggr.scans import SubmitError, TooBigError, as_uuid, rescan, search, submit, summary
@@ -60,6 +64,15 @@ def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBas
     return wrapped
 
 
+@login_not_required
+@never_cache
+@require_GET
+def authorize(request: HttpRequest) -> HttpResponse:
+    """Tell the proxy whether it is to receive an upload: 204, or 401."""
+    allowed = request.user.is_authenticated or BearerToken()(request)
+    return HttpResponse(status=204 if allowed else 401)
+
+
 class Login(LoginView):
     """The login page. An open page whose session has ended comes here when it asks for news: it is loaded again."""
 
@@ -71,9 +84,10 @@ class Login(LoginView):
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address that a request comes from: the proxy's word for it, where it is the proxy that asks."""
-    address = request.META["REMOTE_ADDR"]
-    return request.headers.get("X-Real-IP", address) if address == "127.0.0.1" else address
+    """Return the address that a request comes from. The proxy comes by a Unix socket, which has none: its word is
+    taken, and no one else's.
+    """
+    return request.META["REMOTE_ADDR"] or request.headers.get("X-Real-IP", "")
 
 
 @page
@@ -265,10 +279,12 @@ def sample_rescan(request: HttpRequest, sha256: str) -> HttpResponse:
 
 
 def download(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Mark what a view answers as bytes to be kept, never to be shown or run."""
+    """Let who is permitted have a sample; mark what a view answers as bytes to be kept, never to be shown or run."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, sha256: str) -> HttpResponseBase:
+        if not request.user.has_perm("scaggr.download_sample"):
+            raise PermissionDenied
         try:
             response = view(request, get_object_or_404(Sample, sha256=sha256))
         except OSError as error:

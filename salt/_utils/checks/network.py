@@ -77,9 +77,6 @@ def addresses(situation: Situation) -> Iterator[Fault]:
     if elsewhere and not situation.amqps:
         reason = f"the broker does not listen there, but on {listen} (rabbitmq:listen)"
         yield Fault("phagescan:broker:host", reason, ("rabbitmq:listen",))
-    if (host := get("phagescan:database:host", "127.0.0.1")) not in (*LOOPBACK, "::1"):
-        reason = f"must be 127.0.0.1, where a master's database is made, not {host}"
-        yield Fault("phagescan:database:host", reason)
 
 
 def sites(situation: Situation) -> Iterator[Fault]:
@@ -116,13 +113,13 @@ def tls(situation: Situation) -> Iterator[Fault]:
 
 
 def master_url(situation: Situation) -> Iterator[Fault]:
-    """A scan worker fetches samples where something listens, and not where it would only be redirected."""
+    """A scan worker fetches samples where something listens."""
     get, key = situation.get, "phagescan:worker:master_url"
     parts = re.fullmatch(r"(?:(https?)://(\[.*\]|[^:/]*)(?::(\d+))?.*)?", get(key, ""))
     if not situation.worker or not parts:
         return  # no URL: the schema's check reports that
     scheme, host, port = parts.groups()
-    bind, others = get("gunicorn:bind", "127.0.0.1:0"), ("gunicorn:bind", "nginx:sites")
+    bind = get("gunicorn:bind", "127.0.0.1:0")
     if port and not 0 < int(port) < 65536:
         yield Fault(key, f"has no port from 1 to 65535, but {port}")
     elif not situation.master:
@@ -132,10 +129,7 @@ def master_url(situation: Situation) -> Iterator[Fault]:
     elif scheme == "http" and int(port or 80) != split(bind)[1]:
         listening = [split(site["listen"])[1] for site in get("nginx:sites", {}).values() if "listen" in site]
         if host in LOOPBACK and int(port or 80) not in listening:
-            yield Fault(key, f"nothing listens there; make it http://{bind}, of gunicorn:bind", others)
-        elif situation.tls:
-            reason = f"would only be redirected, with phagescan:tls; make it http://{bind}, of gunicorn:bind"
-            yield Fault(key, reason, others)
+            yield Fault(key, "nothing listens there; take it out: it then is what nginx listens on", ("nginx:sites",))
 
 
 def hosts(situation: Situation) -> Iterator[Fault]:

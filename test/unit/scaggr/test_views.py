@@ -12,7 +12,8 @@ from django.http import HttpRequest
 @pytest.mark.parametrize(
     ("meta", "address"),
     [
-        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_REAL_IP": "192.0.2.1"}, "192.0.2.1"),
+        ({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, "192.0.2.1"),
+        ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_REAL_IP": "192.0.2.1"}, "127.0.0.1"),
         ({"REMOTE_ADDR": "127.0.0.1"}, "127.0.0.1"),
         ({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, "192.0.2.2"),
         ({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, "127.0.0.1"),

@@ -15,7 +15,7 @@ function fault(request) {
   if (text && request.status >= 400) return text;
   if (request.status === 413) return form.dataset.tooBig;
   if (request.status === 0) return "The connection broke. Try again.";
-  if (request.status === 403 || request.status === 200) return "You are not logged in any more. Reload the page.";
+  if ([200, 401, 403].includes(request.status)) return "You are not logged in any more. Reload the page.";
   if (request.status === 400) return "It arrived damaged, or its name is too long. Try again.";
   return `The server did not take it (${request.status}). Try again in a moment.`;
 }
