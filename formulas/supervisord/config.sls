@@ -1,4 +1,5 @@
 {%- from 'supervisord/map.jinja' import supervisord with context %}
+{%- import_yaml 'hardening.yaml' as hardening %}
 include:
   - supervisord.install
 
@@ -18,6 +19,26 @@ supervisord-name-known:
     - name: supervisord
     - watch:
       - file: supervisord-name
+
+# Programs of others may need more: where there are some, Debian's unit stays as it is.
+{%- set ours = supervisord.programs.keys() | map('regex_replace', '$', '.conf') | list %}
+{%- set all = salt['file.find']('/etc/supervisor/conf.d', maxdepth=1, name='*.conf', print='name') %}
+
+supervisord-hardening:
+{%- if all | difference(ours) %}
+  file.absent:
+    - name: /etc/systemd/system/supervisor.service.d/hardening.conf
+{%- else %}
+  file.managed:
+    - name: /etc/systemd/system/supervisor.service.d/hardening.conf
+    - source: salt://supervisord/files/hardening.conf.jinja
+    - template: jinja
+    - context: {supervisord: {{ supervisord | tojson }}, hardening: {{ hardening | tojson }}}
+    - makedirs: True
+    - user: root
+    - group: root
+    - mode: '0644'
+{%- endif %}
 {%- else %}
 
 # Debian's own script, `supervisor`, does not wait for the end of what it stops.

@@ -9,6 +9,10 @@ supervisord-service:
     - pidfile: /run/supervisord.pid
     - require:
       - sls: supervisord.config
+{%- if grains['init'] == 'systemd' %}
+    - watch:
+      - file: supervisord-hardening
+{%- endif %}
 {%- for name in supervisord.programs if not development %}
 
 # supervisord itself goes on: it may run programs that are not ours.
