@@ -16,12 +16,12 @@ EMPTY: dict[str, Any] = {"vhosts": [], "users": {}, "policies": {}, "absent": {"
 
 
 def managed(name: str) -> dict[str, Any]:
-    """The local RabbitMQ has what pillar key `name` lists, and nothing of what its `absent` lists.
+    """The local RabbitMQ has what the settings of formula `name` list, and nothing of what their `absent` lists.
 
     Passwords are taken from pillar here, so they are in no rendered SLS. What pillar does not name stays. What is
     to be changed is being written while other states go on: `written` waits for it.
     """
-    wanted = EMPTY | __salt__["pillar.get"](name, {}, unmask=True)
+    wanted = EMPTY | __salt__["settings.get"](name, unmask=True)
     wanted["absent"] = EMPTY["absent"] | wanted["absent"]
     changes: dict[str, str] = {}
     try:

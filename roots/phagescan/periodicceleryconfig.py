@@ -1,10 +1,11 @@
 """Periodic Runner: node master.periodic runs the periodic tasks."""
 
 from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_url_of
+from scaggr.celeryconf import broker_options_of, broker_url_of
 from scaggr.djangoconf import settings
 
 broker_url = broker_url_of(settings.BROKER_CONF)
+broker_transport_options = broker_options_of(settings.BROKER_CONF)
 task_default_queue = "periodic"
 imports = ["scaggr.tasks.periodic"]
 worker_concurrency = 2

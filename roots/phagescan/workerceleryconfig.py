@@ -7,7 +7,7 @@ import warnings
 from celery.exceptions import CPendingDeprecationWarning
 
 from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_ssl_of, broker_url_of
+from scaggr.celeryconf import broker_options_of, broker_ssl_of, broker_url_of
 from scaggr.conf import ConfError, load
 from scaggr.queues import engine_queue
 
@@ -17,6 +17,7 @@ if not CONF["engines"]:
     raise ConfError("worker.toml names no engine: list some in pillar, and run salt-call --local state.highstate")
 
 broker_url = broker_url_of(BROKER_CONF)
+broker_transport_options = broker_options_of(BROKER_CONF)
 broker_use_ssl = broker_ssl_of({**BROKER_CONF, "ca_certs": CONF["ca_certs"]})
 imports = ["worker.tasks", "worker.announce"]
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+import scaggr.transport  # noqa: F401  what amqp:// means from here on
+
 # JSON only: a pickle from the broker would be code.
 accept_content = ["json"]
 task_serializer = "json"
@@ -24,7 +26,6 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 worker_cancel_long_running_tasks_on_connection_loss = True
 worker_prefetch_multiplier = 1
-broker_transport_options = {"confirm_publish": True}
 
 # A service may start before the broker does, or outlive it.
 broker_connection_retry_on_startup = True
@@ -58,6 +59,11 @@ def broker_url_of(conf: Mapping[str, Any]) -> str:
     user, password, vhost = (quote(conf[key], safe="") for key in ("user", "password", "vhost"))
     host = f"[{conf['host']}]" if ":" in conf["host"] else conf["host"]
     return f"amqp://{user}:{password}@{host}:{conf['port']}/{vhost}"
+
+
+def broker_options_of(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a connection behaves, from a broker's BROKER_CONF: `owner` is whose the broker is, if on this host."""
+    return {"confirm_publish": True, "owner": conf.get("owner", "")}
 
 
 def broker_ssl_of(conf: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from typing import Any
 from celery import Celery
 from celery.utils.log import get_logger
 from celery.worker import consumer
+from celery.worker.control import Panel
 from celery.worker.state import maybe_shutdown
 from kombu import Connection, Message
 from kombu.serialization import dumps, loads
@@ -35,7 +36,11 @@ class Consumer(consumer.Consumer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Do without the parts that act on what other nodes send."""
+        """Do without the parts that act on what other nodes send, and take no command but the question whether the
+        node is there: whoever may write to the broker's exchanges could else shut it down.
+        """
+        for command in Panel.data.keys() - {"ping"}:
+            del Panel.data[command]
         super().__init__(*args, without_gossip=True, without_mingle=True, **kwargs)
 
     def ensure_connected(self, conn: Connection) -> Connection:
@@ -88,5 +93,6 @@ def strip(message: Message, tasks: Collection[str]) -> None:
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise TypeError(f"no arguments for {kept['task']}")
     message.headers = kept
-    message.properties = {}
+    # RabbitMQ takes no message with another's.
+    message.properties = {"user_id": user} if (user := message.properties.get("user_id")) else {}
     message.content_type, message.content_encoding, message.body = dumps([args, kwargs, {}], serializer="json")

@@ -24,6 +24,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from scaggr import nodes
 from scaggr.broker import BROKER_ERRORS, depths, publish
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
@@ -284,8 +285,9 @@ def record(
 
 
 def announce(worker: str, engines: list[dict[str, Any]]) -> None:
-    """Note which engines a worker has, and which of them work. What it names no longer is gone."""
+    """Note which engines a worker has, and which of them work and are approved. What it names no longer is gone."""
     worker = clip(worker, 255)
+    wanted = nodes.approved()
     now = timezone.now()
     if len(engines) > ENGINES:
         logger.error("%s announces %s engines: all but the first %s are refused", worker, len(engines), ENGINES)
@@ -295,9 +297,9 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             worker=worker,
             kind=engine["kind"],
             version=clip(engine.get("version") or "", 255),
-            problem=clip(engine.get("problem") or "", 2000),
+            problem=clip(engine.get("problem") or "", 2000) or ("" if engine["name"] in wanted else nodes.NOT_APPROVED),
             announced_at=now,
-            live=not engine.get("problem"),
+            live=not engine.get("problem") and engine["name"] in wanted,
         )
         for engine in engines[:ENGINES]
         if is_announcement(engine)

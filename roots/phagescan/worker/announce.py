@@ -89,6 +89,7 @@ class Announcer(bootsteps.StartStopStep):
             queue=RESULTS,
             exchange=RESULTS.exchange.name,
             routing_key=RESULTS.routing_key,
+            user_id=app.login,
             expires=EXPIRES,
             retry=False,
             confirm_timeout=BROKER_TIMEOUT,

@@ -92,6 +92,7 @@ def report(verdict: str, node: str, answer: Answer) -> None:
         queue=RESULTS,
         exchange=RESULTS.exchange.name,
         routing_key=RESULTS.routing_key,
+        user_id=app.login,
         retry=True,
         retry_policy=RETRY,
         confirm_timeout=30.0,

@@ -8,7 +8,7 @@ from celery.exceptions import Reject
 from celery.utils.log import get_task_logger
 from django.db import InterfaceError, OperationalError
 
-from scaggr import scans
+from scaggr import nodes, scans
 from scaggr.celery import app
 from scaggr.models import Canary
 
@@ -31,18 +31,25 @@ def canary_home(self: Task, canary: str, master_node: str, master_seconds: float
         row.save(update_fields=["hops"])
 
 
-@app.task(name="scaggr.record")
-def record(**answer: Any) -> None:
+@app.task(bind=True, name="scaggr.record")
+def record(self: Task, **answer: Any) -> None:
     """Write what a worker found. Nobody would send it again, so its message stays until the database is there."""
     try:
-        scans.record(**answer)
+        if nodes.speaks_for(str(answer.get("worker")), login(self)):
+            scans.record(**answer)
     except (OperationalError, InterfaceError) as error:
         logger.warning("an answer goes back to its queue: %s", str(error).strip())
         time.sleep(PAUSE)
         raise Reject(str(error).strip(), requeue=True) from None
 
 
-@app.task(name="scaggr.announce")
-def announce(worker: str, engines: list[dict[str, Any]]) -> None:
+@app.task(bind=True, name="scaggr.announce")
+def announce(self: Task, worker: str, engines: list[dict[str, Any]]) -> None:
     """Note which engines a worker has."""
-    scans.announce(worker, engines)
+    if nodes.speaks_for(str(worker), login(self)):
+        scans.announce(worker, engines)
+
+
+def login(task: Task) -> str | None:
+    """Return the broker's login that sent a task, as RabbitMQ has seen it; None where it was not said."""
+    return (task.request.properties or {}).get("user_id")

@@ -1,9 +1,9 @@
 """What the camera takes from the events, whatever a worker may have put there."""
 # ruff: noqa: D103  (the names of the tests say it)
 
-import importlib
 import json
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from celery.events.state import State
 
 
 @pytest.fixture
-def receiver(project: Path) -> Any:
+def receiver(scaggr_module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     app = Celery("camera", broker="memory://", set_as_current=False)
-    events = importlib.import_module("scaggr.events")
+    events = scaggr_module("receiver")
+    monkeypatch.setattr(events, "heard_of", lambda _node, _login: True)
     state = State()
     with app.connection_for_read() as connection:
         receiver = events.Receiver(connection, handlers={"*": state.event}, app=app)
@@ -35,6 +36,15 @@ ODD: list[Any] = [
     GOOD | {"type": "worker-heartbeat", "alive": "x", "active": {}},
     GOOD | {"type": "worker-heartbeat", "hostname": {}},
 ]
+
+
+def test_an_event_is_of_the_past(receiver: Any) -> None:
+    for timestamp in (1e12, -1.0):
+        receiver._receive(GOOD | {"type": "worker-heartbeat", "freq": 2.0, "timestamp": timestamp}, None)
+    assert max(receiver.state.workers["node"].heartbeats) <= time.time()
+    hours = GOOD | {"type": "task-received", "uuid": "far", "utcoffset": -9, "timestamp": 1000.0}
+    receiver._receive(hours, None)
+    assert receiver.state.tasks["far"].timestamp == 1000.0
 
 
 def test_odd_events_cost_only_themselves(receiver: Any) -> None:

@@ -1,0 +1,57 @@
+"""Who speaks for a node: the login at the broker that first did, which RabbitMQ vouches for as a message's `user_id`.
+
+Workers with a login of their own can thus not speak for each other. Those that share one can, as for the broker they
+are one. Workers of release 1.0 send none; they are heard until their node has been heard with a login.
+"""
+
+import time
+from contextlib import suppress
+
+from celery.utils.log import get_logger
+from django.conf import settings
+from django.db import Error
+
+from scaggr.models import ApprovedEngine, Node
+from scaggr.text import clip
+
+logger = get_logger(__name__)
+
+NOT_APPROVED = "not approved: add it to phagescan:engines of the master's pillar, or approve it in the Admin UI"
+MASTERS = "master."
+"""How the names of the master's own nodes begin."""
+
+KNOWN_FOR = 30.0
+"""Seconds that events, which are many, are judged by what was known of a node."""
+
+known: dict[str, tuple[str, float]] = {}
+
+
+def speaks_for(node: str, login: str | None) -> bool:
+    """Tell whether a message that came with this login may speak for a node; from now on this login alone may."""
+    hostname, login = clip(node, 255), clip(login or "", 255)
+    row, _ = Node.objects.get_or_create(hostname=hostname, defaults={"login": login})
+    if login and not row.login:
+        Node.objects.filter(hostname=hostname, login="").update(login=login)
+        return True
+    if row.login != login:
+        logger.error("%s, a node of %s, was named by %s: refused", hostname, row.login, login or "no login")
+        return False
+    return True
+
+
+def heard_of(node: str, login: str | None) -> bool:
+    """Tell whether an event of a node may come with this login. A node that only events know may come with any."""
+    if node.startswith(MASTERS):
+        return login == settings.BROKER_CONF["user"]
+    bound, until = known.get(node, ("", 0.0))
+    if time.monotonic() >= until:
+        # Without a database what was known before goes on counting: events are kept until it is back.
+        with suppress(Error):
+            bound = Node.objects.filter(hostname=clip(node, 255)).values_list("login", flat=True).first() or ""
+        known[node] = bound, time.monotonic() + KNOWN_FOR
+    return not bound or bound == login
+
+
+def approved() -> set[str]:
+    """Name the engines that count: those of the master's pillar, and those that an admin has approved."""
+    return {*settings.ENGINES, *ApprovedEngine.objects.values_list("name", flat=True)}
