@@ -9,7 +9,19 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from scaggr.models import ApiToken, Canary, Engine, Heartbeat, Sample, ScanRun, TaskState, Verdict, WorkerState
+from scaggr.models import (
+    ApiToken,
+    ApprovedEngine,
+    Canary,
+    Engine,
+    Heartbeat,
+    Node,
+    Sample,
+    ScanRun,
+    TaskState,
+    Verdict,
+    WorkerState,
+)
 
 
 class ReadOnly:
@@ -161,15 +173,34 @@ class EngineAdmin(RecordAdmin):
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
+@admin.register(ApprovedEngine)
+class ApprovedEngineAdmin(admin.ModelAdmin):
+    """Engines that scans may wait for, besides those of the master's pillar: an admin adds the name."""
+
+    list_display: ClassVar = ["name", "approved_at"]
+
+
+@admin.register(Node)
+class NodeAdmin(RecordAdmin):
+    """Nodes and the logins that speak for them. One that is deleted is bound again to whoever speaks for it next."""
+
+    list_display: ClassVar = ["hostname", "login", "since"]
+    search_fields: ClassVar = ["hostname", "login"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever has the right may let go of a node, after its login was renamed."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(RecordAdmin):
     """Tokens: `manage.py token` makes them, here they are taken away."""
 
-    list_display: ClassVar = ["beginning", "user", "created_at", "last_used_at"]
+    list_display: ClassVar = ["beginning", "user", "created_at", "expires_at", "last_used_at"]
     list_filter: ClassVar = ["user"]
     list_select_related: ClassVar = ["user"]
     search_fields: ClassVar = ["user__username", "digest__startswith"]
-    fields: ClassVar = ["digest", "user", "created_at", "last_used_at"]
+    fields: ClassVar = ["digest", "user", "created_at", "expires_at", "last_used_at"]
     date_hierarchy = "created_at"
 
     @admin.display(description="digest", ordering="digest")

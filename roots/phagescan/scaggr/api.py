@@ -56,18 +56,18 @@ UPLOAD = {
 
 
 class BearerToken(HttpBearer):
-    """A token of an active user."""
+    """A token of an active user, before it expires."""
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         """Find the token, and note that it is in use: once a minute is enough."""
+        now = timezone.now()
         row = (
             ApiToken.objects.select_related("user")
-            .filter(digest=ApiToken.digest_of(token), user__is_active=True)
+            .filter(Q(expires_at=None) | Q(expires_at__gt=now), digest=ApiToken.digest_of(token), user__is_active=True)
             .first()
         )
         if row is None:
             return None
-        now = timezone.now()
         stale = now - timedelta(minutes=1)
         if row.last_used_at is None or row.last_used_at < stale:
             unseen = Q(last_used_at=None) | Q(last_used_at__lt=stale)
@@ -192,7 +192,7 @@ def post_sample(request: HttpRequest) -> Status:
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
         raise TooBigError
     run = submit(request.FILES.get("file"), request.auth.user)
-    return Status(202, {"sha256": run.sample_id, "url": sample_url(request, run.sample_id)})
+    return Status(202, {"sha256": run.sample_id, "url": sample_url(run.sample_id)})
 
 
 @api.get("samples", response={200: PageOut, 401: ErrorOut, 422: ErrorOut}, summary="Search")
@@ -201,7 +201,7 @@ def list_samples(request: HttpRequest, q: str = "", page: int = Query(1, ge=1, l
     found = Paginator(search(q), PAGE)
     runs = found.page(page) if page <= found.num_pages else []
     samples = [
-        {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(request, run.sample_id)}
+        {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(run.sample_id)}
         for run in runs
     ]
     return {"count": found.count, "page": page, "pages": found.num_pages, "samples": samples}
@@ -336,6 +336,8 @@ def verdict_out(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def sample_url(request: HttpRequest, sha256: str) -> str:
-    """Return where the API has a sample."""
-    return request.build_absolute_uri(reverse("api:get_sample", args=[sha256]))
+def sample_url(sha256: str) -> str:
+    """Return where the API has a sample: below the public address where pillar has one, and never below what the
+    request says of its host.
+    """
+    return settings.PUBLIC_URL + reverse("api:get_sample", args=[sha256])

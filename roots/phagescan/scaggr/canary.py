@@ -1,7 +1,7 @@
 """The canary: a task that flies through every part of the master, and says which one is broken when it does not return.
 
 It goes from here to the broker, to master.master, to master.results and into the database, while the camera records
-the two tasks and the nodes that ran them.
+the two tasks and the nodes that ran them. Of the scan worker on this host it hears whether it can scan.
 """
 
 import time
@@ -19,18 +19,21 @@ from kombu.exceptions import KombuError
 
 from scaggr.broker import depths, trouble
 from scaggr.celery import app
-from scaggr.models import Canary, TaskState, WorkerState
+from scaggr.models import Canary, Engine, TaskState, WorkerState
 from scaggr.text import brief
 
 NODES = {"master": "master.master", "results": "master.results"}
 SERVICES = {"master": "celeryd-master", "results": "celeryd-result"}
-LABELS = {**NODES, "broker": "broker", "database": "database", "camera": "camera"}
+LABELS = {**NODES, "broker": "broker", "database": "database", "camera": "camera", "worker": "scan worker"}
 
 Answer = TypeVar("Answer")
 
 POLL = 0.05
 EXTRA_LIFE = 15.0
 """Seconds that a message lasts longer than anyone waits for it."""
+
+WORKER_GRACE, MENDING = 60.0, 15.0
+"""Seconds that a scan worker which was just started has for its first scans, and for others when these have failed."""
 
 CAMERA_GRACE = 10.0
 """Seconds that the camera has: it takes its snapshots seldom, and writes them late when it just started."""
@@ -67,27 +70,31 @@ def home_id(canary: str) -> str:
     return f"{canary}-home"
 
 
-def fly(timeout: float) -> Flight:
-    """Send a canary, wait for it at every hop for `timeout` seconds, and return what became of it.
+def fly(timeout: float, worker: str = "") -> Flight:
+    """Send a canary, wait for it at every hop for `timeout` seconds, and return what became of it; `worker` is the node
+    of a scan worker.
 
     A camera that was just started misses what passes before it listens. So one that saw nothing is shown a second one.
     """
-    flight = fly_once(timeout)
-    return fly_once(timeout) if flight.broken == "camera" else flight
+    flight = fly_once(timeout, worker)
+    return fly_once(timeout, worker) if flight.broken == "camera" else flight
 
 
-def fly_once(timeout: float) -> Flight:
+def fly_once(timeout: float, worker: str) -> Flight:
     """Send one canary and follow it."""
     flight = Flight(timeout)
     try:
         send(flight)
         wait_for_row(flight, time.monotonic() + timeout)
         wait_for_camera(flight, time.monotonic() + CAMERA_GRACE)
+        if worker:
+            wait_for_worker(flight, worker)
     except BrokenError as error:
         flight.broken, flight.line = error.hop, f"canary failed: {error}"
     else:
-        order = ("broker", "master", "results", "database", "camera")
-        flight.line = "canary passed: " + ", ".join(f"{LABELS[hop]} {duration(flight.hops[hop])}" for hop in order)
+        order = ("broker", "master", "results", "database", "camera", "worker")
+        took = (f"{LABELS[hop]} {duration(flight.hops[hop])}" for hop in order if hop in flight.hops)
+        flight.line = "canary passed: " + ", ".join(took)
     record(flight)
     return flight
 
@@ -157,6 +164,20 @@ def wait_for_camera(flight: Flight, deadline: float) -> None:
         since = f"its last picture is of {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "it never took a picture"
         raise BrokenError("camera", f"did not record the flight ({since})", "supervisorctl status celerycam")
     flight.hops["camera"] = time.perf_counter() - begin
+
+
+def wait_for_worker(flight: Flight, node: str) -> None:
+    """Wait until the engines of a scan worker work: it scans two files every minute, and announces what came of it."""
+    begin = time.monotonic()
+    engines = Engine.objects.filter(worker=node)
+    status = "salt-call --local phagescan.status"
+    if not poll(engines.exists, begin + WORKER_GRACE):
+        raise BrokenError("worker", f"{node} has announced no engine", status)
+    if not poll(lambda: not engines.exclude(problem="").exists(), time.monotonic() + MENDING):
+        broken = engines.exclude(problem="").first()
+        why = f" ({broken.name}: {brief(broken.problem)})" if broken else ""
+        raise BrokenError("worker", f"{node} cannot scan{why}", status)
+    flight.hops["worker"] = time.monotonic() - begin
 
 
 def where_it_stopped(flight: Flight) -> BrokenError:

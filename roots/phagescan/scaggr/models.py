@@ -27,9 +27,10 @@ class Sample(models.Model):
     first_seen = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
-        """Newest first."""
+        """Newest first. To see a sample is not to have it."""
 
         ordering: ClassVar = ["-first_seen"]
+        permissions: ClassVar = [("download_sample", "Can download samples")]
 
     def __str__(self) -> str:
         """Show the hash."""
@@ -158,12 +159,50 @@ class Engine(models.Model):
         return f"{self.name} on {self.worker}"
 
 
+class ApprovedEngine(models.Model):
+    """An engine that scans may wait for, though the master's pillar does not list it."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    approved_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        """By name."""
+
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        """Show the name."""
+        return self.name
+
+
+class Node(models.Model):
+    """A node that workers' messages have named, and the login at the broker that speaks for it."""
+
+    hostname = models.CharField(max_length=255, primary_key=True)
+    login = models.CharField(max_length=255, blank=True, help_text="Empty: of a worker of release 1.0.")
+    since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        """By name."""
+
+        ordering: ClassVar = ["hostname"]
+
+    def __str__(self) -> str:
+        """Show the name."""
+        return self.hostname
+
+
 class ApiToken(models.Model):
-    """A token for the API. Only its digest is kept: the token itself is shown once, when it is made."""
+    """A token for the API. Only its digest is kept: the token itself is shown once, when it is made. A change of its
+    user's password revokes it (scaggr.passwords).
+    """
+
+    DAYS = 365
 
     digest = models.CharField("SHA-256 of the token", max_length=64, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
     created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, help_text="From then on it is refused; without a date it never is.")
     last_used_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -177,10 +216,11 @@ class ApiToken(models.Model):
         return f"{self.user} {self.digest[:8]}"
 
     @classmethod
-    def make(cls, user: models.Model) -> str:
-        """Make a token for a user and return it."""
+    def make(cls, user: models.Model, days: int = DAYS) -> str:
+        """Make a token for a user, good for so many days, and return it."""
         token = secrets.token_urlsafe(32)
-        cls.objects.create(digest=cls.digest_of(token), user=user)
+        expires_at = timezone.now() + timedelta(days=days)
+        cls.objects.create(digest=cls.digest_of(token), user=user, expires_at=expires_at)
         return token
 
     @staticmethod

@@ -14,6 +14,8 @@ BROKER_CONF = CONF["broker"]
 DEBUG = CONF["debug"]
 SECRET_KEY = CONF["secret_key"]
 ALLOWED_HOSTS = CONF["allowed_hosts"]
+# What the API's addresses begin with; empty where pillar has none: they begin with / then.
+PUBLIC_URL = CONF["public_url"]
 
 INSTALLED_APPS = [
     "scaggr",
@@ -32,6 +34,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "scaggr.middleware.secure_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -61,12 +64,11 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "scaggr.database",
+        "ENGINE": "django.db.backends.postgresql",
         "HOST": CONF["database"]["host"],
         "PORT": CONF["database"]["port"],
         "NAME": CONF["database"]["name"],
         "USER": CONF["database"]["user"],
-        "PASSWORD": CONF["database"]["password"],
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 5, "application_name": "scaggr"},
@@ -83,6 +85,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS.append({"NAME": "scaggr.passwords.RevokeTokens"})
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
@@ -102,20 +105,16 @@ AXES_SENSITIVE_PARAMETERS = ["username"]
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
-# gunicorn turns the proxy's X-Forwarded-Proto into the scheme of the request, and takes it from 127.0.0.1 only; so
-# there is no SECURE_PROXY_SSL_HEADER here.
+# gunicorn turns the proxy's X-Forwarded-Proto into the scheme of the request, where it comes by the proxy's own socket;
+# so there is no SECURE_PROXY_SSL_HEADER here. With TLS nginx leads other hosts to HTTPS, and says for how long; what
+# comes unencrypted comes from this host.
 X_FRAME_OPTIONS = "DENY"
-
 if CONF["tls"] and DEBUG:
-    # runserver trusts no origin that is not listed; it is asked by nginx, over HTTPS, and from this host itself.
+    # runserver has no such socket.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-elif CONF["tls"]:
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
-    # A worker on this host asks gunicorn itself; nothing unencrypted comes from another.
-    SECURE_REDIRECT_EXEMPT = ["^fetch/"]
-    # nginx says the same, also with its own pages.
-    SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+
+# What Django would do of this itself: redirect, HSTS, cookies that only HTTPS carries.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
 
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
@@ -125,6 +124,8 @@ TIME_ZONE = CONF["time_zone"]
 SAMPLE_ROOT = CONF["scan"]["sample_root"]
 MAX_SAMPLE_SIZE = CONF["scan"]["max_size"]
 SCAN_EXPIRES = CONF["scan"]["expires"]
+# Engines that scans may wait for, besides those that an admin approves.
+ENGINES = CONF["scan"]["engines"]
 # Uploads are received beside the samples, so that a sample gets its place by a rename.
 FILE_UPLOAD_TEMP_DIR = f"{SAMPLE_ROOT}/incoming"
 FILE_UPLOAD_HANDLERS = ["scaggr.uploads.SampleUploadHandler"]
@@ -140,7 +141,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "[{asctime}: {levelname}/{name}] {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"printable": {"()": "scaggr.text.PrintableFilter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["printable"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django's own handlers would mail the admins and be silent without DEBUG.
     "loggers": {

@@ -1,5 +1,6 @@
 """Text from outside, made fit to be kept, searched and shown. Nothing of Django is imported here."""
 
+import logging
 import math
 import re
 import unicodedata
@@ -21,6 +22,9 @@ QUERY_LENGTH = 300
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 class Query(NamedTuple):
     """What somebody searches for: text, a hash or its beginning, a key with its value."""
 
@@ -30,8 +34,21 @@ class Query(NamedTuple):
 
 
 def plain(text: object) -> str:
-    """Return text that PostgreSQL takes: without NUL, and without halves of surrogate pairs."""
-    return re.sub("[\0\ud800-\udfff]", "\ufffd", str(text))
+    """Return text that PostgreSQL takes and a terminal only shows: without control characters, save the ends of lines,
+    and without halves of surrogate pairs.
+    """
+    return CONTROLS.sub("\ufffd", str(text))
+
+
+class PrintableFilter(logging.Filter):
+    """Has a message from elsewhere neither begin a line as records do, nor give orders to a terminal."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, with its text made printable."""
+        record.msg, record.args = plain(record.getMessage()).replace("\n", "\n  "), ()
+        if record.exc_info:
+            record.exc_text = plain(logging.Formatter().formatException(record.exc_info))
+        return True
 
 
 def brief(error: object) -> str:

@@ -13,6 +13,7 @@ MASTER_TOML = """
 debug = false
 secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
 allowed_hosts = ["*"]
+public_url = ""
 time_zone = "UTC"
 static_root = "/nonexistent/static"
 tls = false
@@ -27,11 +28,11 @@ host = "127.0.0.1"
 port = 1
 name = "phage"
 user = "user"
-password = "password"
 [scan]
 sample_root = "/nonexistent/samples"
 max_size = 1048576
 expires = 600
+engines = ["yara", "fileinfo"]
 """
 
 

@@ -1,6 +1,8 @@
 """What comes in from outside becomes text that is safe: names of files, key-values of engines, searches."""
 # ruff: noqa: D103  (the names of the tests say it)
 
+import io
+import logging
 import math
 import random
 from typing import Any
@@ -122,3 +124,19 @@ def test_searches_are_understood(text: Any, q: str, query: tuple[Any, ...]) -> N
 
 def test_a_long_search_is_cut(text: Any) -> None:
     assert len(text.parse_query("x" * 1_000_000).text) == text.QUERY_LENGTH
+
+
+def test_logged_text(text: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A message from elsewhere neither begins a line as records do, nor gives orders to a terminal."""
+    logger = logging.Logger("unit")
+    handler = logging.StreamHandler(io.StringIO())
+    handler.addFilter(text.PrintableFilter())
+    logger.addHandler(handler)
+    logger.error("worker %s", "a\x1b[2J\n[2026-01-01] forged")
+    try:
+        raise ValueError("\x1b[0m")
+    except ValueError:
+        logger.exception("failed")
+    written = handler.stream.getvalue()
+    assert written.startswith("worker a\ufffd[2J\n  [2026-01-01] forged\n")
+    assert "\x1b" not in written

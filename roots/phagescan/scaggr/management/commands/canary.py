@@ -18,11 +18,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
         parser.add_argument("--timeout", type=float, default=30, help="seconds for the whole way (default: 30)")
+        parser.add_argument("--worker", default="", help="the node of a scan worker, which has to be able to scan")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *args: Any, timeout: float, json: bool, **options: Any) -> None:
+    def handle(self, *args: Any, timeout: float, worker: str, json: bool, **options: Any) -> None:
         """Fly and report. The exit code is 1 when a hop is broken."""
-        flight = fly(timeout)
+        flight = fly(timeout, worker)
         self.stdout.write(as_json(flight) if json else flight.line)
         if not flight.passed:
             sys.exit(1)
