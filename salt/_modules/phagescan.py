@@ -66,12 +66,12 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
 
 
 def allowed_hosts() -> list[str]:
-    """Names that Django answers for: pillar `phagescan:allowed_hosts`, and the one by which workers fetch samples."""
+    """Names that Django answers for: pillar `phagescan:allowed_hosts`, and those of its URLs."""
     return __utils__["addresses.allowed_hosts"](_settings("phagescan"))
 
 
 def peers(role: str) -> list[str]:
-    """Addresses that services of a role talk to: the broker, the master or its database, name servers."""
+    """Addresses that services of a role talk to: the broker, the master, name servers."""
     return __utils__["addresses.peers"](_settings("phagescan"), role)
 
 
@@ -113,10 +113,13 @@ def make_credentials() -> str:
 def canary() -> str:
     """Send a task through broker, master worker, result collector, database and camera, and say what each hop took.
 
-    Exits non-zero with the hop that is broken.
+    Exits non-zero with the hop that is broken; so it does when the scan worker of this host cannot scan.
     """
+    scanner = __utils__["health.scanner_of"](__utils__["health.nodes"](_settings("celery"), roles()))
+    more = ("--worker", scanner) if scanner else ()
     try:
-        return __utils__["django_site.manage"](__utils__["health.site"](_get("phagescan") or {}), "canary").strip()
+        site = __utils__["health.site"](_get("phagescan") or {})
+        return __utils__["django_site.manage"](site, "canary", *more).strip()
     except CommandExecutionError as error:
         raise CommandExecutionError(str(error).removeprefix("manage.py canary: ")) from None
     except (OSError, LookupError) as error:
@@ -159,7 +162,15 @@ def arrival(canary: bool = True) -> str:
 
 def _notes() -> list[str]:
     """What does not stop a run, and is to be known."""
-    lines, master = list(__utils__["doctor.notes"]()), "master" in roles()
+    master = "master" in roles()
+    site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
+    lines = list(__utils__["doctor.notes"](__opts__["file_roots"]["base"], site))
+    broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
+    if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
+        lines.append(
+            f"phagescan:broker: master and workers share {broker.get('worker')}: whoever has a worker's password may do"
+            " what the master may; give them a user each"
+        )
     # A broker that does not start keeps its package from being configured; that is a fault, which says how to go on.
     stuck = master and __salt__["rabbitmq_upgrade.stuck"]()
     if __utils__["dpkg.interrupted"]() and not stuck:

@@ -12,15 +12,18 @@ RESOLVERS = pathlib.Path("/etc/resolv.conf")
 
 
 def allowed_hosts(phagescan: dict[str, Any]) -> list[str]:
-    """Names that Django answers for: `allowed_hosts`, and the one by which workers fetch samples."""
-    fetched = urlsplit(phagescan["worker"]["master_url"]).hostname or ""
-    return list(dict.fromkeys([*phagescan["allowed_hosts"], f"[{fetched}]" if ":" in fetched else fetched]))
+    """Names that Django answers for: `allowed_hosts`, that of `public_url`, and the one by which workers fetch
+    samples.
+    """
+    urls = (phagescan.get("public_url", ""), phagescan["worker"]["master_url"])
+    names = [name for url in urls if (name := urlsplit(url).hostname)]
+    return list(dict.fromkeys([*phagescan["allowed_hosts"], *(f"[{n}]" if ":" in n else n for n in names)]))
 
 
 def peers(phagescan: dict[str, Any], role: str) -> list[str]:
-    """Addresses that services of a role talk to: broker, master or database; name servers where one has a name."""
+    """Addresses that services of a role talk to: broker, or broker and master; name servers where one has a name."""
     if role == "master":
-        hosts = {phagescan["broker"]["host"], phagescan["database"]["host"], "127.0.0.1"}  # where nginx comes from
+        hosts = {phagescan["broker"]["host"], "127.0.0.1"}  # whence one comes to gunicorn
     else:
         hosts = {phagescan["broker"]["host"], urlsplit(phagescan["worker"]["master_url"]).hostname}
     addresses: set[str] = set()

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 import inherited
-from checks import archive, broker, database, host, limits, listening, names, network, passwords, paths, tls
+from checks import archive, broker, database, host, limits, listening, names, network, passwords, paths, tls, writers
 from checks.schema import faults as schema_faults
 from checks.schema import key as schema_key
 from checks.schema import suggestion
 from checks.situation import Fault, Situation, look_up
 
 OF_PILLAR = (names, paths, network, broker, limits, passwords)
-OF_HOST = (names, paths, network, broker, limits, tls, database, host, listening, archive, passwords)
+OF_HOST = (names, paths, network, broker, limits, tls, database, host, listening, archive, passwords, writers)
 
 
 def schemas(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -55,9 +55,11 @@ def faults(
     return lines
 
 
-def notes() -> list[str]:
-    """What does not keep a run from ending well, and is to be known."""
-    return archive.notes()
+def notes(checkout: list[str], site: Mapping[str, Any]) -> list[str]:
+    """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
+    from, `site` is the application's site of nginx.
+    """
+    return [*archive.notes(), *writers.notes(checkout), *limits.notes(site)]
 
 
 def _refused(

@@ -72,8 +72,7 @@ def ask(
 ) -> list[Future[dict[str, Part]]]:
     """Begin to ask the application's Python, of worker and master, what it can know."""
     asked, phagescan = [], settings["phagescan"]
-    scanner = next((node for node, worker in ours.items() if worker.get("role") == "worker"), "")
-    if scanner:
+    if scanner := scanner_of(ours):
         expected = ("broker-worker", scanner, "engines", "fetch")
         arguments = ("-m", "worker.status", scanner, f"/run/{ours[scanner]['service']}")
         asked.append(pool.submit(answer, "worker", expected, python, worker_site(phagescan, ours[scanner]), *arguments))
@@ -125,6 +124,11 @@ def nodes(celery: dict[str, Any], roles: list[str]) -> dict[str, dict[str, Any]]
             node = worker["hostname"].replace("%h", host).replace("%n", short).replace("%d", domain)
             found[node] = {**celery, **worker, "service": service}
     return found
+
+
+def scanner_of(ours: dict[str, dict[str, Any]]) -> str:
+    """The node that scans, among those of this host; nothing where there is none."""
+    return next((node for node, worker in ours.items() if worker.get("role") == "worker"), "")
 
 
 def site(phagescan: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 here.
 """
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ def of(formula: str, get: Get, grains: dict[str, Any]) -> dict[str, Any]:
         "celery": _celery,
         "supervisord": _supervisord,
         "nginx": _nginx,
-        "rabbitmq": lambda get, _grains: {"tls": tls(get)},
+        "postgresql": _postgresql,
+        "rabbitmq": lambda get, _grains: {"tls": tls(get), "least_privilege": _apart(get)},
     }
     return handed[formula](get, grains) if formula in handed else {}
 
@@ -52,9 +54,12 @@ def _process(get: Get) -> dict[str, Any]:
 
 
 def _phagescan(get: Get, grains: dict[str, Any]) -> dict[str, Any]:
-    """A worker on the master's host fetches samples from gunicorn itself."""
-    bind = get("gunicorn:bind", None)
-    return {"worker": {"master_url": f"http://{bind}" if bind else None}} if "master" in roles(get, grains) else {}
+    """A worker on the master's host fetches samples from nginx, whose port no other user can listen on."""
+    site = _entries(get("nginx:sites", {})).get("phagescan", {})
+    address, _, port = str(site.get("listen", "")).partition(" ")[0].rpartition(":")
+    host = "127.0.0.1" if address in ("", "*", "0.0.0.0", "[::]") else address  # noqa: S104
+    url = f"http://{host}" + (f":{port}" if port != "80" else "")
+    return {"worker": {"master_url": url if port else None}} if "master" in roles(get, grains) else {}
 
 
 def _celery(get: Get, grains: dict[str, Any]) -> dict[str, Any]:
@@ -74,19 +79,50 @@ def _supervisord(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
     process = _process(get)
     camera = {"directory": process["chdir"], **{key: process[key] for key in ("user", "virtualenv", "environment")}}
     programs = {"celerycam": camera} if "celerycam" in _entries(get("supervisord:programs", {})) else {}
-    return {"mode": get("phagescan:mode", None), "programs": programs}
+    # The camera reaches the broker; it comes to the database by a Unix socket.
+    broker = get("phagescan:broker:host", None)
+    unit = {"IPAddressDeny": "any", "IPAddressAllow": f"localhost {broker}"} if _is_address(broker) else {}
+    return {"mode": get("phagescan:mode", None), "programs": programs, "unit": unit}
+
+
+def _postgresql(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
+    """The application's role, which owns its tables and nothing else."""
+    user, name = get("phagescan:user", None), get("phagescan:database:name", None)
+    if not isinstance(user, str) or not isinstance(name, str) or name not in _entries(get("postgresql:databases", {})):
+        return {}
+    return {"roles": {user: {"peer": True}}, "databases": {name: {"schema_owner": user}}}
 
 
 def _nginx(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
     """The site in front of gunicorn: a little more than the largest sample comes through, so that the page explains."""
     static, largest = get("phagescan:static_root", None), get("phagescan:scan:max_size", None)
-    site = {
-        "proxy": get("gunicorn:bind", None),
+    bind, proxied = get("gunicorn:bind", None), get("gunicorn:socket", None)
+    production = get("phagescan:mode", None) != "development"
+    site: dict[str, Any] = {
+        "proxy": f"unix:{proxied}" if proxied and production else bind,
         "static": {"/static/": f"{static}/"} if static else None,
-        "client_max_body_size": f"{largest + 1}m" if isinstance(largest, int) else None,
+        "public_url": url if str(url := get("phagescan:public_url", None)).startswith("https://") else None,
     }
-    sites = {"phagescan": site} if "phagescan" in _entries(get("nginx:sites", {})) else {}
+    given = _entries(get("nginx:sites", {}))
+    if "uploads" in given.get("phagescan", {}):
+        site["uploads"] = {"client_max_body_size": f"{largest + 1}m" if isinstance(largest, int) else None}
+    sites = {"phagescan": site} if "phagescan" in given else {}
     return {"tls": tls(get), "sites": sites}
+
+
+def _apart(get: Get) -> bool:
+    """Whether the workers' login may do less: where other hosts reach the broker, and the master has one of its own."""
+    listen, broker = get("rabbitmq:listen", None) or "127.0.0.1", get("phagescan:broker", None)
+    master, worker = (broker.get("master"), broker.get("worker")) if isinstance(broker, dict) else (None, None)
+    return not (str(listen).startswith("127.") or listen == "::1") and master != worker
+
+
+def _is_address(host: Any) -> bool:
+    """Whether a host is given by its address."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _entries(table: Any) -> dict[str, dict[str, Any]]:

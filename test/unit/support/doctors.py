@@ -50,6 +50,7 @@ class Doctor:
         self.module, self.merge = load("_utils/doctor"), load("_utils/layers").merge
         module = self.module
         monkeypatch.setattr(module.paths, "ROOT", top)
+        monkeypatch.setattr(module.writers, "ROOT", top)
         monkeypatch.setattr(module.database, "CLUSTERS", top / "etc/postgresql")
         host = tuple(each for each in module.OF_HOST if each not in (module.host, module.listening, module.archive))
         monkeypatch.setattr(module, "OF_HOST", host)

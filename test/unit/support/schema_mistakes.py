@@ -230,7 +230,7 @@ OF_SCHEMA: list[tuple[str, Any, str]] = [
     ),
     ("phagescan:broker:worker", REMOVED, "is missing; it must be a name"),
     ("phagescan:broker:master", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),
-    ("phagescan:database:host", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),
+    ("phagescan:database:name", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),
     ("phagescan:allowed_hosts", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),
     ("phagescan:time_zone", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),
     ("phagescan:engines", REMOVED, "is missing; set it in pillar/local.sls, as pillar/phagescan.sls shows"),

@@ -51,6 +51,15 @@ NAMES = (
 UTILS = (
     *("doctor.schemas", "doctor.faults", "doctor.notes", "inherited.roles", "inherited.of", "layers.merge"),
     *("certificates.faults", "certificates.faults_of_authority", "addresses.allowed_hosts", "addresses.peers"),
-    *("dpkg.interrupted", "health.site", "health.parts", "django_site.manage", "django_site.python", "daemon.status"),
+    *(
+        "dpkg.interrupted",
+        "health.site",
+        "health.parts",
+        "health.nodes",
+        "health.scanner_of",
+        "django_site.manage",
+        "django_site.python",
+        "daemon.status",
+    ),
     *("startup.spared", "release.known"),
 )

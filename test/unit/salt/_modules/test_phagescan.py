@@ -23,10 +23,10 @@ def test_roles(phagescan: Callable[..., Any]) -> None:
 def test_canary(phagescan: Callable[..., Any]) -> None:
     """The canary's one line is the answer, and its reason the failure."""
     module = phagescan()
-    module.__utils__["django_site.manage"] = lambda _site, verb: f"{verb} ok\n"
+    module.__utils__["django_site.manage"] = lambda _site, *words: f"{words[0]} ok\n"
     assert module.canary() == "canary ok"
 
-    def broken(_site: dict[str, Any], _verb: str) -> str:
+    def broken(_site: dict[str, Any], *_words: str) -> str:
         raise CommandExecutionError("manage.py canary: canary failed: broker")
 
     module.__utils__["django_site.manage"] = broken
@@ -148,12 +148,12 @@ def test_arrival_of_a_broken_host(phagescan: Callable[..., Any]) -> None:
 def test_doctor(phagescan: Callable[..., Any]) -> None:
     """It says that all is well, or fails with every fault."""
     module = phagescan()
-    module.__utils__["doctor.notes"] = list
+    module.__utils__["doctor.notes"] = lambda *_: []
     assert module.doctor() == "No faults in pillar or host."
-    module.__utils__["doctor.notes"] = lambda: ["clock: it is late"]
+    module.__utils__["doctor.notes"] = lambda *_: ["clock: it is late"]
     assert module.doctor() == "No faults in pillar or host.\nNote: clock: it is late"
     module = phagescan({"phagescan:mode": "debug", PASSWORD_KEYS[0]: "short"})
-    module.__utils__["doctor.notes"] = list
+    module.__utils__["doctor.notes"] = lambda *_: []
     with pytest.raises(CommandExecutionError) as failed:
         module.doctor()
     assert [line.split(": ")[0] for line in str(failed.value).splitlines()] == ["phagescan:mode", PASSWORD_KEYS[0]]

@@ -17,3 +17,11 @@ def test_output(load: Callable[..., Any]) -> None:
         "-       beat  not known",
     ]
     assert load("_output/parts").output({"local": "text"}) == "text"
+
+
+def test_orders_to_a_terminal(load: Callable[..., Any]) -> None:
+    """What came from elsewhere is shown, and does nothing."""
+    parts = {"engines": {"ok": False, "said": "yara: \x1b]0;root\x07", "log": ["a\x1b[2Jb"]}}
+    shown = load("_output/parts").output({"local": parts})
+    assert "\x1b" not in shown
+    assert "yara: \ufffd]0;root\ufffd" in shown

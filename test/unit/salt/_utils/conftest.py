@@ -54,6 +54,8 @@ def good() -> dict[str, Any]:
           roles: [master, worker]
           secret_key: {SECRET * 3}
           admin: {{password: {SECRET}}}
+          public_url: https://scan.example.org
+          database: {{host: 127.0.0.1, user: citestsuper}}
           tls: {{self_signed: false}}
           broker: {{tls: false}}
           worker: {{ca_certs: /etc/ssl/master.pem, master_url: 'http://127.0.0.1:9000'}}
@@ -70,7 +72,12 @@ def good() -> dict[str, Any]:
           users: {{phagemasteruser: {{password: {SECRET}}}, phageworkeruser: {{password: {SECRET}}}}}
           policies:
             phage: {{limit: {{pattern: ^log, apply-to: queues, priority: 1, definition: {{max-length: 9}}}}}}
-        postgresql: {{version: '17', port: 5432, roles: {{citestsuper: {{password: {SECRET}}}}}}}
+          least_privilege: false
+        postgresql:
+          version: '17'
+          port: 5432
+          roles: {{citestsuper: {{password: {SECRET}}}, avuser: {{peer: true}}}}
+          databases: {{phage: {{schema_owner: avuser}}}}
         gunicorn:
           user: avuser
           group: avuser
@@ -78,12 +85,14 @@ def good() -> dict[str, Any]:
           virtualenv: /opt/phagescan-venv
           environment: {{A: b}}
           log_dir: /var/log/phagescan
+          socket_group: www-data
           workers: 2
           threads: 4
           timeout: 60
           mode: production
         supervisord:
           mode: production
+          unit: {{Nice: 5}}
           programs:
             celerycam:
               user: avuser
@@ -93,11 +102,14 @@ def good() -> dict[str, Any]:
         nginx:
           tls: {{certificate: /etc/ssl/a.pem, key: /etc/ssl/a.pem}}
           tls_port: 443
+          hsts: max-age=31536000
+          worker_connections: 8192
           sites:
             phagescan:
-              proxy: 127.0.0.1:9000
+              proxy: unix:/run/gunicorn/proxy/socket
+              public_url: https://scan.example.org
               static: {{/static/: /var/lib/phagescan/static/}}
-              client_max_body_size: 101m
+              uploads: {{client_max_body_size: 101m}}
         celery:
           user: avuser
           group: avuser

@@ -16,18 +16,17 @@ def addresses(load: Callable[..., Any], tmp_path: Path) -> Any:
     return module
 
 
-def settings(broker: str = "127.0.0.1", url: str = "http://127.0.0.1:9000", database: str = "127.0.0.1") -> Any:
+def settings(broker: str = "127.0.0.1", url: str = "http://127.0.0.1:9000") -> Any:
     """Of the namespace phagescan."""
-    return {"broker": {"host": broker}, "worker": {"master_url": url}, "database": {"host": database}}
+    return {"broker": {"host": broker}, "worker": {"master_url": url}}
 
 
 def test_peers(addresses: Any) -> None:
-    """They are the broker's, and the master's or database's; name servers only where there is a name to ask for."""
+    """They are the broker's, and the master's; name servers only where there is a name to ask for."""
     assert addresses.peers(settings(), "worker") == addresses.peers(settings(), "master") == ["127.0.0.1"]
     found = addresses.peers(settings("192.0.2.1", "http://[2001:db8::1]:8080"), "worker")
     assert found == ["192.0.2.1", "2001:db8::1"]
-    found = addresses.peers(settings("192.0.2.1", database="192.0.2.2"), "master")
-    assert found == ["127.0.0.1", "192.0.2.1", "192.0.2.2"]
+    assert addresses.peers(settings("192.0.2.1"), "master") == ["127.0.0.1", "192.0.2.1"]
     assert {"127.0.0.1", "192.0.2.53"} <= set(addresses.peers(settings("localhost"), "worker"))
     addresses.RESOLVERS.unlink()
     assert "192.0.2.53" not in addresses.peers(settings("localhost"), "worker")
@@ -38,4 +37,7 @@ def test_peers(addresses: Any) -> None:
 )
 def test_allowed_hosts(addresses: Any, url: str, host: str) -> None:
     """Django answers workers, whatever else its names are."""
-    assert addresses.allowed_hosts(settings(url=url) | {"allowed_hosts": ["scan.example"]}) == ["scan.example", host]
+    phagescan = settings(url=url) | {"allowed_hosts": ["scan.example"]}
+    assert addresses.allowed_hosts(phagescan) == ["scan.example", host]
+    public = phagescan | {"public_url": "https://public.example:8443"}
+    assert addresses.allowed_hosts(public) == ["scan.example", "public.example", host]

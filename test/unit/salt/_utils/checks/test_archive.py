@@ -30,7 +30,7 @@ def test_archive(machine: Any, tmp_path: Path, sources: dict[str, Any], faults: 
     machine.answers(sources)
     assert machine.ask() == []
     assert machine.ask(thorough=True) == faults
-    assert machine.checks.notes() == notes
+    assert machine.checks.notes([], {}) == notes
     (tmp_path / "usr/sbin/nginx").unlink()
     assert machine.ask() == faults
     assert machine.ask(["worker"]) == []
@@ -43,7 +43,7 @@ def test_clock_of_the_archive(machine: Any) -> None:
     assert fault.startswith("clock: it is ")
     machine.answers({"a": ("", time.time() - 90000)})
     assert machine.ask(thorough=True) == []
-    (note,) = machine.checks.notes()
+    (note,) = machine.checks.notes([], {})
     assert note.startswith("clock: it is ")
 
 

@@ -37,7 +37,7 @@ def known(good: dict[str, Any]) -> dict[str, dict[str, Any]]:
 # What a schema requires, and inheritance provides.
 INHERITED = {
     *("phagescan:worker", "phagescan:worker:master_url"),
-    *(f"nginx:sites:phagescan:{name}" for name in ("proxy", "static", "client_max_body_size")),
+    *(f"nginx:sites:phagescan:{name}" for name in ("proxy", "static", "uploads:client_max_body_size")),
     *(f"supervisord:programs:celerycam:{name}" for name in ("user", "directory", "environment")),
 }
 VALUES = {

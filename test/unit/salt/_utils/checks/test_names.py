@@ -33,7 +33,6 @@ def test_shipped_pillar(examine: Callable[..., list[str]]) -> None:
         ("phagescan:database:name", REMOVED, "phagescan:database:name: is missing"),
         ("phagescan:broker:master", "nobody", "phagescan:broker:master: nobody is not in rabbitmq:users"),
         ("phagescan:broker:worker", "nobody", "phagescan:broker:worker: nobody is not in rabbitmq:users"),
-        ("phagescan:database:user", "nobody", "phagescan:database:user: nobody is not in postgresql:roles"),
         ("phagescan:database:name", "none", "phagescan:database:name: none is not in postgresql:databases"),
         ("phagescan:broker:vhost", "none", "phagescan:broker:vhost: none is not in rabbitmq:vhosts"),
         (
