@@ -30,7 +30,7 @@ def parts(rendered: dict[str, Any]) -> tuple[dict[str, tuple[int, str]], list[tu
     master, worker = (tomllib.loads(files[f"/etc/phagescan/{name}.toml"]) for name in ("master", "worker"))
     site = files["/etc/nginx/sites-available/phagescan"]
     listen = re.findall(r"listen (\S+?);", site)[0]
-    proxy = re.findall(r"proxy_pass http://(\S+?);", site)[0]
+    assert "proxy_pass http://unix:" in site
     celery = [re.sub("^celery-|-service$", "", name) for name in units if re.fullmatch("celery-.*-service", name)]
     of_worker = {name for name in celery if "workerceleryconfig" in files[f"/etc/systemd/system/{name}.service"]}
     programs = [path.rpartition("/")[2].removesuffix(".conf") for path in files if "/supervisor/conf.d/" in path]
@@ -38,16 +38,16 @@ def parts(rendered: dict[str, Any]) -> tuple[dict[str, tuple[int, str]], list[tu
     places = {
         "browser, API client": (0, ""),
         "nginx": (1, f"port {listen}"),
-        **{name: (2, proxy if name == "gunicorn" else "") for name in django},
-        "PostgreSQL": (3, f"{master['database']['host']}:{master['database']['port']}"),
+        **{name: (2, "Unix socket" if name == "gunicorn" else "") for name in django},
+        "PostgreSQL": (3, "Unix socket" if master["database"]["host"].startswith("/") else ""),
         "RabbitMQ": (3, f"{master['broker']['host']}:{master['broker']['port']}"),
         **{name: (4, "engines in sandboxes") for name in of_worker},
     }
     links = [("browser, API client", "nginx"), ("nginx", "gunicorn")]
     links += [(name, store) for name in django for store in ("RabbitMQ", "PostgreSQL")]
     links += [(name, "RabbitMQ") for name in of_worker]
-    if worker["scan"]["master_url"].endswith(proxy):
-        links += [(name, "gunicorn") for name in of_worker]
+    if worker["scan"]["master_url"] == "http://127.0.0.1":
+        links += [(name, "nginx") for name in of_worker]
     return places, links
 
 

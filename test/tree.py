@@ -10,6 +10,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+KERNELS = {
+    "": "Debian 12 and 13",
+    "_old": "Landlock of an older version",
+    "_none": "no Landlock",
+    "_nouser": "users may not make namespaces",
+}
+"""What a kernel may lack of a sandbox, by test/host/support/hostile.py, and the rows of SECURITY.md."""
+
+
+def remaining(lack: str) -> set[str]:
+    """What SECURITY.md says that an engine which was taken over may still do on a kernel that lacks something."""
+    (row,) = (line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith(f"| {KERNELS[lack]}"))
+    return set(re.findall(r"`([^`]+)`", row))
+
+
 @functools.cache
 def files() -> list[str]:
     """Every file of the work tree that git does not ignore."""

@@ -79,6 +79,18 @@ FIRST = [
         PSQL.format("-c 'table pg_roles'") + " | grep '^citestsuper|t|t|f|t|'",
     ),
     Drift(
+        "application's role raised",
+        PSQL.format("-c 'alter role avuser superuser'"),
+        "role avuser",
+        PSQL.format("-c 'table pg_roles'") + " | grep '^avuser|f|t|f|f|'",
+    ),
+    Drift(
+        "table taken from the application",
+        PSQL.format("-d phage -c 'alter table scaggr_sample owner to citestsuper'"),
+        "schema public of phage",
+        PSQL.format("-d phage -c '\\\\dt scaggr_sample'") + " | grep '|avuser$'",
+    ),
+    Drift(
         "role's password changed",
         PSQL.format("-c \\\"alter role citestsuper password 'other-password'\\\""),
         "role citestsuper",
@@ -120,7 +132,7 @@ FIRST = [
         "site disabled",
         "rm /etc/nginx/sites-enabled/phagescan",
         "/etc/nginx/sites-enabled/phagescan",
-        "nginx -T 2>/dev/null | grep 9000",
+        "nginx -T 2>/dev/null | grep unix:/run/gunicorn",
     ),
     Drift(
         "default site back",

@@ -25,7 +25,9 @@ BY_DATABASE = {"camera", "beat", "engines"}
 
 SAMPLES = "/var/lib/phagescan/samples"
 RULE = "/etc/phagescan/yara.d/broken.yar"
-CONTROL = "su - avuser -c 'DJANGO_SETTINGS_MODULE=scaggr.settings celery -A scaggr control --destination master.results"
+# An engine of a worker that has gone since it was announced.
+GHOST = """insert into scaggr_engine (name, worker, kind, version, problem, announced_at, live)
+    values ('ghost', 'scan@elsewhere', 'evilness', '1', '', now(), true)"""
 
 # What is stopped, and how, is a matter of init.
 INITS = pytest.mark.hosts("debian13", "debian13-plain")
@@ -77,9 +79,8 @@ BREAKS = {
     "database stopped": stopped("postgresql", "database", BY_DATABASE),
     "database frozen": frozen("-u postgres", "database", BY_DATABASE),
     "database refuses": Break(
-        f"""echo "select rolpassword from pg_authid where rolname = 'citestsuper'" | {SQL} >/root/verifier
-        echo "alter role citestsuper password 'another-password'" | {SQL}""",
-        f"""echo "alter role citestsuper password '$(cat /root/verifier)'" | {SQL}; rm /root/verifier""",
+        f"echo 'alter role avuser nologin' | {SQL}",
+        f"echo 'alter role avuser login' | {SQL}",
         "database",
         BY_DATABASE,
     ),
@@ -113,8 +114,12 @@ BREAKS = {
         set(),
         logged=False,
     ),
-    "nobody takes results": Break(
-        f"{CONTROL} cancel_consumer results'", "service celeryd-result restart", "queues", set()
+    "nobody takes samples": Break(
+        f'echo "{GHOST}" | {SQL}',
+        f"""echo "delete from scaggr_engine where name = 'ghost'" | {SQL}""",
+        "queues",
+        set(),
+        logged=False,
     ),
     "disk full": Break(
         f"mount -t tmpfs -o size=16m tmpfs {SAMPLES}; dd if=/dev/zero of={SAMPLES}/full bs=1M count=15 2>/dev/null",

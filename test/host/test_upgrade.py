@@ -9,7 +9,7 @@ import pytest
 
 from support.machine import CHECKOUT, Machine
 
-pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian12", only=True), pytest.mark.last]
+pytestmark = [pytest.mark.day, pytest.mark.clone("refuse"), pytest.mark.hosts("debian12", only=True), pytest.mark.last]
 
 PIN = "/etc/apt/preferences.d/salt-rabbitmq.pref"
 NEXT = "/etc/apt/sources.list.d/next.list"

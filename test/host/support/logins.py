@@ -22,12 +22,10 @@ with Connection(hostname=broker["host"], port=broker["port"], userid=broker["use
         print(queue.get(timeout=10).payload["hello"])
 """
 DATABASE = """
-import json, sys, tomllib
+import json, sys
 import psycopg
-with open("/etc/phagescan/master.toml", "rb") as settings:
-    database = tomllib.load(settings)["database"] | json.loads(sys.argv[1])
-with psycopg.connect(host=database["host"], port=database["port"], dbname=database["name"], user=database["user"],
-                     password=database["password"], connect_timeout=10) as connection:
+where = {"host": "127.0.0.1", "dbname": "phage", "user": "citestsuper", "connect_timeout": 10}
+with psycopg.connect(**where, require_auth="scram-sha-256", **json.load(sys.stdin)) as connection:
     print(connection.execute("select 'a=>1'::hstore -> 'a'").fetchone()[0])
 """
 
@@ -43,10 +41,12 @@ def ctl(machine: Machine, command: str) -> Any:
     return json.loads(machine.run(f"rabbitmqctl -q --formatter json {command}").ok().stdout)
 
 
-def database_login(machine: Machine, **overrides: str) -> Any:
-    """Log in over TCP as the application does, and use the extension."""
+def database_login(machine: Machine, password: str | None = None) -> Any:
+    """Log in over TCP as the manual's role, and use the extension."""
+    given = machine.secrets["database"] if password is None else password
     machine.put({"/root/login.py": DATABASE.encode()})
-    return machine.run(f"/opt/phagescan-venv/bin/python /root/login.py '{json.dumps(overrides)}'")
+    login = json.dumps({"password": given})
+    return machine.run(f"echo '{login}' | /opt/phagescan-venv/bin/python /root/login.py")
 
 
 def query(machine: Machine, statement: str, database: str = "phage") -> str:
