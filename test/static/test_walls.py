@@ -32,8 +32,8 @@ concurrency = 1
 # Each module that a worker names by a string, and those that it imports from there.
 PROCESS = """
 import sys, importlib
-for name in ("scaggr.celeryd", "scaggr.celery", "scaggr.intake", "scaggr.events", "worker.tasks", "worker.announce",
-             "worker.status", "worker.child", "engines.clamav", "engines.fileinfo", "engines.yara"):
+for name in ("scaggr.celeryd", "scaggr.celery", "scaggr.intake", "scaggr.events", "scaggr.receiver", "worker.tasks",
+             "worker.announce", "worker.status", "worker.child", "engines.clamav", "engines.fileinfo", "engines.yara"):
     importlib.import_module(name)
 print(*sys.modules)
 """

@@ -12,7 +12,6 @@ from celery.utils.log import get_logger
 from kombu import Connection
 
 from scaggr import refusal
-from scaggr.nodes import heard_of
 from scaggr.text import clip
 
 logger = get_logger(__name__)
@@ -53,10 +52,17 @@ class Receiver(EventReceiver):
         for event in body if isinstance(body, list) else [body]:
             try:
                 fitting = fit(event)
-                if heard_of(str(fitting.get("hostname")), login):
+                if self.admits(str(fitting.get("hostname")), login):
                     self.process(*self.event_from_message(fitting))
             except Exception as error:  # noqa: BLE001
                 logger.warning("an event is of no use: %s: %.200s", type(error).__name__, error)
+
+    def admits(self, node: str, login: str | None) -> bool:
+        """Tell whether who has sent an event may speak for its node."""
+        # Celery loads this class in every worker, and a scan worker has no Django.
+        from scaggr.nodes import heard_of  # noqa: PLC0415
+
+        return heard_of(node, login)
 
     def capture(self, *args: Any, **kwargs: Any) -> None:
         """Capture events, and come back after each loss of the broker."""

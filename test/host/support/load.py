@@ -96,8 +96,8 @@ def assert_nothing_lost(machine: Machine, made: Load, restarted: bool = False) -
     """
     down = [each for each in (*made.uploads, *made.pages) if each in (500, 502)]
     if restarted:
-        for answers in (made.uploads, made.pages):
-            answers[:] = [each for each in answers if each not in (500, 502)]
+        for listed in (made.uploads, made.pages):
+            listed[:] = [each for each in listed if each not in (500, 502)]
     uploads = len(made.uploads)
     with (machine.output / "load.txt").open("a") as log:
         log.write(

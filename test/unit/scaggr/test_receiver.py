@@ -15,7 +15,7 @@ from celery.events.state import State
 def receiver(scaggr_module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     app = Celery("camera", broker="memory://", set_as_current=False)
     events = scaggr_module("receiver")
-    monkeypatch.setattr(events, "heard_of", lambda _node, _login: True)
+    monkeypatch.setattr(events.Receiver, "admits", lambda _self, _node, _login: True)
     state = State()
     with app.connection_for_read() as connection:
         receiver = events.Receiver(connection, handlers={"*": state.event}, app=app)
