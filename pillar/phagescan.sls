@@ -18,10 +18,10 @@ phagescan:
   # TLS of the master: {self_signed: true}, or {certificate: <file>, key: <file>}; left out: none.
   # tls: {self_signed: true}
 
-  # Logins of the application at the broker: names from rabbitmq:users, where their passwords are. At the database, one
-  # of postgresql:databases, it logs in as the system's user that it is.
+  # Logins of the application: names from rabbitmq:users and postgresql:roles, where their passwords are.
   broker: {host: 127.0.0.1, vhost: phage, master: phagemasteruser, worker: phageworkeruser}
-  database: {name: phage}
+  database: {host: 127.0.0.1, name: phage, user: citestsuper}
+  # At the database it logs in as the user that it runs as, by the local socket: host and user there are not used.
   admin: {user: admin}
 
   # Samples: where they are, the largest that is taken (MiB), and how many seconds a scan may wait for its verdicts.
