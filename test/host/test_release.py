@@ -77,6 +77,15 @@ class Upgrade:
     load: Load
 
 
+def of_worker(master: Machine) -> list[tuple[str, str]]:
+    """What the release before had an operator change in pillar/phagescan.sls of a worker."""
+    return [
+        ("  # roles: [master, worker]", "  roles: [worker]"),
+        ("broker: {host: 127.0.0.1", f"broker: {{host: {master.address}"),
+        ("http://127.0.0.1:9000", f"http://{master.address}"),
+    ]
+
+
 def edit(machine: Machine, name: str, *replacements: tuple[str, str]) -> None:
     """Change values in a file of pillar, as an operator does."""
     text = machine.read(f"{CHECKOUT}/{name}")
@@ -124,13 +133,7 @@ def worker(request: pytest.FixtureRequest, since: str, master: Machine) -> Itera
     with bare("worker", "release-worker", request.config, since) as machine:
         password = f"#!yaml\nrabbitmq:\n  users:\n    phageworkeruser: {{password: '{master.secrets['worker']}'}}\n"
         machine.put({CREDENTIALS: password.encode()}, mode=0o600)
-        edit(
-            machine,
-            "pillar/phagescan.sls",
-            ("  # roles: [master, worker]", "  roles: [worker]"),
-            ("broker: {host: 127.0.0.1", f"broker: {{host: {master.address}"),
-            ("http://127.0.0.1:9000", f"http://{master.address}"),
-        )
+        edit(machine, "pillar/phagescan.sls", *of_worker(master))
         machine.bootstrap(kept="bootstrap-before").ok()
         yield machine
 
@@ -263,7 +266,10 @@ def test_worker_of_the_release_before(master: Machine, worker: Machine, history:
 
 
 def test_worker_is_upgraded(master: Machine, worker: Machine, history: History, upgrade: Upgrade, since: str) -> None:
-    """The worker follows, keeps what was edited, and scans."""
+    """The worker follows, once what was edited has moved to local.sls as CHANGELOG says, and scans."""
+    edit(worker, "pillar/phagescan.sls", *((new, old) for old, new in of_worker(master)))
+    moved = f"broker: {{host: {master.address}}}, worker: {{master_url: 'http://{master.address}'}}"
+    worker.put({f"{CHECKOUT}/pillar/local.sls": f"phagescan: {{roles: [worker], {moved}}}\n".encode()})
     pull(worker, since)
     worker.bootstrap(kept="bootstrap-upgrade").ok()
     worker.highstate().clean()
