@@ -167,7 +167,7 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
         "--quiet",
     ]
     site = _site_packages(environment)
-    # pip works on whole distributions only. One that is not, or is to be installed anew, loses its metadata first.
+    # pip works on whole distributions only. One that is not, or is to be installed again, loses its metadata first.
     for info in site.glob("*.dist-info") if usable else ():
         if _canonical(info.name.partition("-")[0]) in install or not (info / "RECORD").is_file():
             shutil.rmtree(info)

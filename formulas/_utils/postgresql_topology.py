@@ -16,6 +16,8 @@ from salt.exceptions import CommandExecutionError
 
 ITERATIONS = 4096  # PostgreSQL's own number
 TABLES, LISTEN = pathlib.Path("/proc/net"), "0A"  # proc(5)
+# Addresses whose listeners 127.0.0.1 leads to, as the kernel writes them: itself, and all, of IPv4 and of both.
+REACHED = {"0100007F", "00000000", "0" * 32, "0000000000000000FFFF00000100007F"}
 
 READ = """
 SELECT json_build_object(
@@ -141,14 +143,11 @@ def _options(role: dict[str, Any], there: dict[str, Any]) -> dict[str, str]:
 
 
 def listeners(port: int) -> set[int]:
-    """Users whose processes listen on a TCP port of this host, by their numbers."""
+    """Users whose processes listen on a TCP port of 127.0.0.1, by their numbers."""
     lines = [line for name in ("tcp", "tcp6") for line in TABLES.joinpath(name).read_text().splitlines()[1:]]
     entries = [line.split() for line in lines]
-    return {
-        int(uid)
-        for _, local, _, state, _, _, _, uid, *_ in entries
-        if state == LISTEN and int(local.rpartition(":")[2], 16) == port
-    }
+    wanted = {f"{address}:{port:04X}" for address in REACHED}
+    return {int(uid) for _, local, _, state, _, _, _, uid, *_ in entries if state == LISTEN and local in wanted}
 
 
 def login(role: str, password: str, port: int, database: str = "postgres") -> None:

@@ -21,6 +21,8 @@ FILES = {
     **{f"{name}.py": f"open('{OWNED}', 'w').close()\n" for name in ("sitecustomize", "venv", "pip", "salt/__init__")},
 }
 PREVIEW = "salt-call --local state.highstate test=True --out=json"
+# What Salt asks of a host by name, and would run from the first directory of PATH.
+PROGRAMS = ("dpkg", "id", "ip", "ldconfig", "systemctl", "systemd-detect-virt", "uname", "which")
 ENVIRONMENTS = {
     "SALT_SALTFILE": f"{EVIL}/Saltfile",
     "SALT_CONFIG_DIR": f"{EVIL}/minion",
@@ -34,6 +36,8 @@ ENVIRONMENTS = {
 def evil(machine: Machine) -> Iterator[None]:
     """A directory of someone else's that waits for root to come by."""
     machine.put({f"{EVIL}/{name}": text.encode() for name, text in FILES.items()})
+    script = f"#!/bin/sh\ntouch {OWNED}\n".encode()
+    machine.put({f"{EVIL}/bin/{name}": script for name in PROGRAMS}, mode=0o755)
     yield
     machine.run(f"rm -rf {EVIL} {OWNED}").ok()
 
@@ -61,6 +65,30 @@ def test_from_a_directory(machine: Machine, evil: None) -> None:
 def test_by_the_environment(machine: Machine, evil: None, name: str) -> None:
     """No variable says which configuration is read, or where Python looks first."""
     assert_ours(machine, f"cd /root && {PREVIEW}", **{name: ENVIRONMENTS[name]})
+
+
+def test_by_the_path(machine: Machine, evil: None) -> None:
+    """Programs are not those that come first in the caller's PATH."""
+    assert_ours(machine, f"cd /root && {PREVIEW}", PATH=f"{EVIL}/bin:/usr/local/bin:/usr/bin:/bin")
+
+
+def test_user(machine: Machine) -> None:
+    """Who is not root is told to be."""
+    refused = machine.run("salt-call --local test.ping", user="nobody")
+    assert (refused.code, refused.stdout) == (1, "")
+    assert refused.stderr == "salt-call: run this as root, for example with sudo\n"
+
+
+def test_checkout_that_is_gone(machine: Machine) -> None:
+    """It is named, with what to do, which helps."""
+    machine.run(f"mv {CHECKOUT} {CHECKOUT}.moved").ok()
+    try:
+        refused = machine.run("salt-call --local test.ping")
+    finally:
+        machine.run(f"mv {CHECKOUT}.moved {CHECKOUT}").ok()
+    assert refused.code == 1
+    assert refused.stderr == f"salt-call: the checkout {CHECKOUT} is gone: clone it again, and run ./bootstrap in it\n"
+    machine.run("salt-call --local test.ping").ok()
 
 
 def test_from_nowhere(machine: Machine) -> None:

@@ -122,8 +122,8 @@ def test_size() -> None:
 
 
 def test_line_length() -> None:
-    """Lines of SLS, Jinja and YAML have at most 120 characters, as those of Python."""
-    for name in named(".sls", ".jinja", ".yaml"):
+    """Lines of SLS, Jinja, YAML, JSON and bootstrap have at most 120 characters, as those of Python."""
+    for name in (*named(".sls", ".jinja", ".yaml", ".json"), "bootstrap"):
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
             assert len(line) <= 120, f"{name}:{number}"
 

@@ -12,6 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
+HARMLESS = b"A text.\n"
+# Joined when it is needed: Python would write a sum of the halves into the compiled module, which a scanner then takes
+# for it.
+EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", b"$EICAR-STANDARD-ANTIVIRUS-", b"TEST-FILE!$H+H*"))
+"""What self-tests and the worker's probes scan: their answers are known."""
+
 
 @dataclass(frozen=True)
 class Finding:

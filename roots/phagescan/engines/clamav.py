@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engines import Engine, Finding
+from engines import HARMLESS, Engine, Finding
 
 CHUNK = 1 << 16
 SOCKET = "/run/clamav/clamd.ctl"
@@ -50,7 +50,7 @@ class Clamav(Engine):
         """Have a harmless text scanned."""
         if (answer := self.ask(b"PING")) != "PONG":
             raise ClamavError(f"clamd at {self.address} answered PING with {answer!r}")
-        if (found := self.judge(BytesIO(b"A text.\n"))).infected:
+        if (found := self.judge(BytesIO(HARMLESS))).infected:
             raise ClamavError(f"clamd at {self.address} takes a plain text for {found.name}")
 
     def scan(self, path: Path) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yara
 
-from engines import Engine, Finding
+from engines import EICAR, HARMLESS, Engine, Finding
 
 SHIPPED = Path(__file__).parent / "rules"
 
@@ -16,10 +16,6 @@ ODDITY = "oddity"
 
 EXTERNALS = dict.fromkeys(("filename", "filepath", "extension", "filetype", "owner"), "")
 """Variables that public rules often use. A sample's name and place are not known here."""
-
-# Joined when it is needed: Python would write a sum of the halves into the compiled module, which a scanner then takes
-# for it.
-EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", b"$EICAR-STANDARD-ANTIVIRUS-", b"TEST-FILE!$H+H*"))
 
 
 class Yara(Engine):
@@ -56,7 +52,7 @@ class Yara(Engine):
         """Find the EICAR test file, and nothing in a text."""
         if finding(self.rules.match(data=EICAR)).name != "EICAR_Test_File":
             raise RuntimeError("the rules do not find the EICAR test file")
-        if name := finding(self.rules.match(data=b"A text.\n")).name:
+        if name := finding(self.rules.match(data=HARMLESS)).name:
             raise RuntimeError(f"the rule {name} accuses a plain text")
 
     def scan(self, path: Path) -> Finding:

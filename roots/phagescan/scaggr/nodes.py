@@ -20,6 +20,9 @@ NOT_APPROVED = "not approved: add it to phagescan:engines of the master's pillar
 MASTERS = "master."
 """How the names of the master's own nodes begin."""
 
+MOST = 1000
+"""Nodes that are remembered: who invents names fills neither the table nor the camera's memory."""
+
 KNOWN_FOR = 30.0
 """Seconds that events, which are many, are judged by what was known of a node."""
 
@@ -29,7 +32,12 @@ known: dict[str, tuple[str, float]] = {}
 def speaks_for(node: str, login: str | None) -> bool:
     """Tell whether a message that came with this login may speak for a node; from now on this login alone may."""
     hostname, login = clip(node, 255), clip(login or "", 255)
-    row, _ = Node.objects.get_or_create(hostname=hostname, defaults={"login": login})
+    row = Node.objects.filter(hostname=hostname).first()
+    if row is None:
+        if Node.objects.count() >= MOST:
+            logger.error("%s, a new node of %s, is refused: there are %s already", hostname, login or "no login", MOST)
+            return False
+        row, _ = Node.objects.get_or_create(hostname=hostname, defaults={"login": login})
     if login and not row.login:
         Node.objects.filter(hostname=hostname, login="").update(login=login)
         return True
@@ -48,6 +56,8 @@ def heard_of(node: str, login: str | None) -> bool:
         # Without a database what was known before goes on counting: events are kept until it is back.
         with suppress(Error):
             bound = Node.objects.filter(hostname=clip(node, 255)).values_list("login", flat=True).first() or ""
+        if len(known) >= MOST:
+            known.clear()
         known[node] = bound, time.monotonic() + KNOWN_FOR
     return not bound or bound == login
 

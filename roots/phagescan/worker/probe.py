@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import Any
 
+from engines import EICAR, HARMLESS
 from scaggr.conf import load
 from worker import fetch
 from worker.sandbox import OVERTIME, TIMEOUT, ChildError, EngineError, Sandbox, trouble
@@ -15,10 +16,6 @@ from worker.tasks import sandbox
 
 EVERY = 60.0
 EVERY_WHEN_BROKEN = 10.0
-
-HARMLESS = b"A text.\n"
-# Joined when it is needed, so that no scanner takes this module, or what Python compiles of it, for the test file.
-EICAR = (rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", b"$EICAR-STANDARD-ANTIVIRUS-", b"TEST-FILE!$H+H*")
 
 State = dict[str, str]
 """An engine's `name`, `kind`, `version`, `problem` (empty when it works), and what its confinement is `missing`."""
@@ -50,7 +47,7 @@ def state(name: str) -> State:
 
 def problem(box: Sandbox) -> str:
     """Return what is wrong with what an engine says of two files whose answers are known."""
-    for content, infected in ((HARMLESS, False), (b"".join(EICAR), True)):
+    for content, infected in ((HARMLESS, False), (EICAR, True)):
         name = "the EICAR test file" if infected else "a harmless text"
         with fetch.private_file() as (file, path):
             file.write(content)

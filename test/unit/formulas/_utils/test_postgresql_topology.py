@@ -171,13 +171,21 @@ def test_schema_owner(topology: Any, wanted: dict[str, Any], converged: dict[str
     assert topology.plan(wanted, converged)["changes"] == {}
 
 
-@pytest.mark.parametrize(("uid", "refused"), [("0", True), ("postgres", False)])
+@pytest.mark.parametrize(
+    ("address", "uid", "refused"),
+    [
+        ("0100007F", 0, True),
+        ("00000000", 0, True),
+        ("0100007F", 107, False),
+        ("010200C0", 0, False),  # a container that publishes the port on another address
+    ],
+)
 def test_stranger_on_the_port(
-    topology: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uid: str, refused: bool
+    topology: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, uid: int, refused: bool
 ) -> None:
     """A password is not sent to a port on which another user listens."""
-    line = "  0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 1 1 0 100 0 0 10 0\n"
-    (tmp_path / "tcp").write_text("head\n" + line.format(uid.replace("postgres", "107")))
+    line = f"  0: {address}:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {uid} 0 1 1 0 100 0 0 10 0\n"
+    (tmp_path / "tcp").write_text(f"head\n{line}")
     (tmp_path / "tcp6").write_text("head\n")
     monkeypatch.setattr(topology, "TABLES", tmp_path)
     monkeypatch.setattr(topology.pwd, "getpwnam", lambda _: SimpleNamespace(pw_uid=107))
