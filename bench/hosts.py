@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.machine import CHECKOUT, Machine
+from support.machine import CHECKOUT, PLAIN, Machine
 from support.results import Result
 
 BENCH = Path(__file__).parent
@@ -71,7 +71,7 @@ class Host(Machine):
         """Start it, with the checkout and what every tool is spared: fetching the package lists the first time."""
         self.start()
         try:
-            self.put_tree()
+            self.put_tree(local=PLAIN)
             self.run("apt-get -qq update").ok()
         except BaseException:
             self.end()

@@ -18,13 +18,14 @@ PAGES = ("smoke", "browser", "scanning", "phagescan", "hardening")
 HOST = ("idempotence", "packages", "drift", "manual")
 SERVICE = (*UNIT, *HOST)
 WHOLE = (*HOST, "copies", "status", "release")
+RUNS = ("interrupted", "concurrency", "secrets")
 # Patterns of paths, `*` for slashes as well, and the suites of hosts; or folders of tests. Every match counts.
 TABLE: dict[str, tuple[str, ...]] = {
     "*": ("test/static",),
     "CONTRIBUTING.rst": ("recipes",),
     "SECURITY.md": (*UNIT, "attacks"),
     "docs/operate.rst": ("encrypted", "recipes"),
-    "bootstrap": (*WHOLE, "interrupted", "concurrency", "encrypted", "secrets", "saltfile", "test/vagrant"),
+    "bootstrap": (*UNIT, *WHOLE, *RUNS, "bootstrap", "encrypted", "saltfile", "test/vagrant"),
     "Saltfile": ("idempotence", "saltfile"),
     "VERSION": ("phagescan", "release"),
     "Vagrantfile": ("test/vagrant",),
@@ -60,6 +61,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/_utils/doctor.py": ("badpillar", "preflight"),
     "salt/_utils/inherited.py": ("development", "tls", "remote", "worker"),
     "salt/_utils/addresses.py": ("hardening", "remote"),
+    "salt/_utils/arrival.py": ("bootstrap", "coexist"),
+    "salt/_utils/credentials.py": ("bootstrap", "coexist", "encrypted"),
     "salt/_utils/logins.py": ("rotation",),
     "formulas/_*": (*UNIT, *WHOLE, "processes"),
     "formulas/_modules/rabbitmq_*.py": ("rabbitmq", "coexist", "upgrade", "broker"),
@@ -79,6 +82,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "formulas/_utils/freshness.py": ("rotation", "interrupted", "supervisord"),
     "formulas/_utils/postgresql_topology.py": ("postgresql", "rotation", "coexist", "secrets"),
     "formulas/_utils/psql.py": ("postgresql", "rotation"),
+    "formulas/_utils/python_packages.py": ("bootstrap", "phagescan", "interrupted"),
     "formulas/_utils/rabbitmq_topology.py": ("rabbitmq", "rotation", "coexist", "secrets", "broker"),
     "salt/application/*": ("phagescan", "hardening", "worker", "development", "tls"),
     "salt/application/engines/clamav.sls": ("clamav",),

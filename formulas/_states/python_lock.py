@@ -156,16 +156,8 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
     """Bring the virtualenv to the lock; returns the reason where that failed."""
     if not usable:
         shutil.rmtree(environment, ignore_errors=True)
-    commands = [] if usable else [[PYTHON, "-m", "venv", "--without-pip", environment]]
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        f"{environment}/bin/python",
-        "--disable-pip-version-check",
-        "--quiet",
-    ]
+    commands = [] if usable else [[PYTHON, "-I", "-m", "venv", "--without-pip", environment]]
+    pip = [sys.executable, "-I", "-m", "pip", "--python", f"{environment}/bin/python", "--quiet"]
     site = _site_packages(environment)
     # pip works on whole distributions only. One that is not, or is to be installed again, loses its metadata first.
     for info in site.glob("*.dist-info") if usable else ():
@@ -176,10 +168,12 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
     if remove := [package for package in remove if package in _read_environment(environment)]:
         commands.append([*pip, "uninstall", "--yes", *remove])
     if install:
-        cache = [] if "PIP_CACHE_DIR" in os.environ else ["--no-cache-dir"]
-        commands.append([*pip, "install", *cache, "--no-deps", "--require-hashes", "--requirement", lock])
+        commands.append([*pip, "install", "--no-deps", "--require-hashes", "--requirement", lock])
+    variables = __utils__["python_packages.environment"]()
     for command in commands:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022, env=variables
+        )
         if done.returncode:
             return f"{' '.join(command[:4])}: {' '.join(done.stderr.split())[-600:]}"
     pathlib.Path(environment, STAMP).touch()

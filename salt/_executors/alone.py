@@ -1,4 +1,5 @@
-"""One run at a time: the second fails and says which one is running.
+"""One run at a time, as it was meant: the second fails and says which one is running, and so does an argument that
+Salt would ignore.
 
 Salt's own check reads files that runs leave about. Two that start in one instant refuse each other, a preview keeps a
 run from starting, and after a power cut a file may name a process that is another's by now. The kernel's lock goes
@@ -23,6 +24,11 @@ LOCK = "/run/phagescan-salt.lock"
 # secrets and all, or a rule for logrotate that is there twice.
 RANDOM = "[a-z0-9_]" * 8  # as tempfile makes it, and as no administrator's copy ends
 LEFT = ("/tmp/__salt.tmp.*", f"/etc/phagescan/*.toml{RANDOM}", f"/etc/logrotate.d/phagescan{RANDOM}")  # noqa: S108
+# Salt ignores an argument that it does not know: `tset=True` would be a real run.
+KNOWN = {
+    *("test", "pillar", "pillar_enc", "pillarenv", "saltenv", "exclude", "whitelist", "mods", "sls", "id_", "name"),
+    *("queue", "concurrent", "localconfig", "mock", "cache", "skip_cached", "sync_mods", "state_events", "terse"),
+}
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
 
 
@@ -32,6 +38,9 @@ def execute(
     """Take the lock for what changes the host, and leave the call itself to the next executor; a preview needs none."""
     if data["fun"] not in RUNS:
         return
+    for name in kwargs:
+        if name not in KNOWN and not name.startswith("__"):
+            raise CommandExecutionError(f"{data['fun']}: {name} is not an argument; a preview is test=True")
     if not kwargs.get("test", opts.get("test")):
         _lock(data["fun"])
         _tidy()

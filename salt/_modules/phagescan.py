@@ -15,10 +15,11 @@ __pillar__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
 
-__outputter__ = {"status": "parts", "version": "parts"}
+__outputter__ = {"status": "parts", "version": "parts", "preview": "highstate"}
 
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
 CREDENTIALS = "pillar/credentials.sls"
+MASTER = "/etc/phagescan/master.toml"  # a host that has it is a master
 
 
 def roles() -> list[str]:
@@ -98,16 +99,21 @@ def checkout() -> str:
     return os.path.dirname(__opts__["file_roots"]["base"][0])
 
 
-def make_credentials() -> str:
-    """Write pillar/credentials.sls with random passwords for the logins that pillar names, where there is no such file.
+def make_pillar() -> list[str]:
+    """Write what a new host's pillar lacks, credentials and TLS, where there are no such files yet: their paths."""
+    folder, made = __opts__["pillar_roots"]["base"][0], []
+    for name, pillar in _lacking().items():
+        __utils__["credentials.write"](f"{folder}/{name}", pillar)
+        made.append(f"{folder}/{name}")
+    return made
 
-    Returns its path, or nothing where there was one.
-    """
-    path = f"{__opts__['pillar_roots']['base'][0]}/credentials.sls"
-    if os.path.lexists(path) or "_errors" in __pillar__:  # which the run reports
-        return ""
-    __utils__["credentials.write"](path, __utils__["credentials.missing"](partial(__salt__["pillar.get"], unmask=True)))
-    return path
+
+def preview(pillar: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`state.highstate test=True`; what make_pillar would write counts, and is written nowhere."""
+    made = _lacking().values()
+    return __salt__["state.highstate"](
+        test=True, concurrent=True, pillar=__utils__["layers.merge"](*made, pillar or {})
+    )
 
 
 def canary() -> str:
@@ -146,17 +152,26 @@ def status() -> dict[str, dict[str, Any]]:
 
 
 def arrival(canary: bool = True) -> str:
-    """What bootstrap ends with: a canary (of a master in production), the URL, the login, where its password is."""
+    """What bootstrap ends with: a canary (of a master in production), the URL, the login, where its password is.
+
+    Fails where the login page is not what is at that URL.
+    """
     if "master" not in roles():
         return f"Phagescan worker: scans for {_settings('phagescan')['worker']['master_url']}"
-    addresses = [ip for ip in __grains__.get("ipv4", []) if not ip.startswith("127.")] or ["127.0.0.1"]
-    lines = [
-        f"Phagescan Master: {'https' if _settings('nginx')['tls'] else 'http'}://{addresses[0]}/",
+    nginx, live, lines = _settings("nginx"), _get("phagescan:mode") == "production", []
+    site = __utils__["arrival.url"](nginx, _settings("phagescan"))
+    if live:
+        lines += [__salt__["phagescan.canary"]()] if canary else []
+        if note := __utils__["arrival.knock"](site, nginx, __utils__["probes.get"]):
+            lines.append(f"Note: {note}")
+    lines.append(f"Phagescan Master: {site}")
+    if (_get("phagescan:tls") or {}).get("self_signed"):
+        lines.append(f"Certificate:      SHA-256 {__utils__['arrival.fingerprint'](nginx['tls']['certificate'])}")
+    lines += [
         f"Log in as:        {_get('phagescan:admin:user')}",
-        f"Password:         phagescan:admin:password in {CREDENTIALS}",
+        f"Password:         grep -A1 admin: {checkout()}/{CREDENTIALS}",
+        "Is it well?       salt-call --local phagescan.status",
     ]
-    if canary and _get("phagescan:mode") == "production":
-        lines.insert(0, __salt__["phagescan.canary"]())
     return "\n".join(lines)
 
 
@@ -171,6 +186,11 @@ def _notes() -> list[str]:
             f"phagescan:broker: master and workers share {broker.get('worker')}: whoever has a worker's password may do"
             " what the master may; give them a user each"
         )
+    if master and _get("phagescan:tls") is None:
+        lines.append(
+            "phagescan:tls: is not set, and passwords cross the network in clear; set it to {self_signed: true}, to"
+            " {certificate: <file>, key: <file>}, or to false, which ends this note"
+        )
     # A broker that does not start keeps its package from being configured; that is a fault, which says how to go on.
     stuck = master and __salt__["rabbitmq_upgrade.stuck"]()
     if __utils__["dpkg.interrupted"]() and not stuck:
@@ -184,6 +204,16 @@ def _notes() -> list[str]:
             " (Debian 13), go on so:" + "".join(f"\n  {step}" for step in steps)
         )
     return lines
+
+
+def _lacking() -> dict[str, dict[str, Any]]:
+    """What make_pillar would write. Nothing where pillar cannot be read: the run says why."""
+    if "_errors" in __pillar__:
+        return {}
+    new = "master" in roles() and not os.path.exists(MASTER)
+    return __utils__["credentials.lacking"](
+        __opts__["pillar_roots"]["base"][0], partial(__salt__["pillar.get"], unmask=True), new
+    )
 
 
 def _get(key: str, default: Any = None) -> Any:

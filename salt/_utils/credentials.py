@@ -1,4 +1,4 @@
-"""The file of credentials: written once, with a random password for every login that pillar names."""
+"""What a new host's pillar lacks: a random password for every login that it names, and TLS. Written once."""
 
 import os
 import pathlib
@@ -8,10 +8,17 @@ from typing import Any
 
 import yaml
 
-HEAD = """\
+HEADS = {
+    "credentials.sls": """\
 #!yaml
 # Made by bootstrap; credentials.sls.sample says what each is for. Never commit this file.
-"""
+""",
+    "local.sls": """\
+#!yaml
+# What this site sets; local.sls.sample shows the form. Made by bootstrap: without `tls: false` in place of the mapping
+# below, or a certificate of yours, passwords do not cross the network in clear.
+""",
+}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -23,6 +30,19 @@ class _Password(str):
 
 
 _Dumper.add_representer(_Password, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "'"))
+
+
+def lacking(folder: str, get: Callable[..., Any], new_master: bool) -> dict[str, dict[str, Any]]:
+    """The files that are to be written into a folder of pillar, with what is in them.
+
+    One that exists is the operator's. TLS is for a host that has no master yet: others keep what they have.
+    """
+    files = {}
+    if not os.path.lexists(f"{folder}/credentials.sls"):
+        files["credentials.sls"] = missing(get)
+    if new_master and get("phagescan:tls", None) is None and not os.path.lexists(f"{folder}/local.sls"):
+        files["local.sls"] = {"phagescan": {"tls": {"self_signed": True}}}
+    return files
 
 
 def missing(get: Callable[..., Any]) -> dict[str, Any]:
@@ -50,7 +70,7 @@ def write(path: str, pillar: dict[str, Any]) -> None:
     new = pathlib.Path(f"{path}.new")
     new.unlink(missing_ok=True)  # of a run that was killed
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(HEAD + yaml.dump(pillar, Dumper=_Dumper, sort_keys=False))
+        file.write(HEADS[os.path.basename(path)] + yaml.dump(pillar, Dumper=_Dumper, sort_keys=False))
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)

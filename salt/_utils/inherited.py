@@ -36,7 +36,7 @@ def roles(get: Get, grains: dict[str, Any]) -> list[str]:
 
 def tls(get: Get) -> dict[str, str]:
     """Files of the master's certificate and key: pillar `phagescan:tls`; nothing without TLS."""
-    given = get("phagescan:tls", None) or {}
+    given = _entries({"tls": get("phagescan:tls", None)}).get("tls", {})
     return SELF_SIGNED if given.get("self_signed") else {name: given[name] for name in SELF_SIGNED if name in given}
 
 

@@ -5,7 +5,7 @@ include:
   - application
   - postgresql.topology
   - rabbitmq.topology
-{%- if phagescan.get('tls', {}).get('self_signed') %}
+{%- if (phagescan.get('tls') or {}).get('self_signed') %}
 
 # Before the services that read it.
 application-certificate:

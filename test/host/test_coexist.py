@@ -1,10 +1,15 @@
 """A host that already has something keeps it, and converges."""
 
+import hashlib
 import json
+import re
+import ssl
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from support.converged import FirstRun
 from support.machine import Machine
 from support.neighbours import SOURCE
 
@@ -40,7 +45,24 @@ def test_other_cluster_is_not_ours(machine: Machine) -> None:
 def test_site_stays(machine: Machine) -> None:
     """The other site answers, and ours too."""
     assert requests.get(f"http://{machine.address}:8081/", timeout=30).text == "the other site\n"
-    assert "csrfmiddlewaretoken" in requests.get(f"http://{machine.address}/", timeout=30).text
+
+
+def test_by_https(machine: Machine, first_run: FirstRun) -> None:
+    """A new host speaks HTTPS: at the printed address, with the printed fingerprint, is the login page."""
+    url = re.search(r"(?m)^Phagescan Master: (\S+)$", first_run.bootstrap.stdout)
+    assert url
+    address = urlsplit(url[1])
+    assert (address.scheme, address.hostname) == ("https", machine.address)
+    leaf = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((machine.address, 443), timeout=30))
+    shown = ":".join(f"{byte:02X}" for byte in hashlib.sha256(leaf).digest())
+    assert f"Certificate:      SHA-256 {shown}\n" in first_run.bootstrap.stdout
+    certificate = machine.output / "certificate.pem"
+    certificate.write_text(machine.read("/etc/phagescan/tls/certificate.pem"))
+    client = requests.Session()
+    client.trust_env, client.verify = False, str(certificate)
+    redirected = client.get(f"http://{machine.address}/", timeout=30)
+    assert redirected.url.startswith(url[1])
+    assert "csrfmiddlewaretoken" in redirected.text
 
 
 def test_broker_user_stays(machine: Machine) -> None:

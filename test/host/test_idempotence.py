@@ -20,6 +20,11 @@ def test_preview_succeeds(first_run: FirstRun) -> None:
     first_run.preview.ok()
 
 
+def test_preview_writes_nothing(first_run: FirstRun) -> None:
+    """It installs Salt, and makes no file of pillar: what the real run will make counts all the same."""
+    assert first_run.written == ""
+
+
 def test_preview_lists_what_is_done(first_run: FirstRun) -> None:
     """What the preview of the bare host lists is what the real run then changed, or what came with the packages."""
     foreseen = {change.identifier: change.function for change in first_run.preview.changed}
@@ -56,7 +61,7 @@ def test_bootstrap_says_where_to_go(machine: Machine, first_run: FirstRun) -> No
     """It ends with the address, the administrator and where the password lies, and does not show the password."""
     text = str(first_run.bootstrap)
     last = text[-1500:]
-    assert "http://" in last
+    assert re.search(r"(?m)^Phagescan Master: https?://[0-9.]+/$", last)
     assert "admin" in last
     assert "pillar/credentials.sls" in last
     assert not [name for name, secret in machine.secrets.items() if secret in text]

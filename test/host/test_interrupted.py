@@ -15,7 +15,7 @@ from support.converged import share_packages
 from support.interrupting import LOGGING, OUTPUT, Moment, Run, program, spread
 from support.leaks import HOLDERS
 from support.logins import broker_login, database_login, query, sign_in
-from support.machine import CHECKOUT, CREDENTIALS, PREFIX, Machine
+from support.machine import CHECKOUT, CREDENTIALS, PLAIN, PREFIX, Machine
 from support.scanning import Api
 from support.waiting import wait_until
 
@@ -141,7 +141,7 @@ def one_by_one(machine: Machine) -> None:
     """One host, cut off again and again before it is left to come to the end."""
     fresh = another(machine, "-fresh")
     try:
-        fresh.put_tree()
+        fresh.put_tree(local=PLAIN)
         share_packages(fresh)
         for how, moment in FRESH:
             ran = cut_off(fresh, "./bootstrap", how, moment)
@@ -172,7 +172,7 @@ def one_each(machine: Machine) -> None:
             fresh.end()
 
     try:
-        first.put_tree()
+        first.put_tree(local=PLAIN)
         share_packages(first)
         first.bootstrap("test=True").ok()
         first.container.commit(*image.split(":"))

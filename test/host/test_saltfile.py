@@ -87,7 +87,10 @@ def test_checkout_that_is_gone(machine: Machine) -> None:
     finally:
         machine.run(f"mv {CHECKOUT}.moved {CHECKOUT}").ok()
     assert refused.code == 1
-    assert refused.stderr == f"salt-call: the checkout {CHECKOUT} is gone: clone it again, and run ./bootstrap in it\n"
+    assert (
+        refused.stderr
+        == f"salt-call: the checkout {CHECKOUT} is gone: where it is now, or in a new clone, run ./bootstrap\n"
+    )
     machine.run("salt-call --local test.ping").ok()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.leaks import ENCODINGS, HOLDERS, Plant, forms, new_secret
-from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.machine import CHECKOUT, CREDENTIALS, PLAIN, Machine
 
 pytestmark = [pytest.mark.clone("rotate"), pytest.mark.once]
 
@@ -62,7 +62,7 @@ def plant(machine: Machine, long: bool) -> Iterator[Plant]:
         host.start()
     try:
         if long:
-            host.put_tree()
+            host.put_tree(local=PLAIN)
             host.run("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes python3").ok()
         plant = Plant(host)
         yield plant

@@ -45,6 +45,7 @@ class Announcer(bootsteps.StartStopStep):
     def start(self, consumer: Consumer) -> None:
         """Begin, at each connection to the broker."""
         self.due = 0.0
+        self.probes.begin_again()
         self.timer = consumer.timer.call_repeatedly(TICK, self.tick, (consumer.hostname, consumer.pool))
 
     def stop(self, consumer: Consumer) -> None:

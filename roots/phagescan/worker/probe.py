@@ -94,6 +94,14 @@ class Probes:
             hear, lose = partial(self.hear, self.round), partial(self.lose, self.round)
             pool.apply_async(probe, (), callback=hear, error_callback=lose)
 
+    def begin_again(self) -> None:
+        """Send once more what is not answered: with a lost connection the pool throws away what no process has begun
+        (billiard's AsynPool.flush, called by Celery's Consumer.on_close), and nothing would come of it.
+        """
+        if self.waiting:
+            self.round += 1
+            self.waiting, self.due = 0, 0.0
+
     def hear(self, of: int, found: list[State]) -> None:
         """Take what a process has found."""
         if of == self.round:

@@ -93,8 +93,11 @@ def sites(situation: Situation) -> Iterator[Fault]:
 
 def tls(situation: Situation) -> Iterator[Fault]:
     """Certificate and key come together, and those who need them know."""
-    get, given = situation.get, situation.get("phagescan:tls", {})
+    get, given = situation.get, situation.get("phagescan:tls") or {}
     if not situation.master:
+        return
+    if given is True:
+        yield Fault("phagescan:tls", "must be false, {self_signed: true}, or {certificate: <file>, key: <file>}")
         return
     for key, other in (("key", "certificate"), ("certificate", "key")):
         if other in given and key not in given:

@@ -72,7 +72,8 @@ class Situation:
     @property
     def tls(self) -> bool:
         """Whether the master speaks TLS."""
-        return any((self.get("phagescan:tls") or {}).values())
+        given = self.get("phagescan:tls")
+        return isinstance(given, dict) and any(given.values())
 
     @property
     def amqps(self) -> bool:

@@ -7,8 +7,8 @@ from checks.situation import Fault, Situation
 
 def certificates(situation: Situation) -> Iterator[Fault]:
     """The master's certificate and key can be served."""
-    given = situation.get("phagescan:tls", {})
-    if situation.master and given.keys() >= {"certificate", "key"}:
+    given = situation.get("phagescan:tls") or {}
+    if situation.master and given is not True and given.keys() >= {"certificate", "key"}:
         for what, reason in situation.certificate_faults(given["certificate"], given["key"]):
             yield Fault(f"phagescan:tls:{what}", reason)
 

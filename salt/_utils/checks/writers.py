@@ -19,6 +19,7 @@ def writers(situation: Situation) -> Iterator[Fault]:
     owner = checkout_owner(situation.checkout)
     loaded = [path for folder in situation.checkout for path in _below(_here(folder))]
     places = [_here(path) for path in (*situation.checkout, *SALT)]
+    places += [place.resolve() for place in places]
     above = {parent for place in places for parent in (place, *place.parents) if parent.is_relative_to(ROOT)}
     for path in (*sorted(above), *loaded):
         if who := _stranger(path, owner):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from docker.errors import ImageNotFound
 
-from support.machine import CHECKOUT, MOUNTED, OUTPUT, PREFIX, Machine
+from support.machine import CHECKOUT, MOUNTED, OUTPUT, PLAIN, PREFIX, Machine
 from support.neighbours import move_in
 from support.results import Highstate, Result
 from tree import ROOT, files
@@ -30,6 +30,7 @@ class FirstRun:
     """What was seen while a bare host became a converged one, or one that is not `bare` became one of another tree."""
 
     bare: bool
+    written: str
     preview: Highstate
     bootstrap: Result
     status: Result
@@ -46,7 +47,9 @@ class FirstRun:
         preview, second = (
             Highstate(Result(**seen[name]["ran"]), seen[name]["states"]) for name in ("preview", "second")
         )
-        return cls(seen["bare"], preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second)
+        return cls(
+            seen["bare"], seen["written"], preview, Result(**seen["bootstrap"]), Result(**seen["status"]), second
+        )
 
 
 @functools.cache
@@ -118,11 +121,13 @@ class Converged:
         try:
             if machine.bare and machine.kind == "coexist":
                 move_in(machine)
-            machine.put_tree()
+            machine.put_tree(local=PLAIN if machine.bare and machine.kind != "coexist" else "")
             if machine.bare:
                 share_packages(machine)
+            machine.run("touch /run/before").ok()
             machine.bootstrap("test=True", kept="bootstrap-preview").ok()
-            preview = machine.highstate("test=True").ok()
+            written = machine.run(f"find {CHECKOUT} /etc -newer /run/before -type f ! -path '*/minion.d/*'").stdout
+            preview = machine.highstate(function="phagescan.preview").ok()
             if machine.bare:
                 share_packages(machine, packages(preview))
             bootstrap = machine.bootstrap(kept="bootstrap").ok()
@@ -130,7 +135,7 @@ class Converged:
             second = machine.highstate()
             machine.run(f"rm -f {ARCHIVES}/*.deb").ok()
             machine.commit(self.image, {LABEL: digest(BEGINNING) if machine.bare else "none"})
-            self.seen.write_text(FirstRun(machine.bare, preview, bootstrap, status, second).write())
+            self.seen.write_text(FirstRun(machine.bare, written, preview, bootstrap, status, second).write())
         finally:
             machine.end()
 

@@ -23,6 +23,9 @@ from tree import ROOT
 OUTPUT = ROOT / "test" / ".output"
 CHECKOUT = "/srv/phagescan-master"
 CREDENTIALS = f"{CHECKOUT}/pillar/credentials.sls"
+LOCAL = f"{CHECKOUT}/pillar/local.sls"
+# Most hosts are asked over HTTP; coexist and vagrant have what a new host has.
+PLAIN = "phagescan: {tls: false}\n"
 # Who may use sudo.
 OPERATOR = "admin"
 # Checkouts that are tested side by side give their hosts different names.
@@ -180,12 +183,16 @@ class Machine:
                 archive.addfile(entry, io.BytesIO(content))
         self.container.put_archive("/", buffer.getvalue())
 
-    def put_tree(self, revision: str = "") -> None:
-        """Lay a fresh clone of the work tree, what git has and what it does not ignore; or of a revision."""
-        self.run(
-            f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f ! -path {CREDENTIALS} ! -path '*/minion.d/*' -delete"
-        ).ok()
+    def put_tree(self, revision: str = "", local: str = "") -> None:
+        """Lay a fresh clone of the work tree, what git has and what it does not ignore; or of a revision.
+
+        `local` is what the operator has written into pillar/local.sls.
+        """
+        kept = f"! -path {CREDENTIALS} ! -path {LOCAL} ! -path '*/minion.d/*'"
+        self.run(f"mkdir -p {CHECKOUT} && find {CHECKOUT} -type f {kept} -delete").ok()
         self.container.put_archive(CHECKOUT, packed(contents(revision)))
+        if local:
+            self.put({LOCAL: local.encode()})
 
     def give_network_settings(self) -> None:
         """Hand on what this machine needs to reach the world: authorities it trusts and pip's configuration."""
@@ -227,9 +234,9 @@ class Machine:
         (self.output / f"{kept}.txt").write_text(str(result))
         return result
 
-    def highstate(self, arguments: str = "", directory: str = CHECKOUT) -> Highstate:
+    def highstate(self, arguments: str = "", directory: str = CHECKOUT, function: str = "state.highstate") -> Highstate:
         """Run a highstate and read what every state did."""
-        result = self.run(f"cd {directory} && salt-call --local state.highstate --out=json {arguments}")
+        result = self.run(f"cd {directory} && salt-call --local {function} --out=json {arguments}")
         with (self.output / "highstates.txt").open("a") as log:
             log.write(f"{result}\n")
         try:

@@ -103,7 +103,7 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
     (URL, "http://127.0.0.1:9001", "nothing listens there; take it out: it then is what nginx listens on"),
     (URL, "http://master:70000", "has no port from 1 to 65535, but 70000"),
     # TLS.
-    (TLS, True, "must be a mapping, not true or false"),
+    (TLS, True, "must be false, {self_signed: true}, or"),
     (f"{TLS}:self_signed", "yes", "must be true or false, not text"),
     (f"{TLS}:selfsigned", True, "is not a key; did you mean self_signed?"),
     (f"{TLS}:cert", "/etc/ssl/a.pem", "is not a key; keys: certificate, key, self_signed"),

@@ -112,6 +112,24 @@ def test_every_process(probe: Any) -> None:
     assert [each["problem"] for each in probes.engines] == ["", ""]
 
 
+def test_connection_is_lost(probe: Any) -> None:
+    """What the pool may have thrown away with the connection is asked again at once; what it had answered is kept."""
+    pool, probes = Pool(), probe.Probes({"yara": {}, "fileinfo": {}})
+    probes.tick(pool)
+    pool.asked[0].answer([state("yara"), state("fileinfo")])
+    probes.begin_again()
+    probes.tick(pool)
+    assert len(pool.asked) == 4
+    pool.asked[1].answer([state("yara"), state("fileinfo")])  # of the round before
+    assert probes.engines == []
+    for task in pool.asked[2:]:
+        task.answer([state("yara"), state("fileinfo")])
+    assert [each["problem"] for each in probes.engines] == ["", ""]
+    probes.begin_again()
+    probes.tick(pool)
+    assert len(pool.asked) == 4
+
+
 def test_silence(probe: Any) -> None:
     """A pool that does not answer, or whose processes all end, is every engine's problem, until it answers again."""
     pool, probes = Pool(), probe.Probes({"yara": {"timeout": 1}, "fileinfo": {}})

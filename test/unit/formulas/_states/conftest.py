@@ -37,7 +37,10 @@ def python_lock(load: Callable[..., Any]) -> Any:
         "_states/python_lock",
         __salt__={"cp.cache_file": lambda source: source},
         __opts__={"test": False},
-        __utils__={"freshness.note": lambda _path: None},
+        __utils__={
+            "freshness.note": lambda _path: None,
+            "python_packages.environment": load("_utils/python_packages").environment,
+        },
     )
     module.PYTHON = sys.executable
     return module

@@ -92,3 +92,18 @@ def test_leftovers(alone: Any, tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in names)
     call(alone, "state.highstate")
     assert {path.name for path in tmp_path.iterdir()} == {*kept, "__salt.tmp.new", "lock"}
+
+
+@pytest.mark.parametrize("name", ["tset", "Test", "dry_run", "mod", "piller"])
+@pytest.mark.parametrize("fun", ["state.highstate", "state.apply"])
+def test_unknown_argument(alone: Any, fun: str, name: str) -> None:
+    """What Salt would ignore, and do in earnest, is refused before the lock is taken."""
+    with pytest.raises(CommandExecutionError, match=f"^{fun}: {name} is not an argument; a preview is test=True$"):
+        call(alone, fun, **{name: True})
+    assert not os.path.exists(alone.LOCK)
+
+
+def test_known_arguments(alone: Any) -> None:
+    """What Salt's functions take is let pass, and so is what Salt adds itself."""
+    call(alone, "state.highstate", pillar={}, exclude="a", __pub_jid="1")
+    call(alone, "phagescan.canary", anything=True)

@@ -61,5 +61,6 @@ UTILS = (
         "django_site.python",
         "daemon.status",
     ),
-    *("startup.spared", "release.known"),
+    *("startup.spared", "release.known", "credentials.lacking", "credentials.write"),
+    *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
 )

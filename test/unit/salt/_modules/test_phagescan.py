@@ -84,8 +84,11 @@ def test_status_does_not_mind_the_host(phagescan: Callable[..., Any], tmp_path: 
     assert module.faults(host=False) == []
 
 
-def arriving(module: Any) -> list[str]:
-    """Canaries that were sent; from now on each answers."""
+def arriving(module: Any, note: str = "") -> list[str]:
+    """Canaries that were sent; from now on each answers, and the page is where it should be."""
+    module.__utils__["arrival.url"] = lambda *_: "http://192.0.2.7/"
+    module.__utils__["arrival.knock"] = lambda *_: note
+    module.__utils__["arrival.fingerprint"] = lambda path: f"of {path}"
     sent: list[str] = []
 
     def canary() -> str:
@@ -97,34 +100,38 @@ def arriving(module: Any) -> list[str]:
 
 
 def test_arrival(phagescan: Callable[..., Any]) -> None:
-    """The operator is told where to go and who to be, and where the password lies, not what it is."""
-    module = phagescan(ipv4=["127.0.0.1", "192.0.2.7"])
+    """The operator is told where to go, who to be, and the command that shows the password, not what it is."""
+    module = phagescan()
     sent = arriving(module)
-    canary, url, login, password = module.arrival().splitlines()
+    canary, url, login, password, well = module.arrival().splitlines()
     assert canary == "canary ok: 1.2 s"
-    assert url.endswith(" http://192.0.2.7/")
+    assert url == "Phagescan Master: http://192.0.2.7/"
     assert login.endswith(" admin")
-    assert password.endswith(" phagescan:admin:password in pillar/credentials.sls")
+    assert password.endswith(" grep -A1 admin: /srv/pillar/credentials.sls")
     assert doctors.shipped()["phagescan"]["admin"]["password"] not in password
-    assert module.arrival(canary=False).splitlines() == [url, login, password]
+    assert well.endswith(" salt-call --local phagescan.status")
+    assert module.arrival(canary=False).splitlines() == [url, login, password, well]
     assert sent == ["sent"]
 
 
 def test_arrival_with_tls(phagescan: Callable[..., Any]) -> None:
-    """The page is where it is not redirected."""
-    module = phagescan({"phagescan:tls": {"self_signed": True}}, ipv4=["192.0.2.7"])
-    assert " https://192.0.2.7/" in module.arrival(canary=False)
+    """Our own certificate is known by its fingerprint."""
+    module = phagescan({"phagescan:tls": {"self_signed": True}})
+    arriving(module)
+    assert "\nCertificate:      SHA-256 of /etc/phagescan/tls/certificate.pem\n" in module.arrival()
 
 
-def test_arrival_without_a_network(phagescan: Callable[..., Any]) -> None:
-    """A host with no other address is reached from itself."""
-    assert "http://127.0.0.1/" in phagescan().arrival(canary=False)
+def test_arrival_note(phagescan: Callable[..., Any]) -> None:
+    """What is to be known of the address comes before it."""
+    module = phagescan()
+    arriving(module, note="not reached")
+    assert module.arrival().splitlines()[1] == "Note: not reached"
 
 
 def test_arrival_sends_no_canary(phagescan: Callable[..., Any]) -> None:
     """In development nothing runs that could answer; a worker has no pages."""
     module = phagescan({"phagescan:mode": "development"})
-    sent = arriving(module)
+    sent = arriving(module, note="not asked")
     assert module.arrival().startswith("Phagescan Master: http://")
     module = phagescan({"phagescan:roles": ["worker"], "phagescan:worker:master_url": "http://192.0.2.1"})
     sent += arriving(module)
@@ -145,18 +152,55 @@ def test_arrival_of_a_broken_host(phagescan: Callable[..., Any]) -> None:
         module.arrival()
 
 
+def test_preview(phagescan: Callable[..., Any], tmp_path: Path) -> None:
+    """A preview counts on what make_pillar would write, and on the caller's pillar over that, and writes nothing."""
+    module = phagescan({"phagescan:admin:password": REMOVED})
+    module.__opts__["pillar_roots"] = {"base": [str(tmp_path)]}
+    module.MASTER = str(tmp_path / "master.toml")
+    given: list[Any] = []
+    module.__salt__["state.highstate"] = lambda **arguments: given.append(arguments)
+    module.preview()
+    module.preview({"phagescan": {"tls": False}})
+    first, second = given
+    assert first.keys() == {"test", "concurrent", "pillar"}
+    assert first["test"] is True
+    assert len(first["pillar"]["phagescan"]["admin"]["password"]) == 24
+    assert first["pillar"]["phagescan"]["tls"] == {"self_signed": True}
+    assert second["pillar"]["phagescan"]["tls"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_pillar(phagescan: Callable[..., Any], tmp_path: Path) -> None:
+    """It writes both files once; a host that is a master keeps its way of being reached."""
+    module = phagescan()
+    module.__opts__["pillar_roots"] = {"base": [str(tmp_path)]}
+    module.MASTER = str(tmp_path / "master.toml")
+    assert module.make_pillar() == [f"{tmp_path}/credentials.sls", f"{tmp_path}/local.sls"]
+    assert module.make_pillar() == []
+    (tmp_path / "local.sls").unlink()
+    Path(module.MASTER).touch()
+    assert module.make_pillar() == []
+
+
 def test_doctor(phagescan: Callable[..., Any]) -> None:
     """It says that all is well, or fails with every fault."""
-    module = phagescan()
+    module = phagescan({"phagescan:tls": False})
     module.__utils__["doctor.notes"] = lambda *_: []
     assert module.doctor() == "No faults in pillar or host."
     module.__utils__["doctor.notes"] = lambda *_: ["clock: it is late"]
     assert module.doctor() == "No faults in pillar or host.\nNote: clock: it is late"
-    module = phagescan({"phagescan:mode": "debug", PASSWORD_KEYS[0]: "short"})
+    module = phagescan({"phagescan:tls": False, "phagescan:mode": "debug", PASSWORD_KEYS[0]: "short"})
     module.__utils__["doctor.notes"] = lambda *_: []
     with pytest.raises(CommandExecutionError) as failed:
         module.doctor()
     assert [line.split(": ")[0] for line in str(failed.value).splitlines()] == ["phagescan:mode", PASSWORD_KEYS[0]]
+
+
+def test_in_clear(phagescan: Callable[..., Any]) -> None:
+    """That passwords cross the network in clear is to be known, until someone has said so."""
+    module = phagescan()
+    module.__utils__["doctor.notes"] = lambda *_: []
+    assert "\nNote: phagescan:tls: is not set" in module.doctor()
 
 
 def test_unreadable_pillar(phagescan: Callable[..., Any]) -> None:

@@ -53,3 +53,27 @@ def test_written(load: Callable[..., Any], tmp_path: Path) -> None:
     assert yaml.safe_load(path.read_text()) == pillar
     assert path.read_text().startswith("#!yaml\n")
     assert [each.name for each in tmp_path.iterdir()] == ["credentials.sls"]
+
+
+def test_new_host(load: Callable[..., Any], tmp_path: Path) -> None:
+    """A new master gets credentials and TLS; who has said anything of TLS, or has a file of that name, keeps it."""
+    lacking = load("_utils/credentials").lacking
+    tls = {"phagescan": {"tls": {"self_signed": True}}}
+    made = lacking(str(tmp_path), getter({"rabbitmq": {"users": {"a": {}}}}), True)
+    assert list(made) == ["credentials.sls", "local.sls"]
+    assert made["local.sls"] == tls
+    assert list(lacking(str(tmp_path), getter({}), False)) == ["credentials.sls"]
+    for said in ({"phagescan": {"tls": False}}, tls):
+        assert list(lacking(str(tmp_path), getter(said), True)) == ["credentials.sls"]
+    (tmp_path / "local.sls").touch()
+    assert list(lacking(str(tmp_path), getter({}), True)) == ["credentials.sls"]
+    (tmp_path / "credentials.sls").symlink_to("elsewhere")
+    assert lacking(str(tmp_path), getter({}), True) == {}
+
+
+def test_local_file(load: Callable[..., Any], tmp_path: Path) -> None:
+    """The file that TLS is in says how to do without, and that can be written there."""
+    load("_utils/credentials").write(str(tmp_path / "local.sls"), {"phagescan": {"tls": {"self_signed": True}}})
+    text = (tmp_path / "local.sls").read_text()
+    assert "`tls: false`" in text
+    assert yaml.safe_load(text) == {"phagescan": {"tls": {"self_signed": True}}}

@@ -1,0 +1,84 @@
+"""Where people find the master: the address that is printed has been asked, as a browser asks it."""
+
+import hashlib
+import http.client
+import pathlib
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from salt.exceptions import CommandExecutionError
+
+ANY = ("", "*", "0.0.0.0", "[::]")  # noqa: S104  # addresses that mean all of them
+# Nothing is sent there: the kernel says by which of its addresses it would (RFC 5737, RFC 3849).
+ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+
+
+def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
+    """The master's address for people: `phagescan:public_url`, else by a name that nginx and Django answer for, else
+    by the address that the default route leaves from.
+    """
+    if phagescan.get("public_url"):
+        return phagescan["public_url"].rstrip("/") + "/"
+    site, allowed = nginx["sites"]["phagescan"], phagescan["allowed_hosts"]
+    listen, _, port = str(site["listen"]).split()[0].rpartition(":")
+    own = listen if listen not in ANY else own_address()
+    host = next((name for name in site["server_name"].split() if NAME.fullmatch(name) and "." in name), own)
+    if not {"*", host} & {*allowed} and not any(host.endswith(name) for name in allowed if name.startswith(".")):
+        host = next((name for name in allowed if NAME.fullmatch(name)), host)
+    scheme, usual, port = ("https", "443", str(nginx["tls_port"])) if nginx["tls"] else ("http", "80", port)
+    return f"{scheme}://{host}{'' if port == usual else f':{port}'}/"
+
+
+def own_address() -> str:
+    """The address of this host that it reaches others by, as it stands in a URL; without a network, its own."""
+    for family, there in ELSEWHERE:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((there, 9))
+                address = probe.getsockname()[0]
+        except OSError:
+            continue
+        return f"[{address}]" if ":" in address else address
+    return "127.0.0.1"
+
+
+def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]]) -> str:
+    """Ask for the login page where people will; what is to be known of it, or nothing. `get` is probes.get.
+
+    Raises CommandExecutionError with the reason and what to do where another page is there.
+    """
+    there = urlsplit(site)
+    secure, host, note = there.scheme == "https", there.netloc, ""
+    port = there.port or (443 if secure else 80)
+    name = there.hostname or ""
+    try:
+        status, body = get(name, port, host, "/login/", secure)
+    except (OSError, http.client.HTTPException) as error:
+        note = f"{site} is not reached from this host ({error}); is the name known, and the way open?"
+        listen, _, bound = str(nginx["sites"]["phagescan"]["listen"]).split()[0].rpartition(":")
+        local = ("127.0.0.1" if listen in ANY else listen).strip("[]")
+        try:
+            status, body = get(local, int(bound), host, "/login/")
+        except (OSError, http.client.HTTPException) as worse:
+            raise CommandExecutionError(f"{site}: nginx does not answer at {local}:{bound} ({worse})") from None
+    if status == 400:
+        raise CommandExecutionError(f"{site}: Django does not answer for {name}: add it to phagescan:allowed_hosts")
+    if status != 200 or b"csrfmiddlewaretoken" not in body or b"Phagescan" not in body:
+        raise CommandExecutionError(
+            f"{site} shows another page (status {status}): nginx has another site for requests without a name of its"
+            " own, or another server has this port; set nginx:sites:phagescan:server_name to a name of this host, or"
+            " nginx:sites:phagescan:listen to another port"
+        )
+    return note
+
+
+def fingerprint(path: str) -> str:
+    """SHA-256 fingerprint of the first certificate in a file, as browsers show it."""
+    leaf = re.search(r"-+BEGIN CERTIFICATE-+.+?-+END CERTIFICATE-+", pathlib.Path(path).read_text(), re.DOTALL)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf[0] if leaf else "")).hexdigest().upper()
+    return ":".join(re.findall("..", digest))
