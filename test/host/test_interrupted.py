@@ -54,8 +54,10 @@ echo neighbour-password | rabbitmqctl add_user neighbour
 rabbitmqctl -q set_permissions -p elsewhere neighbour '.*' '.*' '.*'
 su postgres -c "cd / && psql -XAqt -c \\"create role neighbour login password 'neighbour-password'\\" \
     -c 'create database neighbour owner neighbour'"
-su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' -c 'create table kept as select generate_series(1,
-999) as n'" /opt/phagescan-venv/bin/python - <<PYTHON import kombu
+su postgres -c "cd / && psql -d neighbour -c 'set role neighbour' \
+    -c 'create table kept as select generate_series(1, 999) as n'"
+/opt/phagescan-venv/bin/python - <<PYTHON
+import kombu
 
 with kombu.Connection("amqp://neighbour:neighbour-password@127.0.0.1/elsewhere") as connection:
     with connection.SimpleQueue("kept") as queue:
@@ -221,6 +223,7 @@ class Converged:
         self.upload()
         wait_until(lambda: self.queued() == 2, "the tasks of both engines are queued")
         self.treasures = self.look()
+        assert all(self.treasures.values()), "there is nothing to lose"
         text = self.machine.read(CREDENTIALS)
         # Not the admin's, which is shorter: with it go the admin's tokens.
         text = re.sub(r"'([0-9a-f]{25,})'", lambda match: f"'{secrets.token_hex(len(match[1]) // 2)}'", text)
