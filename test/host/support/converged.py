@@ -7,10 +7,10 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from support.machine import CHECKOUT, MOUNTED, OUTPUT, PLAIN, PREFIX, Machine
 from support.neighbours import move_in
@@ -146,7 +146,8 @@ class Converged:
             if self.upgrade and not found and image.labels.get(LABEL) == digest(BEGINNING):
                 found = image.tags[0]
             else:
-                self.machine.client.images.remove(image.id, force=True)
+                with suppress(APIError):  # a host of it still runs, after a run with --keep that was killed
+                    self.machine.client.images.remove(image.id, force=True)
         return found
 
 
