@@ -2,4 +2,4 @@
 # A dpkg run that was killed is completed first; until then apt refuses everything.
 apt-interrupted:
   dpkg.configured:
-    - order: first
+    - order: 1

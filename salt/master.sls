@@ -1,5 +1,6 @@
 # The scan master: the services, and Phagescan between them.
 include:
+  - ownership
   - apt
   - rabbitmq
   - postgresql

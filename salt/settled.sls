@@ -1,8 +1,8 @@
 #!yaml
-# Comes first: systemd answers while other things are looked at.
+# Comes early: systemd answers while other things are looked at.
 services-asked:
   daemon.asked:
-    - order: first
+    - order: 1
 
 # Comes last, whatever the roles: what was left to be started together is started, and what was started must stay up.
 services-settled:

@@ -1,6 +1,7 @@
 # A scan worker: Phagescan's code, its engines and its broker login, and no database.
 {%- set celery = salt['settings.get']('celery') %}
 include:
+  - ownership
   - apt
   - application.worker
   - application.logrotate

@@ -92,6 +92,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/faults.sls": ("badpillar", "preflight"),
     "salt/_utils/health.py": ("first_minute",),
     "salt/_utils/probes.py": ("first_minute", "tls"),
+    "salt/_utils/claims.py": ("coexist", "preflight"),
+    "salt/_utils/ownership.py": ("coexist", "preflight"),
     "salt/_utils/release.py": ("phagescan", "release"),
     "salt/_utils/startup.py": ("first_minute",),
     "salt/version.sls": ("phagescan", "release"),

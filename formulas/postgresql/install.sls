@@ -6,7 +6,7 @@ postgresql-createcluster:
   file.managed:
     - name: /etc/postgresql-common/createcluster.d/salt.conf
     - source: salt://postgresql/files/createcluster.conf
-    - order: first
+    - order: 1
     - makedirs: True
     - user: root
     - group: root

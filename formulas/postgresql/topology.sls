@@ -2,11 +2,11 @@
 include:
   - postgresql.service
 
-# Comes first: it connects while other things are looked at.
+# Comes early: it connects while other things are looked at.
 postgresql-asked:
   postgresql_topology.asked:
     - port: {{ postgresql.port }}
-    - order: first
+    - order: 1
 
 # Roles, databases and extensions. The state reads them from pillar itself, so that no password is rendered.
 postgresql-topology:

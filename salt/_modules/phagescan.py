@@ -1,7 +1,7 @@
 """Phagescan on this host, for the operator: `salt-call --local phagescan.<function>`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -81,10 +81,27 @@ def doctor() -> str:
 
     Notes come after the faults: what does not stop a run, and is to be known.
     """
-    found, notes = faults(thorough=True), [f"Note: {note}" for note in _notes()]
+    found = faults(thorough=True)
+    if not found:
+        run = __salt__["state.show_lowstate"]()  # or lines, where it cannot be rendered
+        found = [line for line in run if isinstance(line, str)]
+        found = found or ownership(run)[0]
+    notes = [f"Note: {note}" for note in _notes()]
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
     return "\n".join(["No faults in pillar or host.", *notes])
+
+
+def ownership(chunks: Sequence[Mapping[str, Any]]) -> tuple[list[str], set[str], bool]:
+    """Whose is what a run with these states, in Salt's low form, would take: see the util of that name."""
+    read, run = __utils__["postgresql_topology.read"], __utils__["psql.run"]
+    return __utils__["ownership.judge"](
+        chunks,
+        {name: _settings(name) for name in ("phagescan", "rabbitmq", "postgresql")},
+        installed=__utils__["rabbitmq_topology.installed"],
+        broker=__utils__["rabbitmq_topology.read"],
+        cluster=lambda port: read([], port, run),
+    )
 
 
 def version() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """States about Phagescan as a whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,6 +8,7 @@ from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
 __context__: dict[str, Any]
+__lowstate__: Sequence[Mapping[str, Any]]
 __opts__: dict[str, Any]
 __running__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
@@ -19,6 +20,21 @@ NOTED = "phagescan.noted.{}"  # key in __context__, by file
 def refused(name: str) -> dict[str, Any]:
     """The run stops here, in a preview as well; `name` is the fault, a line for the operator."""
     return __utils__["results.failed"](name, name)
+
+
+def owned(name: str) -> dict[str, Any]:
+    """All that this run would take is ours or free; it is recorded in file `name` before anything is changed."""
+    lines, new, adopted = __salt__["phagescan.ownership"](__lowstate__)
+    if lines:
+        return __utils__["results.failed"](name, "\n".join(lines))
+    if not new:
+        return __utils__["results.clean"](name, "All that this run would take is ours.")
+    changes = {"recorded": f"{len(new)} more"}
+    whose = "adopted from the release that has converged this host before" if adopted else "free"
+    if __opts__["test"]:
+        return __utils__["results.pending"](name, changes, f"Would be recorded as ours: {len(new)} names, {whose}.")
+    __utils__["ownership.record"]((__utils__["ownership.recorded"](name) or set()) | new, name)
+    return __utils__["results.changed"](name, changes, f"Recorded as ours: {len(new)} names, {whose}.")
 
 
 def converged(name: str) -> dict[str, Any]:

@@ -8,14 +8,28 @@ from functools import partial
 from typing import Any
 
 import inherited
-from checks import archive, broker, database, host, limits, listening, names, network, passwords, paths, tls, writers
+from checks import (
+    archive,
+    broker,
+    database,
+    host,
+    limits,
+    listening,
+    names,
+    network,
+    passwords,
+    paths,
+    sites,
+    tls,
+    writers,
+)
 from checks.schema import faults as schema_faults
 from checks.schema import key as schema_key
 from checks.schema import suggestion
 from checks.situation import Fault, Situation, look_up
 
 OF_PILLAR = (names, paths, network, broker, limits, passwords)
-OF_HOST = (names, paths, network, broker, limits, tls, database, host, listening, archive, passwords, writers)
+OF_HOST = (names, paths, network, broker, limits, tls, database, host, listening, sites, archive, passwords, writers)
 
 
 def schemas(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -59,7 +73,8 @@ def notes(checkout: list[str], site: Mapping[str, Any]) -> list[str]:
     """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
     from, `site` is the application's site of nginx.
     """
-    return [*archive.notes(), *writers.notes(checkout), *limits.notes(site)]
+    elsewhere = sites.notes({"phagescan": site}) if site else ()
+    return [*archive.notes(), *writers.notes(checkout), *limits.notes(site), *elsewhere]
 
 
 def _refused(

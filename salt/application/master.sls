@@ -14,7 +14,14 @@ application-certificate:
     - key: {{ tls.key }}
     - hosts: {{ salt['phagescan.allowed_hosts']() | tojson }}
     - order: 1
+    - require:
+      - file: application-secrets
 {%- endif %}
+
+application-group:
+  group.present:
+    - name: {{ phagescan.user }}
+    - system: True
 
 application-user:
   user.present:
@@ -23,6 +30,10 @@ application-user:
     - createhome: False
     - shell: /bin/bash
     - system: True
+    - gid: {{ phagescan.user }}
+    - allow_gid_change: True
+    - require:
+      - group: application-group
 
 application-logs:
   file.directory:

@@ -7,6 +7,11 @@ include:
   - application.engines.{{ name }}
 {%- endfor %}
 
+application-worker-group:
+  group.present:
+    - name: {{ phagescan.worker.user }}
+    - system: True
+
 # In no group that can read the master's files, and without a login shell.
 application-worker-user:
   user.present:
@@ -15,6 +20,10 @@ application-worker-user:
     - createhome: False
     - shell: /usr/sbin/nologin
     - system: True
+    - gid: {{ phagescan.worker.user }}
+    - allow_gid_change: True
+    - require:
+      - group: application-worker-group
 
 application-worker-logs:
   file.directory:

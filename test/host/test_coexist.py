@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from support.converged import FirstRun
+from support.converged import REFUSED, Converged, FirstRun
 from support.machine import Machine
-from support.neighbours import SOURCE
+from support.neighbours import IN_THE_WAY, SOURCE
 
 pytestmark = pytest.mark.hosts("coexist", only=True)
 
@@ -19,6 +19,16 @@ pytestmark = pytest.mark.hosts("coexist", only=True)
 def psql(machine: Machine, port: int, statement: str) -> str:
     """Ask one of the clusters."""
     return machine.run(f'cd / && psql -XAtp {port} -c "{statement}"', user="postgres").ok().stdout.strip()
+
+
+@pytest.mark.usefixtures("first_run")
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_refused(image: Converged, what: str) -> None:
+    """What others own is named, each in a line with what to do, before anything is touched."""
+    text = (image.machine.output / f"{REFUSED}.txt").read_text()
+    assert text.count(f"{what}: ") == 1
+    (line,) = [line for line in text.splitlines() if f"{what}: " in line]
+    assert f"(phagescan:take: ['{what}'] in pillar/local.sls)" in line or "disable and remove it" in line
 
 
 def test_converges(machine: Machine) -> None:
@@ -66,7 +76,7 @@ def test_by_https(machine: Machine, first_run: FirstRun) -> None:
 
 
 def test_broker_user_stays(machine: Machine) -> None:
-    """The other user logs in and keeps vhost and permissions; guest, which pillar lists as absent, is gone."""
+    """The other user logs in and keeps vhost and permissions; guest, which pillar gives away, is gone."""
     users = {user["user"] for user in json.loads(machine.run("rabbitmqctl -q --formatter json list_users").ok().stdout)}
     assert users == {"neighbour", "phagemasteruser", "phageworkeruser"}
     permissions = json.loads(machine.run("rabbitmqctl -q --formatter json -p elsewhere list_permissions").ok().stdout)

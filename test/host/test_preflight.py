@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian13", "debian
 
 LISTEN = "import socket, time; server = socket.create_server(('127.0.0.1', {port})); time.sleep(86400)"
 OFFLINE = "/etc/apt/apt.conf.d/zz-offline"
+RECORD = "/etc/phagescan.owned"
 SOURCE = "/etc/apt/sources.list.d/away.list"
 
 
@@ -87,6 +88,26 @@ def test_clock(machine: Machine) -> None:
         assert_stopped(machine, "", f"and {path} is of ")
     finally:
         machine.run(f"touch {path}").ok()
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("drifted")
+def test_ownership(machine: Machine) -> None:
+    """What no run has recorded is somebody's: run and doctor name it, and nothing is touched. Without a record a host
+    with our settings is adopted, once.
+    """
+    names = {"file /etc/gunicorn/gunicorn.conf.py", "vhost phage", "database phage", "directory /opt/phagescan"}
+    forget = "".join(f" -e '{name}'" for name in names)
+    machine.run(f"mv {RECORD} /root/owned && grep -vxF {forget} /root/owned >{RECORD} && touch /root/marker").ok()
+    assert_stopped(machine, "", "vhost phage: ")
+    told = doctor(machine)
+    assert told.code
+    said = told.stderr.replace("Error running 'phagescan.doctor': ", "").splitlines()
+    assert {line.partition(": ")[0] for line in said if "phagescan:take" in line} == names
+    machine.run(f"rm {RECORD}").ok()
+    (adopted,) = [change for change in machine.highstate().ok().changed if change.function == "phagescan.owned"]
+    assert "adopted from the release that has converged this host before" in adopted.comment
+    machine.run(f"cmp {RECORD} /root/owned && rm /root/owned").ok()
 
 
 @contextmanager

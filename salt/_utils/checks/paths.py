@@ -47,25 +47,6 @@ def shown(situation: Situation) -> Iterator[Fault]:
                     )
 
 
-def emptied(situation: Situation) -> Iterator[Fault]:
-    """A directory with something of others, which would be removed."""
-    get = situation.get
-    source = get("phagescan:source", "").removeprefix("salt://") + "/"
-    code = {path.removeprefix(source).partition("/")[0] for path in situation.served if path.startswith(source)}
-    ours = {"root": ("manage.py", {".profile", "dev", *code})}
-    ours["virtualenv"] = (
-        "pyvenv.cfg",
-        {"bin", "etc", "include", "lib", "lib64", "share", ".gitignore", ".synchronised"},
-    )
-    for key, (mark, known) in ours.items():
-        folder = get(f"phagescan:{key}")
-        there = _here(folder) if folder else None
-        strange = {path.name for path in there.iterdir()} - known if there and there.is_dir() else set()
-        if there and strange and not (there / mark).exists():
-            reason = f"{folder} holds {min(strange)}, which is not ours: choose another directory"
-            yield Fault(f"phagescan:{key}", reason)
-
-
 def source(situation: Situation) -> Iterator[Fault]:
     """Code, engines and modules are in the tree."""
     get, wanted = situation.get, situation.get("phagescan:source")
@@ -129,4 +110,4 @@ def _here(path: str) -> pathlib.Path:
 
 
 PILLAR = (directories, shown)
-CHECKS = (*PILLAR, emptied, source, readable, former_master, others_programs)
+CHECKS = (*PILLAR, source, readable, former_master, others_programs)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from docker.errors import APIError, ImageNotFound
 
 from support.machine import CHECKOUT, MOUNTED, OUTPUT, PLAIN, PREFIX, Machine
-from support.neighbours import move_in
+from support.neighbours import make_way, move_in
 from support.results import Highstate, Result
 from tree import ROOT, files
 
@@ -22,6 +22,7 @@ SOURCES = ("Saltfile", "VERSION", "bootstrap", "formulas/", "pillar/", "roots/",
 # What a host that has it goes through differently from a bare one.
 BEGINNING = ("bootstrap", "roots/minion/", "test/images/")
 LABEL = "phagescan-test-beginning"
+REFUSED = "bootstrap-refused"  # what a run said whose way was barred
 ARCHIVES = "/var/cache/apt/archives"
 
 
@@ -124,9 +125,14 @@ class Converged:
             machine.put_tree(local=PLAIN if machine.bare and machine.kind != "coexist" else "")
             if machine.bare:
                 share_packages(machine)
+            if machine.bare and machine.kind == "coexist":
+                assert machine.bootstrap(kept=REFUSED).code
+                make_way(machine)
             machine.run("touch /run/before").ok()
             machine.bootstrap("test=True", kept="bootstrap-preview").ok()
-            written = machine.run(f"find {CHECKOUT} /etc -newer /run/before -type f ! -path '*/minion.d/*'").stdout
+            written = machine.run(
+                f"find {CHECKOUT} /etc -newer /run/before -type f ! -path '*/minion.d/*' ! -path '*/__pycache__/*'"
+            ).stdout
             preview = machine.highstate(function="phagescan.preview").ok()
             if machine.bare:
                 share_packages(machine, packages(preview))

@@ -1,6 +1,6 @@
 """What a host may already have before the bundle comes: all of it stays."""
 
-from support.machine import Machine
+from support.machine import CHECKOUT, Machine
 
 SOURCE = "/etc/apt/sources.list.d/third-party.list"
 SITE = """
@@ -10,6 +10,39 @@ server {
     location / { return 200 "the other site\\n"; }
 }
 """
+# What is in the way of a run: as it is named, and what puts it there and takes it away.
+IN_THE_WAY = {
+    "file /etc/systemd/system/gunicorn.service": (
+        "printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/gunicorn.service",
+        "rm /etc/systemd/system/gunicorn.service",
+    ),
+    "file /etc/systemd/system/gunicorn.socket": (
+        "printf '[Socket]\\nListenStream=/run/theirs.sock\\n' >/etc/systemd/system/gunicorn.socket",
+        "rm /etc/systemd/system/gunicorn.socket",
+    ),
+    "file /etc/init.d/celeryd": ("touch /etc/init.d/celeryd", "rm /etc/init.d/celeryd"),
+    "file /etc/logrotate.d/phagescan": ("touch /etc/logrotate.d/phagescan", "rm /etc/logrotate.d/phagescan"),
+    "file /etc/nginx/sites-enabled/phagescan": (
+        "touch /etc/nginx/sites-enabled/phagescan",
+        "rm /etc/nginx/sites-enabled/phagescan",
+    ),
+    "directory /opt/phagescan": ("mkdir /opt/phagescan && touch /opt/phagescan/manage.py", "rm -r /opt/phagescan"),
+    # A group of that name may stay, empty; and it is not useradd that makes one.
+    "group avuser": (
+        "groupadd avuser && useradd -G avuser ada && sed -i 's/^USERGROUPS_ENAB.*/USERGROUPS_ENAB no/' /etc/login.defs",
+        "gpasswd -d ada avuser",
+    ),
+    "user avscan": ("useradd -m avscan", "userdel avscan"),
+    "vhost phage": ("rabbitmqctl add_vhost phage", "rabbitmqctl delete_vhost phage"),
+    "role citestsuper": (
+        "su postgres -c 'createuser -p 5432 citestsuper'",
+        "su postgres -c 'dropuser -p 5432 citestsuper'",
+    ),
+    "broker user guest": (
+        "true",
+        f"sed -i 's/^phagescan:$/&\\n  take: [broker user guest]/' {CHECKOUT}/pillar/local.sls",
+    ),
+}
 
 
 def move_in(machine: Machine) -> None:
@@ -30,4 +63,13 @@ def move_in(machine: Machine) -> None:
     machine.run("echo neighbour-password | rabbitmqctl add_user neighbour").ok()
     machine.run("rabbitmqctl add_vhost elsewhere").ok()
     machine.run("rabbitmqctl set_permissions -p elsewhere neighbour '.*' '.*' '.*'").ok()
+    for put, _ in IN_THE_WAY.values():
+        machine.run(put).ok()
     machine.put({SOURCE: b"deb [trusted=yes] http://127.0.0.1:9/debian nowhere main\n"})
+
+
+def make_way(machine: Machine) -> None:
+    """What was in the way of a run, which has touched nothing, is taken away."""
+    machine.run("test ! -e /etc/phagescan && test ! -e /opt/phagescan-venv && ! grep -q avuser: /etc/passwd").ok()
+    for _, take in IN_THE_WAY.values():
+        machine.run(take).ok()

@@ -51,6 +51,7 @@ class Doctor:
         module = self.module
         monkeypatch.setattr(module.paths, "ROOT", top)
         monkeypatch.setattr(module.writers, "ROOT", top)
+        monkeypatch.setattr(module.sites, "NGINX", top / "etc/nginx")
         monkeypatch.setattr(module.database, "CLUSTERS", top / "etc/postgresql")
         host = tuple(each for each in module.OF_HOST if each not in (module.host, module.listening, module.archive))
         monkeypatch.setattr(module, "OF_HOST", host)

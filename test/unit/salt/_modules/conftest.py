@@ -29,7 +29,7 @@ def phagescan(
             monkeypatch.setattr(f"checks.{module}.CHECKS", ())
         return load(
             "_modules/phagescan",
-            __salt__=dict.fromkeys(()) | {name: made.salt[name] for name in NAMES},
+            __salt__={name: made.salt[name] for name in NAMES} | {"state.show_lowstate": list},
             __utils__={name: made.utils[name] for name in UTILS},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
@@ -63,4 +63,6 @@ UTILS = (
     ),
     *("startup.spared", "release.known", "credentials.lacking", "credentials.write"),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
+    *("ownership.judge", "psql.run"),
+    *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

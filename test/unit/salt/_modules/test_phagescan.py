@@ -77,8 +77,8 @@ def test_status_of_a_faulty_pillar(phagescan: Callable[..., Any]) -> None:
 
 def test_status_does_not_mind_the_host(phagescan: Callable[..., Any], tmp_path: Path) -> None:
     """What only keeps a highstate from running is no fault of the pillar."""
-    (tmp_path / "opt" / "phagescan").mkdir(parents=True)
-    (tmp_path / "opt" / "phagescan" / "theirs").touch()
+    (tmp_path / "etc/nginx/conf.d").mkdir(parents=True)
+    (tmp_path / "etc/nginx/conf.d/theirs.conf").write_text("server {}\n")
     module = phagescan()
     assert module.faults()
     assert module.faults(host=False) == []
@@ -201,6 +201,26 @@ def test_in_clear(phagescan: Callable[..., Any]) -> None:
     module = phagescan()
     module.__utils__["doctor.notes"] = lambda *_: []
     assert "\nNote: phagescan:tls: is not set" in module.doctor()
+
+
+def test_doctor_of_what_others_own(phagescan: Callable[..., Any]) -> None:
+    """It says what a run would: of the same states, where pillar is good."""
+    module, run = (
+        phagescan({"phagescan:tls": False}),
+        list[Any]([{"state": "file", "fun": "managed", "name": "/etc/theirs"}]),
+    )
+    module.__utils__["doctor.notes"] = lambda *_: []
+    module.__salt__["state.show_lowstate"] = lambda: run
+    module.__utils__["ownership.judge"] = lambda chunks, _settings, **_asked: (
+        [f"file {chunks[0]['name']}: why"],
+        set(),
+        False,
+    )
+    with pytest.raises(CommandExecutionError, match=r"^file /etc/theirs: why$"):
+        module.doctor()
+    run[0:] = ["Rendering SLS 'base:nginx.config' failed"]  # a line, where there is no run
+    with pytest.raises(CommandExecutionError, match=r"^Rendering SLS 'base:nginx.config' failed$"):
+        module.doctor()
 
 
 def test_unreadable_pillar(phagescan: Callable[..., Any]) -> None:

@@ -60,6 +60,7 @@ def good() -> dict[str, Any]:
           broker: {{tls: false}}
           worker: {{ca_certs: /etc/ssl/master.pem, master_url: 'http://127.0.0.1:9000'}}
           allow_sample_passwords: false
+          take: [user avuser]
           engines:
             yara: {{timeout: 30, memory: 512, rules: {{mine: 'rule mine {{ condition: false }}'}}}}
             fileinfo: {{timeout: 60, memory: 1024, depth: 3}}

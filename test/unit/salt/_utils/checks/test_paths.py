@@ -8,24 +8,6 @@ import pytest
 from pillars import REMOVED
 
 
-@pytest.mark.parametrize(
-    ("folder", "ours", "mark"),
-    [("opt/phagescan", "scaggr", "manage.py"), ("opt/phagescan-venv", "bin", "pyvenv.cfg")],
-)
-def test_directories_of_others(
-    examine: Callable[..., list[str]], tmp_path: Path, folder: str, ours: str, mark: str
-) -> None:
-    """What would be emptied holds nothing of others; what a killed run has left there is ours."""
-    (tmp_path / folder / ours).mkdir(parents=True)
-    assert examine() == []
-    (tmp_path / folder / "theirs").touch()
-    (fault,) = examine()
-    key = "phagescan:virtualenv" if folder.endswith("venv") else "phagescan:root"
-    assert fault == f"{key}: /{folder} holds theirs, which is not ours: choose another directory"
-    (tmp_path / folder / mark).touch()
-    assert examine() == []
-
-
 def test_checkout_is_not_emptied(examine: Callable[..., list[str]]) -> None:
     """The code does not land on the tree that it comes from."""
     (fault,) = examine({"phagescan:virtualenv": "/srv/pillar"})

@@ -1,0 +1,97 @@
+"""Sites of others in the nginx of this host."""
+
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from checks.situation import EVERYWHERE, Fault, Situation
+
+NGINX = pathlib.Path("/etc/nginx")
+ORDER = ("conf.d/*.conf", "sites-enabled/*")  # as nginx.conf of Debian includes them
+NAMELESS = ("_", "", None)
+
+
+class Server(NamedTuple):
+    """What a server of a file listens on, whether it asked to be the default there, and its names."""
+
+    path: pathlib.Path
+    listen: tuple[str, str]
+    default: bool
+    names: list[str]
+
+
+def unreachable(situation: Situation) -> Iterator[Fault]:
+    """Requests reach our sites: those without a known name come to them, or they have a name that no other has."""
+    sites = situation.get("nginx:sites", {}) if situation.master else {}
+    for name, first, same in _neighbours(sites, situation.get("nginx:tls_port") if situation.tls else None):
+        key, wanted = f"nginx:sites:{name}:server_name", sites[name].get("server_name")
+        if wanted in NAMELESS and first:
+            reason = f"requests that name no site go elsewhere, to {first.path}; set this key, in pillar/local.sls,"
+            yield Fault(key, f"{reason} to the name by which people ask for this host")
+        elif same:
+            yield Fault(key, f"{wanted} is a name of {same.path}, too; choose another, or take it out there")
+
+
+def notes(sites: dict[str, Any]) -> Iterator[str]:
+    """Where requests go that name no site."""
+    for name, first, _ in _neighbours(sites, None):
+        if first and (named := sites[name].get("server_name")) not in NAMELESS:
+            yield f"nginx:sites:{name}: requests that name no site go to {first.path}; ours answers to {named} alone"
+
+
+def _neighbours(sites: dict[str, Any], tls_port: int | None) -> Iterator[tuple[str, Server | None, Server | None]]:
+    """Each site with the server of others that gets what names no site in its place, and the one that has its name."""
+    others = servers(sites) if sites else []
+    for name, site in sites.items():
+        listen, *options = str(site.get("listen", "80")).split()
+        places = [_listen(listen)]
+        if tls_port:
+            places.append((places[0][0], str(tls_port)))
+        met = [(other, place) for place in places for other in others if _meet(place, other)]
+        before = [other for other, place in met if _before(other, place, NGINX / "sites-enabled" / name)]
+        first = None if "default_server" in options else next(iter(before), None)
+        yield name, first, next((other for other, _ in met if site.get("server_name") in other.names), None)
+
+
+def servers(ours: dict[str, Any]) -> list[Server]:
+    """Servers of others, in the order of nginx. Debian's own default, a link, is removed."""
+    paths = [path for pattern in ORDER for path in sorted(NGINX.glob(pattern))]
+    mine = {f"sites-enabled/{name}" for name in ours}
+    found = []
+    for path in paths:
+        name = str(path.relative_to(NGINX))
+        if name in mine or (name == "sites-enabled/default" and path.is_symlink()) or not path.is_file():
+            continue
+        text = re.sub(r"#.*", "", path.read_text(errors="replace"))
+        for block in re.split(r"\bserver\s*\{", text)[1:]:
+            names = [word for words in re.findall(r"\bserver_name\s+([^;]+);", block) for word in words.split()]
+            for words in re.findall(r"\blisten\s+([^;]+);", block) or ["80"]:
+                address, *options = words.split()
+                found.append(Server(path, _listen(address), "default_server" in options, names))
+    return found
+
+
+def _listen(words: str) -> tuple[str, str]:
+    """Address and port; `*` for all addresses of IPv4."""
+    if words.startswith("unix:"):
+        return words, ""
+    address, _, port = words.rpartition(":") if not words.endswith("]") else (words, "", "80")
+    if not port.isdigit():  # an address alone
+        address, port = words, "80"
+    return "*" if address in EVERYWHERE else address.replace("localhost", "127.0.0.1"), port
+
+
+def _meet(place: tuple[str, str], other: Server) -> bool:
+    """Whether a server listens on a port, of an address from outside where ours listens on all."""
+    (address, port), (there, at) = place, other.listen
+    return at == port and (there == address or (address == "*" and not there.startswith(("127.", "["))))
+
+
+def _before(other: Server, place: tuple[str, str], ours: pathlib.Path) -> bool:
+    """Whether nginx gives a server what names no site: the default, that of the one address, or the first."""
+    after = other.path.parent == ours.parent and other.path.name > ours.name
+    return other.default or other.listen != place or not after
+
+
+CHECKS = (unreachable,)

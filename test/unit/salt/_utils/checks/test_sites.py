@@ -1,0 +1,100 @@
+"""Sites of others in the nginx of this host: who gets the requests that name no site."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAME, LISTEN = "nginx:sites:phagescan:server_name", "nginx:sites:phagescan:listen"
+OTHER = "sites-enabled/other"
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Callable[..., None]:
+    """Gives this host a site of somebody's."""
+
+    def write(listen: str, path: str = OTHER, name: str = "other.example") -> None:
+        file = tmp_path / "etc/nginx" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"listen {each};\n" for each in listen.split(",") if each)
+        file.write_text(
+            f'# server {{ listen 80; }}\nserver {{\n{lines} server_name {name};\n return 200 "other";\n}}\n'
+        )
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("listen", "path", "first"),
+    [
+        ("80", OTHER, True),
+        ("", OTHER, True),
+        ("80", "conf.d/shop.conf", True),
+        ("[::]:80, *:80", OTHER, True),
+        ("10.0.0.1:80", "sites-enabled/zoo", True),
+        ("80 default_server", "sites-enabled/zoo", True),
+        ("80", "sites-enabled/zoo", False),
+        ("8081", OTHER, False),
+        ("127.0.0.1:80", OTHER, False),
+        ("unix:/run/shop", OTHER, False),
+        ("80", "sites-available/other", False),
+    ],
+)
+def test_nameless_requests(
+    examine: Callable[..., list[str]], nginx: Callable[..., None], listen: str, path: str, first: bool
+) -> None:
+    """Where somebody's site gets what names no site the run says so, and what to set."""
+    nginx(listen, path)
+    found = examine()
+    assert bool(found) == first
+    for line in found:
+        assert line.startswith(f"{NAME}: requests that name no site go elsewhere, to ")
+        assert f"/etc/nginx/{path}; set this key, in pillar/local.sls, to the name" in line
+    assert examine({NAME: "scan.example"}) == []
+
+
+def test_default_server(examine: Callable[..., list[str]], nginx: Callable[..., None]) -> None:
+    """A site that is the default in pillar gets them."""
+    nginx("80")
+    assert examine({LISTEN: "80 default_server"}) == []
+
+
+def test_tls(examine: Callable[..., list[str]], nginx: Callable[..., None]) -> None:
+    """With TLS its port counts as well."""
+    nginx("443 ssl")
+    assert examine() == []
+    (line,) = examine({"phagescan:tls": {"self_signed": True}})
+    assert line.startswith(f"{NAME}: requests that name no site go elsewhere, to ")
+
+
+def test_names(examine: Callable[..., list[str]], nginx: Callable[..., None]) -> None:
+    """A name is that of one site."""
+    nginx("80", name="other.example scan.example")
+    (line,) = examine({NAME: "scan.example"})
+    assert line.startswith(f"{NAME}: scan.example is a name of ")
+    nginx("8081", name="other.example scan.example")
+    assert examine({NAME: "scan.example"}) == []
+
+
+def test_debians_default(examine: Callable[..., list[str]], nginx: Callable[..., None], tmp_path: Path) -> None:
+    """Debian's default site is a link, which a run removes; a file in its place stays."""
+    nginx("80 default_server", "sites-available/default", "_")
+    (tmp_path / "etc/nginx/sites-enabled").mkdir()
+    (tmp_path / "etc/nginx/sites-enabled/default").symlink_to("../sites-available/default")
+    assert examine() == []
+    (tmp_path / "etc/nginx/sites-enabled/default").unlink()
+    nginx("80 default_server", "sites-enabled/default", "_")
+    assert len(examine()) == 1
+
+
+def test_notes(load: Callable[..., Any], nginx: Callable[..., None], monkeypatch: Any, tmp_path: Path) -> None:
+    """With a name of its own the doctor says who gets the others."""
+    sites = load("_utils/doctor").sites
+    monkeypatch.setattr(sites, "NGINX", tmp_path / "etc/nginx")
+    site = {"listen": 80, "server_name": "scan.example"}
+    assert list(sites.notes({"phagescan": site})) == []
+    nginx("80")
+    (note,) = sites.notes({"phagescan": site})
+    assert note.startswith("nginx:sites:phagescan: requests that name no site go to ")
+    assert note.endswith("/etc/nginx/sites-enabled/other; ours answers to scan.example alone")
