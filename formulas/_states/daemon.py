@@ -121,7 +121,7 @@ def settled(name: str, seconds: int = 4) -> dict[str, Any]:
         return __utils__["results.failed"](name, "; ".join([*problems, str(error)]))
     fallen = [name for name, now in states.items() if not now["running"] or now["failures"] > started[name][1]]
     if fallen:
-        problems.append(f"Started, but did not stay up: {', '.join(fallen)}; see their logs.")
+        problems += [f"{service} was started, but did not stay up: {_last_words(service)}" for service in fallen]
     if problems:
         return __utils__["results.failed"](name, "; ".join(problems))
     return __utils__["results.clean"](name, f"Started, and running: {', '.join(started)}.")
@@ -224,6 +224,12 @@ def _carry_out(
         run["status"] = {}
         return __utils__["results.failed"](name, error)
     return __utils__["results.changed"](name, changes, f"{name}: {what}.")
+
+
+def _last_words(service: str) -> str:
+    """What a service has written since this run started it."""
+    began = time.time() - (time.monotonic() - _run()["started"][service][0]) - 1
+    return " ".join(__utils__["programs.service_log"](service, began)) or "it left no word in journal or log"
 
 
 def _note_started(*names: str) -> None:

@@ -1,7 +1,6 @@
 """States of what dpkg and its packages leave on a host."""
 
 import os
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +57,6 @@ def link_absent(name: str, comes_with: str) -> dict[str, Any]:
     return __utils__["results.changed"](name, {name: "removed"}, f"{name} was removed.")
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str]) -> Any:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", env=environment)
+    return __utils__["programs.run"](command, cwd="/", env=environment)

@@ -7,9 +7,10 @@ completes, and calls itself installed.
 import os
 import pathlib
 import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
+
+from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
 __opts__: dict[str, Any]
@@ -41,17 +42,10 @@ def present(name: str) -> dict[str, Any]:
         )
         return __utils__["results.failed"](name, reason)
     making.touch()
-    done = subprocess.run(
-        ["pg_createcluster", *name.split("/")],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd="/",
-        env={**os.environ, **LOCALE},
-    )
-    if done.returncode:
-        reason = " ".join(done.stderr.split())[-500:]
-        return __utils__["results.failed"](name, f"pg_createcluster {name}: {reason}")
+    try:
+        __utils__["programs.call"]("pg_createcluster", *name.split("/"), cwd="/", env={**os.environ, **LOCALE})
+    except CommandExecutionError as error:
+        return __utils__["results.failed"](name, error)
     making.unlink()
     os.sync()
     return __utils__["results.changed"](name, changes, f"Cluster {name} was made.")

@@ -7,11 +7,12 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
 __opts__: dict[str, Any]
@@ -171,10 +172,9 @@ def _synchronise(environment: str, lock: str, usable: bool, install: list[str], 
         commands.append([*pip, "install", "--no-deps", "--require-hashes", "--requirement", lock])
     variables = __utils__["python_packages.environment"]()
     for command in commands:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022, env=variables
-        )
-        if done.returncode:
-            return f"{' '.join(command[:4])}: {' '.join(done.stderr.split())[-600:]}"
+        try:
+            __utils__["programs.call"](*command, umask=0o022, env=variables)
+        except CommandExecutionError as error:
+            return str(error)
     pathlib.Path(environment, STAMP).touch()
     return ""

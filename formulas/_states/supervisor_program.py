@@ -2,6 +2,7 @@
 touched.
 """
 
+import contextlib
 import http.client
 import socket
 import time
@@ -61,7 +62,7 @@ def running(name: str) -> dict[str, Any]:
     except (OSError, xmlrpc.client.Error) as error:
         if __opts__["test"]:
             return __utils__["results.pending"](name, {name: "to be started"}, f"{name} would be started.")
-        reason = getattr(error, "faultString", error)
+        reason = f"{getattr(error, 'faultString', error)} {_last_words(name)}".strip()
         return __utils__["results.failed"](name, f"supervisord could not start {name}: {reason}")
     return __utils__["results.changed"](name, {name: why}, f"{name} was restarted: {why}.")
 
@@ -80,6 +81,15 @@ def _info(server: Any, name: str) -> dict[str, Any] | None:
         if fault.faultCode == BAD_NAME:
             return None
         raise
+
+
+def _last_words(name: str) -> str:
+    """What supervisord and the program have said last."""
+    with contextlib.suppress(OSError, xmlrpc.client.Error):
+        info = _info(xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport()).supervisor, name) or {}
+        lines = __utils__["programs.tail"](info.get("stdout_logfile", ""))
+        return " ".join([info.get("spawnerr", ""), *lines]).strip()
+    return ""
 
 
 def _restart(server: Any, name: str) -> None:

@@ -5,11 +5,11 @@ import glob
 import os
 import pathlib
 import signal
-import subprocess
-import tempfile
 import time
 from typing import Any
 
+import programs
+from programs import call
 from salt.exceptions import CommandExecutionError
 
 STAMPS = pathlib.Path("/run/salt-daemon")
@@ -27,15 +27,13 @@ PROPERTIES = (
 )
 
 
-def ask(names: list[str]) -> subprocess.Popen[str] | None:
+def ask(names: list[str]) -> programs.Running | None:
     """Ask systemd about services; `status` takes the answer. None without systemd."""
     if not _booted():
         return None
     units = [name if "." in name else f"{name}.service" for name in names]
     command = ["systemctl", "show", "--property", ",".join(PROPERTIES), *units]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return programs.start(command, stdout=programs.PIPE, stderr=programs.STDOUT)
 
 
 def status(services: dict[str, str | None], asked: Any = None) -> dict[str, dict[str, Any]]:
@@ -65,9 +63,9 @@ def act(verb: str, services: dict[str, str | None]) -> None:
     """
     errors = {}
     if _booted():
-        _call("systemctl", "--quiet", verb, *services)
+        call("systemctl", verb, *services)
         if verb == "unmask":
-            _call("systemctl", "--quiet", verb, "--runtime", *services)
+            call("systemctl", verb, "--runtime", *services)
     else:
         for name, pidfile in services.items():
             try:
@@ -85,12 +83,12 @@ def act(verb: str, services: dict[str, str | None]) -> None:
 def daemon_reload() -> None:
     """Make systemd read changed unit files; nothing without systemd."""
     if _booted():
-        _call("systemctl", "daemon-reload")
+        call("systemctl", "daemon-reload")
 
 
 def check(command: str) -> None:
     """Run a service's own check of its configuration; raises CommandExecutionError with what it found."""
-    _call(*command.split())
+    call(*command.split())
 
 
 def process_started(pid: int) -> float:
@@ -104,19 +102,8 @@ def _booted() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
-def _call(*command: str) -> str:
-    # To a file: a daemon that keeps the pipe open would keep us waiting.
-    with tempfile.TemporaryFile("w+") as output:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
-        output.seek(0)
-        text = output.read()
-    if code:
-        raise CommandExecutionError(f"{' '.join(command)} failed ({code}): {' '.join(text.split())[:500]}")
-    return text
-
-
-def _systemd(names: list[str], asked: subprocess.Popen[str]) -> dict[str, dict[str, Any]]:
-    text = asked.communicate()[0].strip()
+def _systemd(names: list[str], asked: programs.Running) -> dict[str, dict[str, Any]]:
+    text = asked.communicate()[0].decode(errors="replace").strip()
     if asked.returncode:
         raise CommandExecutionError(f"systemctl show failed ({asked.returncode}): {text[:500]}")
     blocks = text.split("\n\n")
@@ -158,11 +145,11 @@ def _unwritable_path(pid: str | None, paths: list[str]) -> str:
 
 def _act_lsb(verb: str, name: str, pidfile: str | None) -> None:
     if verb in ("enable", "disable"):
-        _call("update-rc.d", name, "defaults" if verb == "enable" else "defaults-disabled")
-        _call("update-rc.d", name, verb)
+        call("update-rc.d", name, "defaults" if verb == "enable" else "defaults-disabled")
+        call("update-rc.d", name, verb)
     elif verb in ("stop", "restart"):
         pid = _pid(pidfile)
-        _call("service", name, "stop")
+        call("service", name, "stop")
         # A script may take a process in trouble for a stopped one; so does RabbitMQ's after stop_app.
         if pid and not _ends(pid, seconds=1):
             with contextlib.suppress(ProcessLookupError):
@@ -170,9 +157,9 @@ def _act_lsb(verb: str, name: str, pidfile: str | None) -> None:
             if not _ends(pid, seconds=60):
                 raise CommandExecutionError(f"{name}: process {pid} does not end")
         if verb == "restart":
-            _call("service", name, "start")
+            call("service", name, "start")
     else:
-        _call("service", name, verb)
+        call("service", name, verb)
 
 
 def _pid(pidfile: str | None) -> int | None:
@@ -221,5 +208,5 @@ def _lsb(name: str, pidfile: str | None) -> dict[str, Any]:
             entry["since"] = process_started(pid)
             entry["running"] = True
     elif entry["exists"]:
-        entry["running"] = subprocess.run(["service", name, "status"], capture_output=True).returncode == 0
+        entry["running"] = programs.run(["service", name, "status"]).returncode == 0
     return entry

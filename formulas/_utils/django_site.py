@@ -9,10 +9,11 @@ import hmac
 import json
 import os
 import pathlib
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import programs
+from programs import Done, reason
 from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
@@ -36,17 +37,16 @@ def manage(site: dict[str, Any], *arguments: str, user: str | None = None, stdin
     """
     done = python(site, "manage.py", *arguments, user=user, stdin=stdin)
     if done.returncode:
-        said = done.stderr.split() or done.stdout.split()
-        raise CommandExecutionError(f"manage.py {arguments[0]}: {' '.join(said)[-500:]}")
+        raise CommandExecutionError(f"manage.py {arguments[0]}: {reason(done.stderr, done.stdout)}")
     return done.stdout
 
 
 def python(
     site: dict[str, Any], *arguments: str, user: str | None = None, stdin: str = "", timeout: float | None = None
-) -> subprocess.CompletedProcess[str]:
+) -> Done:
     """How the site's Python ended, run in its root as its user (or `user`)."""
     name = user or site["user"]
-    return subprocess.run(
+    return programs.run(
         [f"{site['virtualenv']}/bin/python", *arguments],
         cwd=site["root"],
         user=name,
@@ -54,9 +54,7 @@ def python(
         extra_groups=[],
         umask=0o022,
         env={"PATH": f"{site['virtualenv']}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **site["environment"]},
-        input=stdin,
-        capture_output=True,
-        text=True,
+        stdin=stdin,
         timeout=timeout,
     )
 

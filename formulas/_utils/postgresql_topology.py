@@ -6,11 +6,11 @@ import hmac
 import os
 import pathlib
 import pwd
-import subprocess
 import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+import programs
 from psql import connect, identifier, literal, program
 from salt.exceptions import CommandExecutionError
 
@@ -168,14 +168,11 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
         file.write(f"127.0.0.1:{port}:*:{escaped(role)}:{escaped(password)}\n")
         file.flush()
         where = ["-h", "127.0.0.1", "-p", str(port), "-U", role, "-d", database]
-        done = subprocess.run(
+        done = programs.run(
             [program() or "psql", "-XqAtw", *where, "-c", ""],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSFILE": f"/proc/self/fd/{file.fileno()}"},
             pass_fds=[file.fileno()],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
         )
     if done.returncode:
-        reason = " ".join(done.stderr.split())
+        reason = programs.reason(done.stderr, done.stdout)
         raise CommandExecutionError(f"login of role {role} on port {port} refused (see pg_hba.conf): {reason}")

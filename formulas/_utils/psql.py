@@ -6,13 +6,13 @@ import json
 import os
 import pathlib
 import select
-import subprocess
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, cast
 
+import programs
 from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
@@ -66,13 +66,13 @@ class Session:
 
     def __init__(self, port: int, database: str) -> None:
         self.name, self.database = f"PostgreSQL on port {port}", database
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the process
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # as long as the process
         options = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
         try:
-            self.process = subprocess.Popen(
+            self.process = programs.start(
                 [program() or "psql", *options],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=programs.PIPE,
+                stdout=programs.PIPE,
                 stderr=self.errors,
                 user="postgres",
                 group="postgres",
@@ -116,7 +116,7 @@ class Session:
                 self.errors.seek(0)
                 raise CommandExecutionError(f"{self.name}: {' '.join(self.errors.read().split())}")
             printed += part
-        return [line for line in printed.decode().split("\n")[:-2] if line]
+        return [line for line in printed.decode(errors="replace").split("\n")[:-2] if line]
 
     def _send(self, text: str) -> None:
         try:

@@ -13,10 +13,10 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import programs
 from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
@@ -60,16 +60,9 @@ def ctl(*arguments: str) -> str:
     does.
     """
     try:
-        done = subprocess.run(
-            [RABBITMQCTL, "--quiet", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **AS_RABBITMQ,
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandExecutionError(f"rabbitmqctl {arguments[0]}: no answer in 300 s") from None
+        done = programs.run([RABBITMQCTL, "--quiet", *arguments], timeout=300, **AS_RABBITMQ)
+    except OSError as error:
+        raise CommandExecutionError(f"rabbitmqctl {arguments[0]}: {error}") from None
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         reason = next((line for line in lines if line.lower().startswith("error")), " ".join(lines[:1]))
@@ -113,22 +106,22 @@ def _import(definitions: Definitions) -> None:
         DEFINITIONS.touch(mode=0o600)
         DEFINITIONS.write_text(json.dumps(definitions))
         shutil.chown(DEFINITIONS, "rabbitmq", "rabbitmq")
-        if _call_node(IMPORT.format(path=DEFINITIONS), timeout=300) != b"imported":
+        if _call_node(IMPORT.format(path=DEFINITIONS), timeout=300) != "imported":
             ctl("import_definitions", str(DEFINITIONS))
     finally:
         DEFINITIONS.unlink()
 
 
-def _call_node(expression: str, timeout: int) -> bytes:
+def _call_node(expression: str, timeout: int) -> str:
     """What the node itself prints when it evaluates `expression`; nothing where it does not."""
     if not (name := node("")):
-        return b""
+        return ""
     # The cookie is read from the user's home. One name for us each time: the broker never forgets a node's name.
     command = [ERL_CALL, "-sname", name, "-h", "salt", "-e", "-fetch_stdout", "-no_result_term"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, input=expression.encode(), capture_output=True, timeout=timeout, **AS_RABBITMQ)
-        return done.stdout if done.returncode == 0 else b""
-    return b""
+    with contextlib.suppress(OSError):
+        done = programs.run(command, stdin=expression, timeout=timeout, **AS_RABBITMQ)
+        return done.stdout if done.returncode == 0 else ""
+    return ""
 
 
 def password_hash(password: str, salt: bytes | None = None) -> str:

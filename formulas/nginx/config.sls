@@ -9,7 +9,7 @@ nginx-default-site:
     - name: /etc/nginx/sites-enabled/default
     - comes_with: /etc/nginx/nginx.conf
     - require:
-      - pkg: nginx-package
+      - packages: nginx-package
 
 # Renewed at its place, it is another file here, and nginx is reloaded.
 nginx-certificate:
@@ -19,7 +19,7 @@ nginx-certificate:
     - certificate: {{ nginx.tls.certificate }}
     - key: {{ nginx.tls.key }}
     - require:
-      - pkg: nginx-package
+      - packages: nginx-package
 {%- else %}
   file.absent:
     - name: {{ pem }}
@@ -36,7 +36,7 @@ nginx-files:
     - group: root
     - mode: '0644'
     - require:
-      - pkg: nginx-package
+      - packages: nginx-package
 
 nginx-connections:
 {%- if (opts['test'] | default(False)) and not salt['file.file_exists']('/etc/nginx/nginx.conf') %}
@@ -49,7 +49,7 @@ nginx-connections:
     - repl: '\1 {{ nginx.worker_connections }};'
 {%- endif %}
     - require:
-      - pkg: nginx-package
+      - packages: nginx-package
 {%- for name, site in nginx.sites.items() %}
 
 nginx-site-{{ name }}:
@@ -68,7 +68,7 @@ nginx-site-{{ name }}:
     - group: root
     - mode: '0644'
     - require:
-      - pkg: nginx-package
+      - packages: nginx-package
 
 nginx-site-{{ name }}-enabled:
   file.symlink:

@@ -13,10 +13,8 @@ postgresql-createcluster:
     - mode: '0644'
 
 postgresql-package:
-  pkg.installed:
+  packages.installed:
     - pkgs: [postgresql-{{ version }}, logrotate]   # the second is only recommended
-    - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched again
     - require:
       - file: postgresql-createcluster
 
@@ -24,4 +22,4 @@ postgresql-main:
   postgresql_cluster.present:
     - name: {{ version }}/main
     - require:
-      - pkg: postgresql-package
+      - packages: postgresql-package

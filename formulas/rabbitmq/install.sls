@@ -3,10 +3,8 @@ include:
   - rabbitmq.config
 
 rabbitmq-package:
-  pkg.installed:
+  packages.installed:
     - pkgs: [rabbitmq-server, logrotate]   # the second is only recommended on Debian 13
-    - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched again
     - require:
       # Its first start, in the package's own script, makes the database under the node's name.
       - sls: rabbitmq.config
@@ -21,7 +19,7 @@ rabbitmq-pin:
     - group: root
     - mode: '0644'
     - require:
-      - pkg: rabbitmq-package
+      - packages: rabbitmq-package
 {%- else %}
   file.absent:
     - name: /etc/apt/preferences.d/salt-rabbitmq.pref

@@ -10,7 +10,7 @@ rabbitmq-epmd:
     - name: epmd.socket
     - restart_with: [epmd.service]
     - require:
-      - pkg: rabbitmq-package
+      - packages: rabbitmq-package
     - watch:
       - file: rabbitmq-epmd-config
     - require_in:
@@ -22,7 +22,7 @@ rabbitmq-service:
     - name: rabbitmq-server
     - pidfile: /run/rabbitmq/pid
     - require:
-      - pkg: rabbitmq-package
+      - packages: rabbitmq-package
       - sls: rabbitmq.tls
     - watch:
       - file: rabbitmq-environment

@@ -12,7 +12,7 @@ rabbitmq-certificate:
     - key: {{ tls.key }}
     - group: rabbitmq
     - require:
-      - pkg: rabbitmq-package
+      - packages: rabbitmq-package
 
 # A file of its own: the package starts the broker before there can be a certificate that it may read.
 rabbitmq-tls:

@@ -12,7 +12,7 @@ supervisord-name:
     - target: /usr/lib/systemd/system/supervisor.service
     - makedirs: True
     - require:
-      - pkg: supervisord-package
+      - packages: supervisord-package
 
 supervisord-name-known:
   daemon.known:
@@ -51,14 +51,14 @@ supervisord-init:
     - group: root
     - mode: '0755'
     - require:
-      - pkg: supervisord-package
+      - packages: supervisord-package
 
 supervisord-debian-init:
   daemon.disabled:
     - name: supervisor
     - pidfile: /run/supervisord.pid
     - require:
-      - pkg: supervisord-package
+      - packages: supervisord-package
 {%- endif %}
 {%- for name, program in supervisord.programs.items() %}
 
@@ -73,5 +73,5 @@ supervisord-{{ name }}-config:
     - group: root
     - mode: '0644'
     - require:
-      - pkg: supervisord-package
+      - packages: supervisord-package
 {%- endfor %}

@@ -61,6 +61,7 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
         broker_node=__salt__["rabbitmq_node.name"],
         broker_stuck=__salt__["rabbitmq_upgrade.stuck"],
         broker_steps=__salt__["rabbitmq_upgrade.steps"],
+        look=__utils__["packages.look"],
         thorough=thorough,
         **certificates,
     )
@@ -85,7 +86,7 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"]()  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0]
+        found = found or ownership(run)[0] or _lacking_packages(run)
     notes = [f"Note: {note}" for note in _notes()]
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
@@ -161,7 +162,8 @@ def status() -> dict[str, dict[str, Any]]:
         }
     else:
         settings = {name: _settings(name) for name in ("phagescan", "celery", "nginx", "supervisord")}
-        asked = (__utils__["django_site.python"], __utils__["daemon.status"], __utils__["startup.spared"])
+        names = ("django_site.python", "daemon.status", "startup.spared", "programs.last_lines")
+        asked = (__utils__[name] for name in names)
         parts = __utils__["health.parts"](settings, roles(), *asked)
     if any(part["ok"] is False for part in parts.values()):
         __context__["retcode"] = 1
@@ -196,7 +198,7 @@ def _notes() -> list[str]:
     """What does not stop a run, and is to be known."""
     master = "master" in roles()
     site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
-    lines = list(__utils__["doctor.notes"](__opts__["file_roots"]["base"], site))
+    lines = list(__utils__["doctor.notes"](__opts__["file_roots"]["base"], site, __utils__["packages.look"]))
     broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
     if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
         lines.append(
@@ -221,6 +223,18 @@ def _notes() -> list[str]:
             " (Debian 13), go on so:" + "".join(f"\n  {step}" for step in steps)
         )
     return lines
+
+
+def _lacking_packages(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why apt would not install what a run with these states needs: tried as the run does it."""
+    wanted = [name for chunk in chunks if chunk["state"] == "packages" for name in chunk["pkgs"]]
+    missing = __utils__["packages.missing"](wanted)
+    try:
+        if missing:
+            __utils__["packages.install"](missing, try_only=True)
+    except CommandExecutionError as error:
+        return [f"packages: {error}"]
+    return []
 
 
 def _lacking() -> dict[str, dict[str, Any]]:

@@ -69,12 +69,12 @@ def faults(
     return lines
 
 
-def notes(checkout: list[str], site: Mapping[str, Any]) -> list[str]:
+def notes(checkout: list[str], site: Mapping[str, Any], look: Callable[[], archive.Looked]) -> list[str]:
     """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
-    from, `site` is the application's site of nginx.
+    from, `site` is the application's site of nginx, `look` is packages.look.
     """
     elsewhere = sites.notes({"phagescan": site}) if site else ()
-    return [*archive.notes(), *writers.notes(checkout), *limits.notes(site), *elsewhere]
+    return [*archive.notes(look), *writers.notes(checkout), *limits.notes(site), *elsewhere]
 
 
 def _refused(

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -29,10 +28,12 @@ def parts(
     python: Callable[..., Any],
     services: Callable[..., dict[str, dict[str, Any]]],
     spared: Callable[..., dict[str, Part]],
+    last_lines: Callable[..., list[str]],
 ) -> dict[str, Part]:
     """Look at everything at once. `python` runs the Python of a `site`, `services` says what systemd knows of some.
 
-    `spared` says which parts are late because their services were started a moment ago (startup.spared).
+    `spared` says which parts are late because their services were started a moment ago (startup.spared), `last_lines`
+    what a service has written (programs.last_lines).
     """
     ours = nodes(settings["celery"], roles)
     found = {"disk": probes.disk(folders(settings["phagescan"], roles))}
@@ -60,7 +61,7 @@ def parts(
     order = ("application", "worker", "broker", "broker-worker", "database", "web", "static", *ours)
     order += ("camera", "beat", "queues", "engines", "fetch", "disk", "certificate")
     places = logs(settings, ours)
-    return {name: finished(name, found[name], places) for name in order if name in found}
+    return {name: finished(name, found[name], places, last_lines) for name in order if name in found}
 
 
 def ask(
@@ -107,10 +108,10 @@ def unwritable_paths(found: dict[str, Part], units: dict[str, str], services: Ca
     return {name: part(said, ok=False, of="gunicorn" if name == "web" else "") for name, said in lost.items()}
 
 
-def finished(name: str, found: Part, places: dict[str, tuple[str, str]]) -> Part:
+def finished(name: str, found: Part, places: dict[str, tuple[str, str]], last_lines: Callable[..., list[str]]) -> Part:
     """A part as it is reported: with the end of its log when it is broken."""
     place = places.get(found.get("of") or name)
-    log = probes.last_lines(*place) if place and found["ok"] is False else []
+    log = last_lines(*place, journal=2, file=3) if place and found["ok"] is False else []
     return {"ok": found["ok"], "said": found["said"], "log": log}
 
 
@@ -165,7 +166,7 @@ def answer(
     try:
         done = python(site, *arguments, timeout=COMMAND_TIMEOUT)
         return json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         why = f"no answer within {COMMAND_TIMEOUT:g} s"
     except ValueError:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

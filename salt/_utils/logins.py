@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import subprocess
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,7 @@ def read(path: str) -> dict[str, Any]:
     return {**login, "ca_certs": settings["ca_certs"]} if "ca_certs" in settings else login
 
 
-def answers(tried: list[dict[str, Any]], python: Callable[..., subprocess.CompletedProcess[str]]) -> list[str]:
+def answers(tried: list[dict[str, Any]], python: Callable[..., Any]) -> list[str]:
     """Try logins, as `read` has them, over the network, as the application does; `python` runs its Python.
 
     Returns what the broker said to each: `refused: ...`, another trouble, or "" where it was let in.

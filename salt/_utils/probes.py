@@ -2,14 +2,12 @@
 
 import contextlib
 import datetime
-import glob
 import http.client
 import os
 import pathlib
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +26,6 @@ LEAST_DAYS = 14
 AMQPS = "/etc/rabbitmq/conf.d/60-tls.conf"
 # The first page after a start waits until gunicorn's workers have loaded the application.
 FIRST_PAGE = {"startup": {"seconds": 20, "nodes": ["gunicorn"]}}
-JOURNAL_LINES, FILE_LINES, LINE_LENGTH = 2, 3, 300
 
 
 def part(said: str, ok: bool | None = None, of: str = "") -> Part:
@@ -182,24 +179,3 @@ def dates(certificate: x509.Certificate) -> tuple[str, bool]:
     if since > now:
         return f"is valid from {since:%Y-%m-%d} only", False
     return f"is valid until {until:%Y-%m-%d}, {days} days", days >= LEAST_DAYS
-
-
-def last_lines(unit: str, pattern: str) -> list[str]:
-    """The last lines of a unit's journal, where there is one, and of its newest log file."""
-    lines = []
-    if os.path.isdir("/run/systemd/system"):
-        command = [
-            "journalctl",
-            "--quiet",
-            "--no-pager",
-            "--output=short-iso",
-            f"--lines={JOURNAL_LINES}",
-            f"--unit={unit}",
-        ]
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            lines += subprocess.run(command, capture_output=True, text=True, timeout=HTTP_TIMEOUT).stdout.splitlines()
-    if files := glob.glob(pattern):
-        with open(max(files, key=os.path.getmtime), "rb") as file:
-            file.seek(max(0, os.stat(file.fileno()).st_size - 2**13))
-            lines += file.read().decode(errors="replace").splitlines()[-FILE_LINES:]
-    return ["".join(char if char.isprintable() else " " for char in line)[:LINE_LENGTH] for line in lines]

@@ -3,10 +3,8 @@
 
 # TLS clients (workers, freshclam, libpq) trust ca-certificates, which their packages only recommend.
 application-python:
-  pkg.installed:
+  packages.installed:
     - pkgs: [python3-venv, ca-certificates]
-    - install_recommends: False
-    - cache_valid_time: 600   # s; older package lists are fetched again
 
 # Owned by root: services cannot change the code they run. The script must be executable whatever the checkout's modes.
 application-code:
@@ -33,7 +31,7 @@ application-virtualenv:
     - name: {{ phagescan.virtualenv }}
     - source: {{ phagescan.source }}/requirements.txt
     - require:
-      - pkg: application-python
+      - packages: application-python
 
 # The manual's command, gone from Celery 5.
 application-celeryd:

@@ -1,8 +1,7 @@
 # Where systemd runs, logrotate brings its own timer; elsewhere cron starts it.
 application-logrotate-packages:
-  pkg.installed:
+  packages.installed:
     - pkgs: {{ ['logrotate'] + (['cron'] if grains['init'] != 'systemd' else []) }}
-    - install_recommends: False
 
 application-logrotate:
   file.managed:
@@ -19,7 +18,7 @@ application-logrotate-timer:
   daemon.running:
     - name: logrotate.timer
     - require:
-      - pkg: application-logrotate-packages
+      - packages: application-logrotate-packages
 {%- else %}
 
 application-cron:
@@ -27,5 +26,5 @@ application-cron:
     - name: cron
     - pidfile: /run/crond.pid
     - require:
-      - pkg: application-logrotate-packages
+      - packages: application-logrotate-packages
 {%- endif %}

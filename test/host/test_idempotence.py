@@ -32,7 +32,7 @@ def test_preview_lists_what_is_done(first_run: FirstRun) -> None:
     assert done or not first_run.bare
     assert done - foreseen.keys() == set(), "changed without having been foreseen"
     # One apt transaction is named once; packages start their services themselves, and supervisord its programs.
-    follows = ("pkg.installed", "daemon.running", "supervisor_program.running")
+    follows = ("packages.installed", "daemon.running", "supervisor_program.running")
     packaged = {identifier for identifier, function in foreseen.items() if function in follows}
     assert foreseen.keys() - done - packaged == set(), "foreseen, but not changed"
 

@@ -79,15 +79,6 @@ def test_no_password_is_rendered(rendered: dict[tuple[str, ...], Any], case: tup
     assert "render-" not in json.dumps(rendered[case])
 
 
-@pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_no_recommendations(rendered: dict[tuple[str, ...], Any], case: tuple[str, ...]) -> None:
-    """No package brings what it recommends: aggregation takes the option from whichever state comes first."""
-    installing = {name: body["pkg"] for name, body in rendered[case].items() if "installed" in body.get("pkg", ())}
-    assert "application-python" in installing
-    assert ("application-clamav" in installing) == (case[2] == "tls")
-    assert not [name for name, arguments in installing.items() if {"install_recommends": False} not in arguments]
-
-
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_init_decides(rendered: dict[tuple[str, ...], Any], system: str) -> None:
     """Units are written with systemd, init scripts without, and never both."""

@@ -65,10 +65,9 @@ def load() -> Callable[..., Any]:
         assert spec.loader
         module: Any = importlib.util.module_from_spec(spec)
         if name.startswith("_states/"):
-            results = vars(make("_utils/results"))
-            dunders["__utils__"] = {f"results.{key}": value for key, value in results.items()} | dunders.get(
-                "__utils__", {}
-            )
+            utils = {"results": make("_utils/results", __pillar__={}), "programs": make("_utils/programs")}
+            given = {f"{util}.{key}": value for util, known in utils.items() for key, value in vars(known).items()}
+            dunders["__utils__"] = given | dunders.get("__utils__", {})
         vars(module).update(dunders)
         sys.path.append(str(path.parent))  # as Salt does, so that utils can import others
         try:

@@ -57,6 +57,7 @@ class Situation:
     broker_steps: Callable[[], list[str]] = list
     certificate_faults: Callable[[str, str], list[tuple[str, str]]] = lambda _certificate, _key: []
     authority_faults: Callable[[str], list[str]] = lambda _path: []
+    look: Callable[[], Any] = lambda: ({}, ["any"], [])
     thorough: bool = False
 
     @property

@@ -14,7 +14,7 @@ application-clamav-once:
       - /etc/systemd/system/clamav-freshclam-once.timer
     - target: /dev/null
     - require_in:
-      - pkg: application-clamav
+      - packages: application-clamav
 
 application-clamav-path:
   file.managed:
@@ -26,7 +26,7 @@ application-clamav-path:
     - group: root
     - mode: '0644'
     - require_in:
-      - pkg: application-clamav
+      - packages: application-clamav
 {%- for kind in ('service', 'socket') %}
 
 application-clamav-{{ kind }}:
@@ -40,7 +40,7 @@ application-clamav-{{ kind }}:
     - group: root
     - mode: '0644'
     - require_in:
-      - pkg: application-clamav
+      - packages: application-clamav
 {%- endfor %}
 
 application-clamav-units:
@@ -50,7 +50,7 @@ application-clamav-units:
       - file: application-clamav-service
       - file: application-clamav-socket
     - require_in:
-      - pkg: application-clamav
+      - packages: application-clamav
 {%- else %}
 
 application-clamav-default:
@@ -63,14 +63,13 @@ application-clamav-default:
     - group: root
     - mode: '0644'
     - require_in:
-      - pkg: application-clamav
+      - packages: application-clamav
 {%- endif %}
 
 # Not together with other packages, which may be installed before what is above.
 application-clamav:
-  pkg.installed:
+  packages.installed:
     - pkgs: [clamav-daemon, clamav-freshclam]
-    - install_recommends: False
     - aggregate: False
 
 # The package reads its settings back from this file when it is upgraded, and keeps what it finds.
@@ -85,14 +84,14 @@ application-clamav-limits:
     - append_if_not_found: True
     - ignore_if_missing: {{ opts['test'] | default(False) }}
     - require:
-      - pkg: application-clamav
+      - packages: application-clamav
 
 application-freshclam:
   daemon.running:
     - name: clamav-freshclam
     - pidfile: /run/clamav/freshclam.pid
     - require:
-      - pkg: application-clamav
+      - packages: application-clamav
 {%- if systemd %}
 
 # Stands for clamd, which does not run before there are signatures: it starts clamd, and restarts it when restarted.
@@ -100,7 +99,7 @@ application-clamd:
   daemon.running:
     - name: clamav-signatures.path
     - require:
-      - pkg: application-clamav
+      - packages: application-clamav
     - watch:
       - file: application-clamav-limits
       - file: application-clamav-path
@@ -113,7 +112,7 @@ application-clamd:
     - name: clamav-daemon
     - pidfile: /run/clamav/clamd.pid
     - require:
-      - pkg: application-clamav
+      - packages: application-clamav
     - watch:
       - file: application-clamav-limits
 {%- endif %}

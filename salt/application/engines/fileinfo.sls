@@ -1,6 +1,5 @@
 #!yaml
 # libmagic
 application-libmagic:
-  pkg.installed:
+  packages.installed:
     - pkgs: [file]
-    - install_recommends: False

@@ -168,8 +168,8 @@ def packages(preview: Highstate) -> list[str]:
     """What a highstate would install."""
     found = []
     for change in preview.changed:
-        if change.function == "pkg.installed":
-            found += re.findall(r"[a-z0-9][a-z0-9.+-]+", change.comment.partition("installed/updated: ")[2])
+        if change.function == "packages.installed":
+            found += re.findall(r"[a-z0-9][a-z0-9.+-]+", change.comment.partition("installed: ")[2])
     return found
 
 

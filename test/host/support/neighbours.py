@@ -3,6 +3,13 @@
 from support.machine import CHECKOUT, Machine
 
 SOURCE = "/etc/apt/sources.list.d/third-party.list"
+UNSIGNED = "/var/tmp/unsigned"
+# One that does not answer, one without a release file (as with 404), one that is not signed.
+SOURCES = f"""
+deb [trusted=yes] http://127.0.0.1:9/debian nowhere main
+deb file:/var/tmp/nothing stable main
+deb file:{UNSIGNED} stable main
+"""
 SITE = """
 server {
     listen 8081;
@@ -46,7 +53,9 @@ IN_THE_WAY = {
 
 
 def move_in(machine: Machine) -> None:
-    """Another database and cluster, another site, another broker user and vhost, an apt source that does not answer."""
+    """Another database and cluster, another site, another broker user and vhost, apt sources that cannot be
+    used.
+    """
     machine.run("apt-get -q update").ok()
     packages = "postgresql nginx rabbitmq-server"
     machine.run(f"DEBIAN_FRONTEND=noninteractive apt-get -q install --yes --no-install-recommends {packages}").ok()
@@ -65,7 +74,7 @@ def move_in(machine: Machine) -> None:
     machine.run("rabbitmqctl set_permissions -p elsewhere neighbour '.*' '.*' '.*'").ok()
     for put, _ in IN_THE_WAY.values():
         machine.run(put).ok()
-    machine.put({SOURCE: b"deb [trusted=yes] http://127.0.0.1:9/debian nowhere main\n"})
+    machine.put({SOURCE: SOURCES.encode(), f"{UNSIGNED}/dists/stable/Release": b"Suite: stable\nComponents: main\n"})
 
 
 def make_way(machine: Machine) -> None:

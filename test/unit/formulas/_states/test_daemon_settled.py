@@ -29,14 +29,14 @@ def test_settled(host: Callable[..., Host], before: dict[str, Any], after: dict[
     web.status |= after
     result = web.state.settled("all", seconds=0)
     assert (result["result"], result["changes"]) == (settled, {})
-    assert settled or result["comment"] == "Started, but did not stay up: web; see their logs."
+    assert settled or result["comment"] == "web was started, but did not stay up: it left no word in journal or log"
 
 
 def test_settled_waits(host: Callable[..., Host]) -> None:
     """It waits for as long as is left since the last start, and where nothing was started not at all."""
     waited: list[float] = []
     web = host(names=("web", "queue"), running=False)
-    web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
+    web.state.time = SimpleNamespace(time=lambda: 0.0, monotonic=lambda: 100.0, sleep=waited.append)
     web.state.settled("all")
     assert waited == []
     web.state.time.monotonic = lambda: 90.0
@@ -54,7 +54,7 @@ def test_settled_of_what_notifies(host: Callable[..., Host]) -> None:
     """What has said that it is ready is not waited for; beside one that does not say it, all are looked at later."""
     waited: list[float] = []
     web = host(names=("web", "queue"), running=False, notifies=True)
-    web.state.time = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
+    web.state.time = SimpleNamespace(time=lambda: 0.0, monotonic=lambda: 100.0, sleep=waited.append)
 
     def act(*arguments: Any) -> None:
         web.act(*arguments)
@@ -76,7 +76,10 @@ def test_settled_of_what_notifies(host: Callable[..., Host]) -> None:
     web.state.time.sleep = sleep
     result = web.state.settled("all", seconds=4)
     assert waited == [4.0]
-    assert (result["result"], result["comment"]) == (False, "Started, but did not stay up: web; see their logs.")
+    assert (result["result"], result["comment"]) == (
+        False,
+        "web was started, but did not stay up: it left no word in journal or log",
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,10 @@ def test_together_and_fallen(host: Callable[..., Host], notifies: bool) -> None:
         web.state.running(name, pidfile=f"/run/{name}.pid", together=True)
     web.others["web"] = {"running": True}
     result = web.state.settled("all", seconds=0)
-    assert (result["result"], result["comment"]) == (False, "Started, but did not stay up: queue; see their logs.")
+    assert (result["result"], result["comment"]) == (
+        False,
+        "queue was started, but did not stay up: it left no word in journal or log",
+    )
 
 
 def test_together_fails(host: Callable[..., Host]) -> None:
@@ -143,7 +149,7 @@ def test_together_fails(host: Callable[..., Host]) -> None:
     assert (result["result"], result["changes"], result["comment"]) == (
         False,
         {},
-        "web failed (1); Started, but did not stay up: web; see their logs.",
+        "web failed (1); web was started, but did not stay up: it left no word in journal or log",
     )
 
 

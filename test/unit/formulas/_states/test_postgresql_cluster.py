@@ -48,7 +48,7 @@ def test_made_anew(cluster: Any, tmp_path: Path, settings: bool) -> None:
     (tmp_path / "broken").touch()
     failed = cluster.present("17/main")
     assert (failed["result"], failed["changes"]) == (False, {})
-    assert failed["comment"] == "pg_createcluster 17/main: Error: no luck"
+    assert failed["comment"] == "pg_createcluster 17 main failed (1): Error: no luck"
     (tmp_path / "broken").unlink()
     (cluster.DATA / "17" / "main" / "PG_VERSION").touch()
     if settings:

@@ -12,8 +12,8 @@ def daemon(load: Callable[..., Any], tmp_path: Path) -> Any:
     """The util on a host without systemd, its calls noted in `module.calls`."""
     module = load("_utils/daemon")
     module.calls = []
-    module.real_call = module._call
-    module._call = lambda *command: module.calls.append(" ".join(command)) or ""
+    module.real_call = module.call
+    module.call = lambda *command: module.calls.append(" ".join(command)) or ""
     module._booted = lambda: False
     module.STAMPS = tmp_path / "stamps"
     return module

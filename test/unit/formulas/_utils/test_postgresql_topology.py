@@ -195,7 +195,7 @@ def test_stranger_on_the_port(
         asked.append(command)
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(topology.subprocess, "run", run)
+    monkeypatch.setattr(topology.programs, "run", run)
     with pytest.raises(CommandExecutionError, match="port 5432 is listened on by user 0") if refused else nullcontext():
         topology.login("keeper", PASSWORD, 5432)
     assert bool(asked) is not refused

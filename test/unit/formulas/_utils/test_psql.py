@@ -91,6 +91,7 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
             [],
             "/",
         ]
+        options = {"stdin": subprocess.DEVNULL, **options}
         psql.commands.append(command)
         psql.started.append(subprocess.Popen(command, cwd=tmp_path, **options))
         return psql.started[-1]
@@ -99,7 +100,7 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
     (tmp_path / "psql").chmod(0o755)
     psql.commands, psql.started, psql.ends = [], [], []
     psql.program = lambda: str(tmp_path / "psql")
-    psql.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
+    psql.programs = SimpleNamespace(start=start, PIPE=subprocess.PIPE)
     psql.atexit = SimpleNamespace(register=psql.ends.append)
     yield psql
     for process in psql.started:

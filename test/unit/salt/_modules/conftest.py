@@ -29,7 +29,7 @@ def phagescan(
             monkeypatch.setattr(f"checks.{module}.CHECKS", ())
         return load(
             "_modules/phagescan",
-            __salt__={name: made.salt[name] for name in NAMES} | {"state.show_lowstate": list},
+            __salt__={"state.show_lowstate": list} | {name: made.salt[name] for name in NAMES},
             __utils__={name: made.utils[name] for name in UTILS},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
@@ -61,7 +61,16 @@ UTILS = (
         "django_site.python",
         "daemon.status",
     ),
-    *("startup.spared", "release.known", "credentials.lacking", "credentials.write"),
+    *(
+        "startup.spared",
+        "programs.last_lines",
+        "packages.missing",
+        "packages.install",
+        "packages.look",
+        "release.known",
+        "credentials.lacking",
+        "credentials.write",
+    ),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
     *("ownership.judge", "psql.run"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),

@@ -28,7 +28,7 @@ class Machine:
         (top / "proc").mkdir()
         self.has_memory(8000)
         self.has_room(50000)
-        self.answers({"http://archive.example/": ("", None)})
+        self.answers({}, ["archive_InRelease"])
 
     def has_memory(self, mebibytes: int, swap: int = 0) -> None:
         """Have this much memory."""
@@ -40,9 +40,9 @@ class Machine:
         """Have this much room on the one file system there is."""
         self.checks.host.os.statvfs = lambda _path: SimpleNamespace(f_bavail=mebibytes * 256, f_frsize=4096)
 
-    def answers(self, sources: dict[str, Any] | None) -> None:
-        """Have sources of packages that say this; None: they must not be asked."""
-        self.monkeypatch.setattr(self.checks.archive, "sources", sources if sources is None else lambda: sources)
+    def answers(self, problems: dict[str, str], well: Iterable[str] = (), *dates: float) -> None:
+        """Have sources of packages of which apt finds this."""
+        self.look = lambda: (problems, list(well), list(dates))
 
     def ask(
         self, roles: Iterable[str] = ROLES, checkout: Iterable[str] = (), mode: str = "production", **more: Any
@@ -50,7 +50,7 @@ class Machine:
         """All faults, as lines."""
         settings = {"phagescan": {"virtualenv": "/opt/venv", "mode": mode}}
         situation = self.checks.Situation(
-            settings=settings, given=settings, roles=list(roles), checkout=list(checkout), **more
+            settings=settings, given=settings, roles=list(roles), checkout=list(checkout), look=self.look, **more
         )
         return [
             f"{fault.key}: {fault.reason}"
