@@ -14,7 +14,7 @@ __opts__: dict[str, Any]
 __utils__: dict[str, Callable[..., Any]]
 
 
-def installed(name: str, pkgs: list[str]) -> dict[str, Any]:
+def installed(name: str, pkgs: list[str], **_aggregation: Any) -> dict[str, Any]:
     """All of `pkgs` are installed, without what they only recommend."""
     missing = __utils__["packages.missing"](pkgs)
     if not missing:
