@@ -1,10 +1,12 @@
 """The progress line: made of what Salt logs while it runs states."""
 
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +23,8 @@ def handler(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterat
         if over.wait(seconds):
             threading.Event().wait()  # for good: nothing ends the thread
 
-    module.time = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+    module.time = SimpleNamespace(monotonic=time.monotonic, time=time.time, sleep=sleep)
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True)
     yield module._ProgressHandler(level=logging.INFO)
     over.set()
 
@@ -75,9 +78,38 @@ def test_other_records(handler: logging.Handler, capsys: pytest.CaptureFixture[s
 
 
 def test_virtual(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only where it is asked for, and only where somebody looks."""
+    """Where it is asked for, or where somebody looks."""
     module = load("_log_handlers/progress")
     for wanted, looks in ((False, False), (False, True), (True, False), (True, True)):
         monkeypatch.setenv("PHAGESCAN_PROGRESS", "1" if wanted else "")
         monkeypatch.setattr(sys.stderr, "isatty", lambda looks=looks: looks)
-        assert module.__virtual__() == (wanted and looks)
+        assert module.__virtual__() == (wanted or looks)
+
+
+def test_what_it_is_at(handler: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """What our states say they are at is in the line; without a terminal it is a line, as is each phase."""
+    log(handler, "Running state [%s] at time %s", "web", "12:00")
+    log(handler, "waiting for %s", "PID 7 (apt)", logger="progress")
+    assert drawn(capsys)[-1] == "[1/0] web: waiting for PID 7 (apt)"
+    handler._terminal = False
+    log(handler, "fetching package lists", logger="progress")
+    for name in ("nginx.install", "nginx.config", "celery"):
+        call(handler, {"__sls__": name})
+    assert capsys.readouterr().err == "fetching package lists\n[2/0] nginx\n[4/0] celery\n"
+
+
+def call(handler: logging.Handler, low: dict[str, str]) -> None:
+    """Stands where Salt runs one state."""
+    assert low
+    log(handler, "Running state [%s] at time %s", "name", "12:00")
+
+
+def test_package(load: Callable[..., Any], tmp_path: Path) -> None:
+    """The package that dpkg is at has its name in dpkg's log; an old log says nothing."""
+    module = load("_log_handlers/progress")
+    module.DPKG = tmp_path / "dpkg.log"
+    assert module._package() == ""
+    module.DPKG.write_text("2026-11-27 03:00:00 status unpacked nginx:amd64 1.26\n")
+    assert module._package() == "nginx"
+    os.utime(module.DPKG, (0, 0))
+    assert module._package() == ""
