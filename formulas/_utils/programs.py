@@ -47,7 +47,7 @@ def run(command: Sequence[str], stdin: str = "", timeout: float | None = None, *
         os.lseek(given, 0, os.SEEK_SET)
         began, process = time.time(), start(command, stdin=given, stdout=out, stderr=err, **options)
         try:
-            _await(process, timeout)
+            _await(process, os.path.basename(str(command[0])), timeout)
         except BaseException:  # CTRL+C, which has not reached it
             _end(process)
             raise
@@ -137,13 +137,13 @@ def _read(file: int) -> str:
     return pathlib.Path(f"/proc/self/fd/{file}").read_bytes().decode(errors="replace")
 
 
-def _await(process: Running, timeout: float | None) -> None:
+def _await(process: Running, name: str, timeout: float | None) -> None:
     """Wait for a program's end; Popen.wait would look for it now and then."""
     if timeout is not None:
         ended = os.pidfd_open(process.pid)
         try:
             if not select.select([ended], [], [], timeout)[0]:
-                raise TimeoutError(f"{os.path.basename(str(process.args[0]))} gave no answer in {timeout:g} s")
+                raise TimeoutError(f"{name} gave no answer in {timeout:g} s")
         finally:
             os.close(ended)
     process.wait()
