@@ -1,5 +1,5 @@
 # Short names for daily commands; each is one call of the tool that does it.
-.PHONY: help lint unit host changed diff keys picture locks tools
+.PHONY: help lint unit host changed diff keys picture box locks tools
 BASE ?= HEAD
 
 help: ## this list
@@ -18,6 +18,8 @@ keys: tools ## write the tables of pillar keys in the READMEs
 	test/.venv/bin/python test/keys.py
 picture: tools ## draw docs/parts.svg
 	test/.venv/bin/python test/picture.py
+box: ## make Vagrant's box of Debian 13 in box/, from the Debian archive
+	./test/vagrant/box
 locks: tools ## write the locks; versions that still fit are kept
 	./test/lock
 tools: ## install the locked tools of the tests where they are missing

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sourced by test/run and bench/prepare.sh, which say where their $venv is and have `say` and `die`:
+# Sourced by scripts that have `say` and `die`, and say where their $venv is if they make one:
 # root's rights, Debian's packages, a virtualenv of locked packages, a container engine.
 # shellcheck disable=SC2154  # venv and locks are theirs
 

@@ -1,6 +1,7 @@
 """vagrant up gives the same host, with the docker provider."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ class Vagrant:
         self.folder = folder / "checkout"
         tree.copy(self.folder)
         self.before = self.files()
+        self.said = ""
         self.environment = {
             **os.environ,
             "VAGRANT_HOME": str(folder / "home"),
@@ -54,6 +56,12 @@ class Vagrant:
         assert not check or ran.returncode == 0, ran.stdout[-6000:]
         return ran.stdout
 
+    def published(self, port: int) -> str:
+        """Where a port of the guest is."""
+        container = (self.folder / ".vagrant/machines/default/docker/id").read_text().strip()
+        ran = subprocess.run(["docker", "port", container, f"{port}/tcp"], capture_output=True, text=True, check=True)
+        return ran.stdout.split()[0]
+
 
 @pytest.fixture(scope="module")
 def vagrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
@@ -62,20 +70,27 @@ def vagrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     vagrant = Vagrant(tmp_path_factory.mktemp("vagrant"))
     try:
-        vagrant("up", "--provider=docker")
+        vagrant.said = vagrant("up", "--provider=docker")
         yield vagrant
     finally:
         vagrant("destroy", "--force", check=False)
 
 
-def test_page_through_the_forwarded_port(vagrant: Vagrant) -> None:
-    """The forwarded port, open on loopback only, leads to the application's login page."""
-    container = (vagrant.folder / ".vagrant/machines/default/docker/id").read_text().strip()
-    published = subprocess.run(["docker", "port", container, "80/tcp"], capture_output=True, text=True, check=True)
-    assert published.stdout.startswith("127.0.0.1:")
-    page = requests.get(f"http://{published.stdout.split()[0]}/", timeout=30)
+def login_page(said: str) -> str:
+    """The address that Vagrant's last line names; it leads to the application's login page."""
+    (address,) = re.findall(r"Phagescan Master, from this machine: (\S+)$", said.strip().splitlines()[-1])
+    page = requests.get(address, timeout=30, verify=False)  # the guest's own certificate
     assert page.status_code == 200
     assert "csrfmiddlewaretoken" in page.text
+    return address
+
+
+def test_ports(vagrant: Vagrant) -> None:
+    """Both ports are forwarded, on loopback only, and the address that is printed works."""
+    port = login_page(vagrant.said).split(":")[-1].strip("/")
+    forwarded = [vagrant.published(guest) for guest in (80, 443)]
+    assert [address.split(":")[0] for address in forwarded] == ["127.0.0.1"] * 2
+    assert f"127.0.0.1:{port}" in forwarded
 
 
 def test_canary(vagrant: Vagrant) -> None:
@@ -89,15 +104,21 @@ def test_checkout_is_not_littered(vagrant: Vagrant) -> None:
 
 
 def test_change_is_brought_in(vagrant: Vagrant) -> None:
-    """After an edit `vagrant rsync` and `vagrant provision` apply it, and the credentials are the same."""
-    read = ("ssh", "--command", "sudo sha256sum /vagrant/pillar/credentials.sls")
-    credentials = vagrant(*read)
-    local = vagrant.folder / "pillar" / "local.sls"
-    local.write_text("phagescan: {scan: {max_size: 101}}\n")
+    """After an edit `vagrant rsync` and `vagrant provision` apply it, and say where the page is now; what the guest has
+    of its own stays.
+    """
+    own = ("ssh", "--command", "sudo sha256sum /vagrant/pillar/credentials.sls /vagrant/pillar/local.sls")
+    vagrant("ssh", "--command", "sudo touch -a /vagrant/pillar/local.sls")
+    before = vagrant(*own)
     vagrant("rsync")
-    vagrant("provision")
+    assert vagrant(*own) == before
+    local = vagrant.folder / "pillar" / "local.sls"
+    local.write_text("phagescan: {scan: {max_size: 101}, tls: {self_signed: true}}\n")
+    vagrant("rsync")
+    said = vagrant("provision")
+    assert login_page(said) == f"https://localhost:{vagrant.published(443).split(':')[1]}/"
     assert "102m" in vagrant("ssh", "--command", "cat /etc/nginx/sites-available/phagescan")
-    assert vagrant(*read) == credentials
+    assert vagrant(*own).splitlines()[0] == before.splitlines()[0]
 
 
 def test_destroy(vagrant: Vagrant) -> None:
