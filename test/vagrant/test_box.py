@@ -247,7 +247,6 @@ def test_contents(made: Boxes) -> None:
     assert "ssh_host" not in made.debugfs("ls -p /etc/ssh")
     assert made.debugfs("cat /etc/machine-id").strip() in ("", "uninitialized")
     assert made.debugfs("cat /etc/hostname") == "debian13\n"
-    assert "deb.debian.org" in made.debugfs("cat /etc/apt/sources.list")
 
 
 @contextmanager
@@ -288,5 +287,5 @@ def test_boots(made: Boxes, provider: str, tmp_path: Path) -> None:
             if answer.returncode != 255:
                 break
             time.sleep(3)
-        assert answer.stdout.split()[:4] == ["0", "running", "debian", "13"], answer
-        assert "10.0.2.2" in answer.stdout
+        assert answer.returncode == 0, answer
+        assert answer.stdout.split()[:4] == ["0", "running", "debian", "13"]
