@@ -103,7 +103,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/version.sls": ("phagescan", "release"),
     "salt/worker.sls": ("worker", "remote"),
     "test/images/*": ("idempotence", "packages", "test/vagrant"),
-    "test/conftest.py": (*UNIT, "idempotence", "test/vagrant"),
     "test/host/conftest.py": ("idempotence", "nginx", "coexist"),
     "test/tree.py": (*UNIT, "attacks"),
     "test/unit/*": UNIT,

@@ -39,6 +39,22 @@ class Place:
         return f"{self.kind}-{self.group}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What test/run passes on."""
+    parser.addoption("--run", default="by-hand", help="label of containers and images, for clearing up")
+    parser.addoption("--long", action="store_true", help="the long form of suites that have one, which takes hours")
+    parser.addoption("--keep", action="store_true", help="keep hosts, images and packages for the next run")
+    parser.addoption(
+        "--since", default="", help="the revision that test_release begins with, in place of the release before"
+    )
+    parser.addoption(
+        "--inner-loop", action="store_true", help="bring kept hosts up to date; leave Debian 12 to the whole run"
+    )
+    parser.addoption(
+        "--everywhere", action="store_true", help="each suite on every kind of host, whether or not that differs"
+    )
+
+
 def kinds(definition: pytest.Item, config: pytest.Config) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
     marker = next((marker for marker in definition.iter_markers() if marker.name in ("hosts", "once")), None)
@@ -60,7 +76,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def wanted(item: pytest.Item, place: Place, config: pytest.Config) -> bool:
-    """Whether a test runs: a parameter marked `once` on one kind of host."""
+    """Whether a test runs: not in its long form unless asked, and a parameter marked `once` on one kind of host."""
+    if item.get_closest_marker("long") and not config.getoption("--long"):
+        return False
     return place.kind in kinds(item, config)
 
 

@@ -281,7 +281,7 @@ def test_boots(made: Boxes, provider: str, tmp_path: Path) -> None:
         "sudo id -u; systemctl is-system-running --wait; . /etc/os-release; echo $ID $VERSION_ID; getent hosts _gateway"
     )
     with booted(*hardware[provider]) as port:
-        ssh = ["ssh", "-i", key, *(f"-o{name}={value}" for name, value in options.items()), "-p", str(port)]
+        ssh = ["ssh", "-i", str(key), *(f"-o{name}={value}" for name, value in options.items()), "-p", str(port)]
         for _ in range(200):
             answer = subprocess.run([*ssh, "vagrant@127.0.0.1", ask], capture_output=True, text=True)
             if answer.returncode != 255:

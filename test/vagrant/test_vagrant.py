@@ -14,7 +14,7 @@ from support.converged import make_image
 from tree import ROOT
 
 # One worker of pytest-xdist: what is made once serves all of them.
-pytestmark = pytest.mark.xdist_group("vagrant")
+pytestmark = [pytest.mark.xdist_group("vagrant"), pytest.mark.filterwarnings("ignore:Unverified HTTPS request")]
 
 OUTPUT = ROOT / "test" / ".output" / "vagrant"
 
