@@ -39,6 +39,16 @@ need() {
     [ -z "$packages" ] || install $packages
 }
 
+# The public keys that every Vagrant has, and replaces at a machine's first start; or a file that names others.
+vagrant_keys() {
+    if [ -n "${VAGRANT_PUBLIC_KEY:-}" ]; then
+        cat "$VAGRANT_PUBLIC_KEY"
+    else
+        find /usr/share/rubygems-integration /usr/lib/*/rubygems-integration /opt/vagrant \
+            -path '*/keys/vagrant.pub*' -exec grep -h '^ssh-' {} + 2>/dev/null | sort -u | grep .
+    fi || die "the public key that vagrant ships was not found: install vagrant or set VAGRANT_PUBLIC_KEY"
+}
+
 # A virtualenv in $venv of what the files $locks list.
 make_virtualenv() {
     need git git
