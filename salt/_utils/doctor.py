@@ -69,7 +69,7 @@ def faults(
     return lines
 
 
-def notes(checkout: list[str], site: Mapping[str, Any], look: Callable[[], archive.Looked]) -> list[str]:
+def notes(checkout: list[str], site: Mapping[str, Any], look: Callable[[], Any]) -> list[str]:
     """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
     from, `site` is the application's site of nginx, `look` is packages.look.
     """
