@@ -23,8 +23,8 @@ missing() {
     echo "$@"
 }
 
-# install PACKAGE...
-install() {
+# apt_install PACKAGE...
+apt_install() {
     command -v apt-get >/dev/null || die "there is no apt-get to install $*"
     say "installing" "$@"
     as_root apt-get -qq update || say "apt-get update failed for a source; going on with what answers"
@@ -36,7 +36,7 @@ install() {
 need() {
     packages=$(missing "$@")
     # shellcheck disable=SC2086  # a list of packages
-    [ -z "$packages" ] || install $packages
+    [ -z "$packages" ] || apt_install $packages
 }
 
 # The public keys that every Vagrant has, and replaces at a machine's first start; or a file that names others.
