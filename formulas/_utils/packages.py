@@ -48,6 +48,7 @@ BAD = (
     re.compile(r"^[EW]: GPG error: (\S+) .*?: (.+)$", re.MULTILINE),
     re.compile(r"^[EW]: Failed to fetch (\S+)\s+(.+)$", re.MULTILINE),
     re.compile(r"^E: Release file for (\S+) (.+)$", re.MULTILINE),
+    re.compile(r"^Err:\d+ (\S+) .*\n\s+(.+)$", re.MULTILINE),
 )
 OTHER = re.compile(r"^E: (?!Some index|The repository|Failed to fetch|GPG error|Release file)(.+)$", re.MULTILINE)
 LOCKED = re.compile(r"Could not get lock|Unable to (?:acquire|lock)")
@@ -103,7 +104,7 @@ def read(done: programs.Done) -> tuple[dict[str, str], list[float]]:
     said = f"{done.stderr}\n{done.stdout}"
     problems: dict[str, str] = {}
     for pattern in BAD:
-        for where, problem in pattern.findall(done.stderr):
+        for where, problem in pattern.findall(said):
             problems.setdefault(re.sub("/dists/.*", "", where), problem.strip())
     if not problems and (others := OTHER.findall(done.stderr)):
         problems["apt"] = " ".join(others)

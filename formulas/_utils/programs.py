@@ -26,6 +26,8 @@ PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
 MOST = 900  # characters of a reason
 LINE = 300
 LOGS = "/var/log"
+STAMP = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d:\d\d:\d\d)")
+ERROR = re.compile(r"\w*error\w*\W.*\w|emerg|fatal|denied|refused|cannot", re.IGNORECASE)
 # How systemctl and Debian's invoke-rc.d name a service that did not start.
 FAILED = re.compile(
     r'^(?:Job for (\S+?)\.service|invoke-rc\.d: initscript ([^\s,]+), action "\w+") failed', re.MULTILINE
@@ -85,10 +87,16 @@ def reason(*texts: str, since: float | None = None) -> str:
 
 
 def service_log(name: str, since: float | None = None) -> list[str]:
-    """The last lines of a service: of its journal, and of the log that it has written to `since`."""
-    found = [path for path in glob.iglob(f"{LOGS}/**", recursive=True) if _is_log(path, name, since or 0.0)]
-    newest = max(found, key=lambda path: (os.path.basename(path).startswith(name), os.path.getmtime(path)), default="")
-    return last_lines(name, newest, since)
+    """The last words of a service: of its journal, and of the logs that it has written to `since`.
+
+    The first errors are the reason; what follows them are its consequences.
+    """
+    lines = last_lines(name, "")
+    for path in sorted(glob.iglob(f"{LOGS}/**", recursive=True), reverse=True):
+        if _is_log(path, name, since or 0.0):
+            written = _written(tail(path, 1000, 2**17), since or 0.0)
+            lines += ([line for line in written if ERROR.search(line)] or written[-4:])[:4]
+    return [_printable(line) for line in dict.fromkeys(lines)]
 
 
 def last_lines(unit: str, log: str, since: float | None = None, journal: int = 4, file: int = 4) -> list[str]:
@@ -104,21 +112,36 @@ def last_lines(unit: str, log: str, since: float | None = None, journal: int = 4
             lines += ([line for line in said if " systemd[1]: " not in line] or said)[-journal:]
     if log and (files := glob.glob(log)):
         lines += tail(max(files, key=os.path.getmtime), file)
-    return ["".join(char if char.isprintable() else " " for char in line)[:LINE] for line in lines]
+    return [_printable(line) for line in lines]
 
 
-def tail(path: str, lines: int = 4) -> list[str]:
+def tail(path: str, lines: int = 4, size: int = 2**13) -> list[str]:
     """The last lines of a file that may be large, or gone."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        file.seek(max(0, os.stat(file.fileno()).st_size - 2**13))
+        file.seek(max(0, os.stat(file.fileno()).st_size - size))
         return file.read().decode(errors="replace").splitlines()[-lines:]
     return []
+
+
+def _written(lines: list[str], since: float) -> list[str]:
+    """Lines of a log from a time on, by the stamps that some of them have."""
+    first, old = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since - 1)), False
+    kept = []
+    for line in lines:
+        if stamp := STAMP.search(line):
+            old = "{}-{}-{} {}".format(*stamp.groups()) < first
+        kept += [] if old else [line]
+    return kept
+
+
+def _printable(line: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in line)[:LINE]
 
 
 def _is_log(path: str, name: str, since: float) -> bool:
     """Whether a file may be a service's log, by its name or how that begins, and was written since."""
     with contextlib.suppress(OSError):
-        named = re.split("[-@]", name)[0] in path and path.endswith(".log") and "access" not in path
+        named = re.split("[-@]", name)[0] in path.removeprefix(LOGS) and path.endswith(".log") and "access" not in path
         return named and os.path.isfile(path) and os.path.getmtime(path) >= since - 1
     return False
 

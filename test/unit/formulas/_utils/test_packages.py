@@ -25,6 +25,8 @@ Status: install ok half-configured
 """
 BROKEN = """\
 W: Failed to fetch http://dead/debian/dists/x/InRelease  Could not connect
+Err:1 http://far/debian x InRelease
+  Could not resolve
 E: The repository 'http://old/debian trixie Release' does not have a Release file.
 E: The repository 'file:/unsigned stable Release' is not signed.
 """
@@ -66,7 +68,7 @@ def test_bad_sources(packages: Any) -> None:
     notes = packages.install(["e"])
     assert packages.did == ["update", "install"]
     assert [note.split(": ")[0] for note in notes] == [
-        *("source http://old/debian", "source file:/unsigned", "source http://dead/debian"),
+        *("source http://old/debian", "source file:/unsigned", "source http://dead/debian", "source http://far/debian"),
     ]
     packages.answers["install"] = [(100, "", "E: Unable to locate package e")]
     with pytest.raises(CommandExecutionError, match=r"Unable to locate package e; source http://old.*Release file"):
