@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.clone("cut"), pytest.mark.once]
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
 # And of the short form, on a converged host. A fresh one goes through these, each run going on from where the last
 # ended.
-SHORT = (2, 1)
+SHORT = (1, 1)
 FRESH = [
     ("kill", Moment("apt installs Python", 0.5, program("dpkg --status-fd"))),
     ("kill", Moment("pip installs Salt", 2, program("-m pip install --quiet"))),
