@@ -84,7 +84,7 @@ def doctor() -> str:
     """
     found = faults(thorough=True)
     if not found:
-        run = __salt__["state.show_lowstate"]()  # or lines, where it cannot be rendered
+        run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
         found = found or ownership(run)[0] or _lacking_packages(run)
     notes = [f"Note: {note}" for note in _notes()]

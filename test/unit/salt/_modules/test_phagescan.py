@@ -210,7 +210,7 @@ def test_doctor_of_what_others_own(phagescan: Callable[..., Any]) -> None:
         list[Any]([{"state": "file", "fun": "managed", "name": "/etc/theirs"}]),
     )
     module.__utils__["doctor.notes"] = lambda *_: []
-    module.__salt__["state.show_lowstate"] = lambda: run
+    module.__salt__["state.show_lowstate"] = lambda **_: run
     module.__utils__["ownership.judge"] = lambda chunks, _settings, **_asked: (
         [f"file {chunks[0]['name']}: why"],
         set(),
