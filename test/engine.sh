@@ -39,7 +39,7 @@ need() {
     [ -z "$packages" ] || apt_install $packages
 }
 
-# The public keys that every Vagrant has, and replaces at a machine's first start; or a file that names others.
+# The public keys that every Vagrant has, and replaces at a machine's first start; or those in VAGRANT_PUBLIC_KEY.
 vagrant_keys() {
     if [ -n "${VAGRANT_PUBLIC_KEY:-}" ]; then
         cat "$VAGRANT_PUBLIC_KEY"
