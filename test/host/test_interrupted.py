@@ -223,7 +223,8 @@ class Converged:
         self.upload()
         wait_until(lambda: self.queued() == 2, "the tasks of both engines are queued")
         self.treasures = self.look()
-        assert all(self.treasures.values()), "there is nothing to lose"
+        # The first sample has no verdict yet.
+        assert {what for what, things in self.treasures.items() if not things} <= {"verdicts"}, "nothing to lose"
         text = self.machine.read(CREDENTIALS)
         # Not the admin's, which is shorter: with it go the admin's tokens.
         text = re.sub(r"'([0-9a-f]{25,})'", lambda match: f"'{secrets.token_hex(len(match[1]) // 2)}'", text)
