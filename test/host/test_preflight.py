@@ -129,7 +129,7 @@ def test_offline(machine: Machine) -> None:
         machine.highstate().clean()
     assert told.code != 0
     (line,) = [line for line in told.stderr.splitlines() if "archive: " in line and not line.startswith("Note: ")]
-    assert "does not answer" in line
+    assert "cannot be used" in line
     assert "127.0.0.1" in line
 
 
@@ -151,7 +151,7 @@ def test_one_source_is_away(machine: Machine) -> None:
     with away(machine, SOURCE, "deb [trusted=yes] http://127.0.0.1:9/debian nowhere main\n"):
         told = doctor(machine).ok().stdout
     assert "No faults in pillar or host." in told
-    assert "Note: archive: http://127.0.0.1:9/debian/dists/nowhere/ does not answer: Could not connect" in told
+    assert "Note: archive: http://127.0.0.1:9/debian: Could not connect" in told
 
 
 @pytest.mark.parametrize("state", ["ok half-configured", "reinstreq half-installed", "reinstreq unpacked"])
