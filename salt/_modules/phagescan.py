@@ -117,10 +117,12 @@ def checkout() -> str:
     return os.path.dirname(__opts__["file_roots"]["base"][0])
 
 
-def make_pillar() -> list[str]:
-    """Write what a new host's pillar lacks, credentials and TLS, where there are no such files yet: their paths."""
+def make_pillar(tls: bool = True) -> list[str]:
+    """Write what a new host's pillar lacks, credentials and `tls`, where there are no such files yet: their paths."""
     folder, made = __opts__["pillar_roots"]["base"][0], []
     for name, pillar in _lacking().items():
+        if name == "local.sls" and not tls:
+            continue
         __utils__["credentials.write"](f"{folder}/{name}", pillar)
         made.append(f"{folder}/{name}")
     return made
@@ -170,7 +172,7 @@ def status() -> dict[str, dict[str, Any]]:
     return parts
 
 
-def arrival(canary: bool = True) -> str:
+def arrival(canary: bool = True, knock: bool = True) -> str:
     """What bootstrap ends with: a canary (of a master in production), the URL, the login, where its password is.
 
     Fails where the login page is not what is at that URL.
@@ -181,7 +183,7 @@ def arrival(canary: bool = True) -> str:
     site = __utils__["arrival.url"](nginx, _settings("phagescan"))
     if live:
         lines += [__salt__["phagescan.canary"]()] if canary else []
-        if note := __utils__["arrival.knock"](site, nginx, __utils__["probes.get"]):
+        if knock and (note := __utils__["arrival.knock"](site, nginx, __utils__["probes.get"])):
             lines.append(f"Note: {note}")
     lines.append(f"Phagescan Master: {site}")
     if (_get("phagescan:tls") or {}).get("self_signed"):
