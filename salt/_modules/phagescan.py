@@ -120,9 +120,7 @@ def checkout() -> str:
 def make_pillar(tls: bool = True) -> list[str]:
     """Write what a new host's pillar lacks, credentials and `tls`, where there are no such files yet: their paths."""
     folder, made = __opts__["pillar_roots"]["base"][0], []
-    for name, pillar in _lacking().items():
-        if name == "local.sls" and not tls:
-            continue
+    for name, pillar in _lacking(tls).items():
         __utils__["credentials.write"](f"{folder}/{name}", pillar)
         made.append(f"{folder}/{name}")
     return made
@@ -130,7 +128,7 @@ def make_pillar(tls: bool = True) -> list[str]:
 
 def preview(pillar: dict[str, Any] | None = None) -> dict[str, Any]:
     """`state.highstate test=True`; what make_pillar would write counts, and is written nowhere."""
-    made = _lacking().values()
+    made = _lacking(tls=pillar is None).values()
     return __salt__["state.highstate"](
         test=True, concurrent=True, pillar=__utils__["layers.merge"](*made, pillar or {})
     )
@@ -239,11 +237,11 @@ def _lacking_packages(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
     return []
 
 
-def _lacking() -> dict[str, dict[str, Any]]:
+def _lacking(tls: bool) -> dict[str, dict[str, Any]]:
     """What make_pillar would write. Nothing where pillar cannot be read: the run says why."""
     if "_errors" in __pillar__:
         return {}
-    new = "master" in roles() and not os.path.exists(MASTER)
+    new = tls and "master" in roles() and not os.path.exists(MASTER)
     return __utils__["credentials.lacking"](
         __opts__["pillar_roots"]["base"][0], partial(__salt__["pillar.get"], unmask=True), new
     )
