@@ -29,7 +29,7 @@ def started(machine: Machine) -> dict[str, int]:
         ("beam.smp", 0),
         ("erl_call", 1),
         ("psql", 1),
-        ("dpkg-query", 1),
+        ("dpkg-query", 0),
         ("python", 1),  # salt-call itself: neither pip nor manage.py
         ("systemctl", 2),
     ],
@@ -46,4 +46,4 @@ def test_all(started: dict[str, int]) -> None:
 
 def test_it_counts(started: dict[str, int]) -> None:
     """What cannot be done without was seen."""
-    assert started.get("psql") == started.get("erl_call") == started.get("dpkg-query") == 1, str(started)
+    assert started.get("psql") == started.get("erl_call") == 1, str(started)

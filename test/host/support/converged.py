@@ -130,10 +130,12 @@ class Converged:
                 make_way(machine)
             machine.run("touch /run/before").ok()
             machine.bootstrap("test=True", kept="bootstrap-preview").ok()
-            written = machine.run(
-                f"find {CHECKOUT} /etc -newer /run/before -type f ! -path '*/minion.d/*' ! -path '*/__pycache__/*'"
-            ).stdout
+            machine.run("touch /run/salt-installed").ok()
             preview = machine.highstate(function="phagescan.preview").ok()
+            written = machine.run(
+                f"find {CHECKOUT} -newer /run/before -type f ! -path '*/minion.d/*' ! -path '*/__pycache__/*'"
+                " && find /etc -newer /run/salt-installed -type f"
+            ).stdout
             if machine.bare:
                 share_packages(machine, packages(preview))
             bootstrap = machine.bootstrap(kept="bootstrap").ok()
