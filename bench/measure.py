@@ -71,9 +71,9 @@ class Measurement:
         """Write bench/.output/results.json."""
         OUTPUT.mkdir(exist_ok=True)
         titles = {name: tool.title for name, tool in TOOLS.items()}
-        told = {"facts": self.facts, "order": self.order, "titles": titles, "rows": ROWS}
-        told |= {"values": self.values, "skipped": self.skipped, "limit_seconds": self.options.limit}
-        (OUTPUT / "results.json").write_text(json.dumps(told, indent=1) + "\n")
+        reported = {"facts": self.facts, "order": self.order, "titles": titles, "rows": ROWS}
+        reported |= {"values": self.values, "skipped": self.skipped, "limit_seconds": self.options.limit}
+        (OUTPUT / "results.json").write_text(json.dumps(reported, indent=1) + "\n")
 
     def repeat(self, tool: Tool, row: str, once: Callable[[], float]) -> None:
         """Run as often as asked, as long as the row does not take too long; once at least."""
@@ -225,7 +225,7 @@ def timed(ran: Timed) -> float:
 
 
 def new_job() -> Job:
-    """A job with passwords that nobody knows."""
+    """A job with passwords that no one knows."""
     users = {name: secrets.token_hex(16) for name in ("phagemasteruser", "phageworkeruser")}
     return Job(users, {"citestsuper": secrets.token_hex(16)})
 

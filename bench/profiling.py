@@ -137,8 +137,8 @@ def main() -> int:
         say("drawing the flame graph")
         OUTPUT.mkdir(exist_ok=True)
         flame(tool, host, OUTPUT / f"flame-{tool.name}.svg")
-    told = {"phases": dict(by_phase), "states": dict(by_state), "processes": started}
-    (OUTPUT / f"profile-{tool.name}.json").write_text(json.dumps(told, indent=1) + "\n")
+    reported = {"phases": dict(by_phase), "states": dict(by_state), "processes": started}
+    (OUTPUT / f"profile-{tool.name}.json").write_text(json.dumps(reported, indent=1) + "\n")
     text = table(by_phase, by_state, started)
     (OUTPUT / f"profile-{tool.name}.txt").write_text(text + "\n")
     print(f"{text}\n\nflame graph: bench/.output/flame-{tool.name}.svg")

@@ -139,7 +139,7 @@ def record(measured: Measured, path: Path) -> None:
         found = {tool: ratio(measured, tool, row) for tool in measured["titles"] if tool != REFERENCE}
         if any(found.values()):
             ratios[row] = {tool: round(value, 2) for tool, value in found.items() if value}
-    told = {
+    reported = {
         "facts": {key: measured["facts"][key] for key in ("when", "processor", "memory")},
         "ratio_to_shell": ratios,
         "limits": [
@@ -147,4 +147,4 @@ def record(measured: Measured, path: Path) -> None:
         ],
         "left_out": measured["skipped"],
     }
-    path.write_text(json.dumps(told, indent=1) + "\n")
+    path.write_text(json.dumps(reported, indent=1) + "\n")

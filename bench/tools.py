@@ -1,4 +1,4 @@
-"""The tools that do the job: how each is installed, told what is wanted, and run."""
+"""The tools that do the job: how each is installed, configured and run."""
 
 import json
 import re

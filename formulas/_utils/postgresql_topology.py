@@ -154,7 +154,7 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
     """A real login over TCP, as an application makes it; raises CommandExecutionError when it is refused.
 
     Whoever listens there is not given the password before it is known to be PostgreSQL: libpq sends it in clear to a
-    server that asks so, and only newer ones can be told not to (require_auth).
+    server that asks so, and only newer ones can be set not to (require_auth).
     """
     if strangers := listeners(port) - {pwd.getpwnam("postgres").pw_uid}:
         raise CommandExecutionError(f"port {port} is listened on by user {strangers.pop()}, not by PostgreSQL")

@@ -59,7 +59,7 @@ def _reason(error: BaseException) -> str:
     place = next((place for place in places if place), "")
     # What these say is libyaml's own words; others quote what they met.
     if twice := next(filter(None, (re.search(r"conflicting ID '([^'\n]+)'", str(each)) for each in errors)), None):
-        return f"{place.partition(',')[0].rstrip(': ')}: the key {twice[1]} stands twice; take out one"
+        return f"{place.partition(',')[0].rstrip(': ')}: the key {twice[1]} is there twice; take out one"
     syntax = next((each.problem for each in errors if isinstance(each, ScannerError | ParserError)), None)
     return f"{place}{syntax or type(errors[-1]).__name__}; the line is not shown, it may hold a password"
 

@@ -35,7 +35,7 @@ def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
 
 
 def own_address() -> str:
-    """The address of this host that it reaches others by, as it stands in a URL; without a network, its own."""
+    """The address of this host that it reaches others by, as it is written in a URL; without a network, its own."""
     for family, there in ELSEWHERE:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:

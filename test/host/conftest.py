@@ -35,7 +35,7 @@ class Place:
     group: str
 
     def __str__(self) -> str:
-        """As it stands in a test's name."""
+        """As it is written in a test's name."""
         return f"{self.kind}-{self.group}"
 
 

@@ -79,12 +79,12 @@ def test_doctor(machine: Machine) -> None:
     assert "No faults in pillar or host." in machine.run("salt-call --local phagescan.doctor").ok().stdout
     machine.put({path: f"{good}  program: {{}}\n  worker: none\n".encode()})
     try:
-        told = machine.run("salt-call --local phagescan.doctor")
+        reported = machine.run("salt-call --local phagescan.doctor")
     finally:
         machine.put({path: good.encode()})
-    assert told.code != 0
+    assert reported.code != 0
     for key in ("supervisord:program: is not a key; did you mean programs?", "supervisord:worker: is not a key"):
-        assert key in f"{told.stdout}{told.stderr}"
+        assert key in f"{reported.stdout}{reported.stderr}"
 
 
 @pytest.mark.usefixtures("drifted")

@@ -140,23 +140,23 @@ def test_link_and_bare_environment(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "content", "told"),
+    ("theirs", "content", "reported"),
     [
         ("/etc/os-release", 'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04 LTS"\n', "Ubuntu 24.04 LTS"),
         ("/usr/bin/dpkg", "#!/bin/sh\necho arm64\n", "arm64"),
     ],
 )
-def test_untested(machine: Machine, theirs: str, content: str, told: str) -> None:
+def test_untested(machine: Machine, theirs: str, content: str, reported: str) -> None:
     """What no test has seen is refused, unless one says so."""
     machine.put({"/root/mine": content.encode()}, mode=0o755)
     refused = machine.run(SHOWN.format(mine="/root/mine", theirs=theirs, arguments="test=True"))
     assert refused.code == 1
     assert refused.stderr == (
-        f"bootstrap: no test has seen this on {told}: ./bootstrap --untested goes on all the same\n"
+        f"bootstrap: no test has seen this on {reported}: ./bootstrap --untested goes on all the same\n"
     )
     if "ubuntu" in content:
         gone_on = machine.run(SHOWN.format(mine="/root/mine", theirs=theirs, arguments="--untested test=True"))
-        assert f"bootstrap: no test has seen this on {told}\n" in gone_on.stdout
+        assert f"bootstrap: no test has seen this on {reported}\n" in gone_on.stdout
 
 
 def test_another_systems(machine: Machine) -> None:

@@ -23,7 +23,7 @@ def test_it_is_told(machine: Machine) -> None:
     machine.service("rabbitmq-server", "stop").ok()
     machine.put({"/root/flags": OLD.encode()})
     machine.run(f"cat /root/flags >{FLAGS}").ok()
-    assert machine.service("rabbitmq-server", "start").code != 0, "it started: there is nothing to be told"
+    assert machine.service("rabbitmq-server", "start").code != 0, "it started: there is nothing to mend"
     assert_stopped(
         machine, "", "rabbitmq: version 4 does not start on the database of version 3 that is here; go on so: service"
     )
@@ -31,8 +31,8 @@ def test_it_is_told(machine: Machine) -> None:
 
 def test_how_to_go_on(machine: Machine) -> None:
     """Those steps lead to a working broker, and keep what was there."""
-    told = machine.run("salt-call --local phagescan.doctor")
-    steps = re.findall("go on so: (.*)", told.stderr)[0].split("; ")
+    reported = machine.run("salt-call --local phagescan.doctor")
+    steps = re.findall("go on so: (.*)", reported.stderr)[0].split("; ")
     assert f"mv -T {DATABASES} {DATABASES}.3" in steps
     for step in steps:
         machine.run(step).ok()

@@ -22,7 +22,7 @@ LIMIT = 100 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def browser(machine: Machine) -> Iterator[Browser]:
-    """A browser in front of the host, with nobody logged in."""
+    """A browser in front of the host, with no one logged in."""
     browser = Browser(f"http://{machine.address}", machine.output / "screenshots")
     try:
         yield browser

@@ -1,4 +1,4 @@
-"""The engine clamav: a pillar line turns it on. Without signatures it is a problem that is told, with some it scans."""
+"""The engine clamav: a pillar line turns it on. Without signatures it reports a problem, with some it scans."""
 
 from collections.abc import Iterator
 
@@ -49,7 +49,7 @@ def test_no_signatures(machine: Machine, api: Api) -> None:
 
 
 def test_signatures(machine: Machine, api: Api) -> None:
-    """A file of signatures is all it takes, and where systemd runs, nobody has to start clamd."""
+    """A file of signatures is all it takes, and where systemd runs, no one has to start clamd."""
     machine.put({SIGNATURES: b"Phagescan.Test:0:*:" + PATTERN.hex().encode() + b"\n"})
     if not machine.spec.systemd:
         machine.highstate(TURNED_ON).ok()

@@ -15,7 +15,7 @@ HELD = "is at work: wait for its end, then run this again"
 
 
 def stopped(machine: Machine, command: str, moment: Moment) -> Run:
-    """A run that stands still in the middle."""
+    """A run that waits in the middle."""
     run = Run(machine, command)
     assert run.wait(moment, "stop"), "the run had ended before"
     return run
@@ -28,12 +28,12 @@ def test_second_is_told_who_runs(machine: Machine) -> None:
     run = stopped(machine, "salt-call --local state.highstate", Moment("Running state [services-asked]"))
     try:
         for command in (HIGHSTATE, f"cd {CHECKOUT} && salt-call --local state.apply nginx", f"{CHECKOUT}/bootstrap"):
-            told = machine.run(command)
-            assert told.code == 1, str(told)
-            assert re.search(rf"state.highstate, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), (
-                str(told)
-            )
-            assert len(told.stderr.strip().splitlines()) == 1
+            reported = machine.run(command)
+            assert reported.code == 1, str(reported)
+            assert re.search(
+                rf"state.highstate, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", reported.stderr.strip()
+            ), str(reported)
+            assert len(reported.stderr.strip().splitlines()) == 1
         machine.highstate("test=True").ok()
         machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.doctor").ok()
         machine.canary().ok()
@@ -57,18 +57,18 @@ def test_two_bootstraps(machine: Machine) -> None:
     run = Run(machine, "./bootstrap")
     try:
         assert run.wait(Moment("pip installs Salt", 0, program("-m pip install --quiet")), "look")
-        told = machine.run(f"{CHECKOUT}/bootstrap")
-        assert told.code == 1
-        assert re.search(rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), (
-            str(told)
-        )
+        reported = machine.run(f"{CHECKOUT}/bootstrap")
+        assert reported.code == 1
+        assert re.search(
+            rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", reported.stderr.strip()
+        ), str(reported)
     finally:
         run.end()
     machine.bootstrap().ok()
 
 
 def test_in_one_instant(machine: Machine) -> None:
-    """Of runs that start at the same time, with seconds of work to do, one runs, and the others are told."""
+    """Of runs that start at the same time, with seconds of work to do, one runs, and the others say so."""
     machine.service("celeryd", "stop").ok()
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: machine.run(HIGHSTATE), range(4)))

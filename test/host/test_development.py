@@ -31,7 +31,7 @@ def test_camera_waits(development: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["rabbitmq-server", "postgresql", "nginx"])
 def test_service_runs(development: Machine, service: str) -> None:
-    """What the application stands on runs."""
+    """What the application needs runs."""
     assert development.is_running(service)
 
 

@@ -76,9 +76,9 @@ def keyless(machine: Machine, encrypted: str) -> Iterator[None]:
 def test_key_is_gone(machine: Machine, arguments: str) -> None:
     """Without the key the run stops, in a preview as well, and says where the key belongs; so does the doctor."""
     assert_stopped(machine, arguments, NO_KEY)
-    told = machine.run("salt-call --local phagescan.doctor")
-    assert told.code != 0
-    assert NO_KEY in told.stderr
+    reported = machine.run("salt-call --local phagescan.doctor")
+    assert reported.code != 0
+    assert NO_KEY in reported.stderr
 
 
 @pytest.mark.usefixtures("encrypted", "drifted")
@@ -108,8 +108,8 @@ def test_single_value(machine: Machine, plain: str) -> None:
     ).ok()
     credentials["phagescan"]["secret_key"] = made.stdout
     machine.put({CREDENTIALS: f"#!yaml|gpg\n{yaml.safe_dump(credentials)}".encode()})
-    told = machine.run("salt-call --local phagescan.doctor")
-    assert told.code != 0
-    assert f"chmod go= {CREDENTIALS}" in told.stderr
+    reported = machine.run("salt-call --local phagescan.doctor")
+    assert reported.code != 0
+    assert f"chmod go= {CREDENTIALS}" in reported.stderr
     machine.run(f"chmod go= {CREDENTIALS}").ok()
     machine.highstate().clean()

@@ -230,7 +230,7 @@ def test_unlock(fresh: Machine, victim: tuple[str, str]) -> None:
 
 @pytest.mark.once
 def test_old_attempts_are_removed(fresh: Machine, victim: tuple[str, str]) -> None:
-    """The periodic task removes what nobody comes back to."""
+    """The periodic task removes what no one comes back to."""
     sign_in(fresh, "wrong", user=victim[0])
     prune = "su - avuser -c \"python manage.py shell -c 'from scaggr.tasks.periodic import prune; prune()'\""
     fresh.run(prune).ok()

@@ -218,7 +218,7 @@ class Converged:
         self.digests.append(hashlib.sha256(content).hexdigest())
 
     def drift(self) -> None:
-        """Make much to do; the scans of what is handed in wait in their queue, as the worker stands still."""
+        """Make much to do; the scans of what is handed in wait in their queue, as the worker is stopped."""
         self.machine.service("celeryd", "stop").ok()
         self.upload()
         wait_until(lambda: self.queued() == 2, "the tasks of both engines are queued")

@@ -15,7 +15,7 @@ LOGS = (
 
 
 def test_nothing_is_only_recommended(machine: Machine) -> None:
-    """apt would bring what packages recommend, were it not told otherwise: statistics, a mail server."""
+    """apt would bring what packages recommend, without our option: statistics, a mail server."""
     assert "true" in machine.run("apt-config shell WANTED APT::Install-Recommends/b").ok().stdout
     assert only_recommended(machine) == set()
     found = installed(machine)

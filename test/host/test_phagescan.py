@@ -39,7 +39,7 @@ print(json.dumps(names))
 
 
 def test_user(host: Host) -> None:
-    """A user of its own that nobody logs in as with a password."""
+    """A user of its own that no one logs in as with a password."""
     user = host.user("avuser")
     assert user.exists
     assert user.home == "/opt/phagescan"

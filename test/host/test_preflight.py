@@ -100,9 +100,9 @@ def test_ownership(machine: Machine) -> None:
     forget = "".join(f" -e '{name}'" for name in names)
     machine.run(f"mv {RECORD} /root/owned && grep -vxF {forget} /root/owned >{RECORD} && touch /root/marker").ok()
     assert_stopped(machine, "", "vhost phage: ")
-    told = doctor(machine)
-    assert told.code
-    said = told.stderr.replace("Error running 'phagescan.doctor': ", "").splitlines()
+    reported = doctor(machine)
+    assert reported.code
+    said = reported.stderr.replace("Error running 'phagescan.doctor': ", "").splitlines()
     assert {line.partition(": ")[0] for line in said if "phagescan:take" in line} == names
     machine.run(f"rm {RECORD}").ok()
     (adopted,) = [change for change in machine.highstate().ok().changed if change.function == "phagescan.owned"]
@@ -125,10 +125,10 @@ def test_offline(machine: Machine) -> None:
     with away(
         machine, OFFLINE, 'Acquire::http::Proxy "http://127.0.0.1:9";\nAcquire::https::Proxy "http://127.0.0.1:9";\n'
     ):
-        told = doctor(machine)
+        reported = doctor(machine)
         machine.highstate().clean()
-    assert told.code != 0
-    (line,) = [line for line in told.stderr.splitlines() if "archive: " in line and not line.startswith("Note: ")]
+    assert reported.code != 0
+    (line,) = [line for line in reported.stderr.splitlines() if "archive: " in line and not line.startswith("Note: ")]
     assert "cannot be used" in line
     assert "127.0.0.1" in line
 
@@ -149,9 +149,9 @@ def test_offline_and_bare(machine: Machine) -> None:
 def test_one_source_is_away(machine: Machine) -> None:
     """One source of several that does not answer is a note."""
     with away(machine, SOURCE, "deb [trusted=yes] http://127.0.0.1:9/debian nowhere main\n"):
-        told = doctor(machine).ok().stdout
-    assert "No faults in pillar or host." in told
-    assert "Note: archive: http://127.0.0.1:9/debian: Could not connect" in told
+        reported = doctor(machine).ok().stdout
+    assert "No faults in pillar or host." in reported
+    assert "Note: archive: http://127.0.0.1:9/debian: Could not connect" in reported
 
 
 @pytest.mark.parametrize("state", ["ok half-configured", "reinstreq half-installed", "reinstreq unpacked"])

@@ -132,7 +132,7 @@ def test_status_of_the_worker(machine: Machine, worker: Machine) -> None:
 
 
 def test_worker_outlives_the_master(machine: Machine, worker: Machine) -> None:
-    """A master that was away is served again by a worker that nobody touched."""
+    """A master that was away is served again by a worker that no one touched."""
     machine.service("rabbitmq-server", "restart").ok()
     machine.service("gunicorn", "restart").ok()
     assert Api(machine).scan(b"after the master was away")["yara"]["infected"] is False

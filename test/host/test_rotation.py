@@ -1,4 +1,4 @@
-"""A credential that is changed in pillar is changed everywhere, under load, and nobody notices."""
+"""A credential that is changed in pillar is changed everywhere, under load, and no one notices."""
 
 from collections.abc import Callable
 from uuid import uuid4

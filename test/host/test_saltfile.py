@@ -73,7 +73,7 @@ def test_by_the_path(machine: Machine, evil: None) -> None:
 
 
 def test_user(machine: Machine) -> None:
-    """Who is not root is told to be."""
+    """A user who is not root is sent to root."""
     refused = machine.run("salt-call --local test.ping", user="nobody")
     assert (refused.code, refused.stdout) == (1, "")
     assert refused.stderr == "salt-call: run this as root, for example with sudo\n"

@@ -115,7 +115,7 @@ def test_stored_once(machine: Machine, api: Api) -> None:
 
 
 def test_signatures_are_not_logged(machine: Machine, api: Api) -> None:
-    """What a worker fetches a sample with stands in no log, neither the master's nor the worker's."""
+    """What a worker fetches a sample with is in no log, neither the master's nor the worker's."""
     api.scan(b"fetched without a trace")
     # As a worker on another host does, by way of the proxy.
     planted = {"Authorization": "Signature planted"}

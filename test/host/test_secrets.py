@@ -95,7 +95,7 @@ def test_knows(name: str) -> None:
 
 @pytest.mark.parametrize("before", range(4))
 def test_knows_base64(before: int) -> None:
-    """A secret is found in the base64 of a longer text, wherever it stands there."""
+    """A secret is found in the base64 of a longer text, wherever it is in there."""
     secret = new_secret()
     assert any(form in base64.b64encode(f"{'x' * before}{secret}:y".encode()).decode() for form in forms(secret))
 
@@ -109,7 +109,7 @@ def test_sees(converged: Plant) -> None:
 
 
 def test_rotation(converged: Plant, long: bool) -> None:
-    """While every password is set anew, and while a task goes through every service, at whatever level Salt logs."""
+    """While every password is set again, and while a task goes through every service, at whatever level Salt logs."""
     for level in ("", "-l debug", "-l trace", LOWEST) if long else (LOWEST,):
         converged.change_all()
         ran = converged.watch(f"{HIGHSTATE} {level}").ok()
@@ -133,7 +133,7 @@ def test_looking(converged: Plant) -> None:
 
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_unreadable(converged: Plant, case: str) -> None:
-    """While credentials cannot be read, because of what stands beside a secret: the place is told, the text is not."""
+    """While credentials cannot be read, because of what is beside a secret: the place is reported, the text is not."""
     before = converged.machine.read(CREDENTIALS)
     old, new = UNREADABLE[case]
     assert old in before
@@ -165,11 +165,11 @@ def test_output(machine: Machine, converged: Plant) -> None:
     converged.know(machine.secrets.values())
     said = "".join(path.read_text() for path in machine.output.glob("*.txt") if path.name != "report.txt")
     assert said
-    assert converged.told(said) == []
+    assert converged.reported(said) == []
 
 
 def test_files(converged: Plant) -> None:
-    """Of all files of the host only those hold one that are to, and nobody but the one reader may read them."""
+    """Of all files of the host only those hold one that are to, and no one but the one reader may read them."""
     assert converged.files() == sorted(HOLDERS)
     stated = {path: converged.machine.run(f"stat -c '%U:%G %a' {path}").stdout.strip() for path in HOLDERS}
     assert stated == HOLDERS

@@ -19,7 +19,7 @@ CONFIGS = {
     "celeryd-periodic": "periodicceleryconfig",
     "celeryd": "workerceleryconfig",
 }
-# What nobody sees without the broker, or without the database.
+# What no one sees without the broker, or without the database.
 BY_BROKER = {*NODES.values(), "camera", "beat", "queues", "engines"}
 BY_DATABASE = {"camera", "beat", "engines"}
 

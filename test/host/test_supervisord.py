@@ -47,6 +47,6 @@ def test_camera_works(machine: Machine, host: Host) -> None:
 
 
 def test_control_is_refused(machine: Machine) -> None:
-    """Nobody but root tells it what to do."""
+    """No one but root tells it what to do."""
     assert machine.run("supervisorctl stop celerycam", user="avuser").code != 0
     assert "RUNNING" in status(machine)

@@ -183,7 +183,7 @@ def test_strict_transport_security(secure: Machine, certificate: str, path: str,
 
 
 def test_strict_transport_security_while_django_is_down(secure: Machine, certificate: str) -> None:
-    """The page that stands in for Django says so, too."""
+    """The page shown in Django's place says so, too."""
     secure.service("gunicorn", "stop").ok()
     try:
         page = session(certificate).get(f"https://{secure.address}/", timeout=30)
@@ -291,7 +291,7 @@ def read_by_broker(machine: Machine) -> None:
 
 
 def test_renewal(secure: Machine, certificate: str) -> None:
-    """A certificate that is made anew is what is shown after a highstate; the broker is not restarted for it."""
+    """A certificate that is made again is what is shown after a highstate; the broker is not restarted for it."""
     before, process = Path(certificate).read_text(), beam(secure)
     assert served(secure, 443) == served(secure, 5671) == before
     secure.run("rm /etc/phagescan/tls/certificate.pem").ok()

@@ -46,9 +46,9 @@ def test_kept(machine: Machine) -> None:
 
 def test_doctor(machine: Machine) -> None:
     """The doctor says that it is kept, and how to go on."""
-    told = machine.run("salt-call --local phagescan.doctor").ok().stdout
-    assert "Note: rabbitmq: 3.10.8 is kept from version 4" in told
-    assert f"rm {PIN}" in told
+    reported = machine.run("salt-call --local phagescan.doctor").ok().stdout
+    assert "Note: rabbitmq: 3.10.8 is kept from version 4" in reported
+    assert f"rm {PIN}" in reported
 
 
 def test_hold_of_the_operator(machine: Machine) -> None:
@@ -74,8 +74,8 @@ def test_upgrade(machine: Machine) -> None:
     machine.bootstrap().ok()
     assert "3.10.8" in machine.run("rabbitmqctl version").ok().stdout
 
-    told = machine.run("salt-call --local phagescan.doctor").ok().stdout
-    steps = [line.strip() for line in told.partition("go on so:")[2].splitlines() if line.strip()]
+    reported = machine.run("salt-call --local phagescan.doctor").ok().stdout
+    steps = [line.strip() for line in reported.partition("go on so:")[2].splitlines() if line.strip()]
     assert len(steps) == 7
     for step in steps:
         machine.run(step.replace("apt-get", APT)).ok()

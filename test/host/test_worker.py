@@ -116,7 +116,7 @@ def test_least_privilege_scans(restricted: Machine) -> None:
 
 
 def test_least_privilege_refuses(restricted: Machine) -> None:
-    """With its login nobody sends tasks, reads verdicts, or touches other queues."""
+    """With its login no one sends tasks, reads verdicts, or touches other queues."""
     restricted.put({"/intruder.py": INTRUDER.encode()})
     said = restricted.run("/opt/phagescan-venv/bin/python /intruder.py; rm /intruder.py").ok().stdout
     assert {line.split()[1] for line in said.splitlines()} == {"refused"}, said

@@ -129,7 +129,7 @@ def test_line_length() -> None:
 
 
 def test_commands_say_when() -> None:
-    """cmd.run stands with onchanges, creates or unless, and never hides its failure."""
+    """cmd.run has onchanges, creates or unless, and never hides its failure."""
     for name in named(".sls"):
         text = (ROOT / name).read_text()
         assert "|| true" not in text, name

@@ -56,7 +56,7 @@ def test_by_another_directory() -> None:
 
 
 def test_not_in_a_checkout(tmp_path: Path) -> None:
-    """A copy of the file alone, or what comes through a pipe, is told where to run."""
+    """A copy of the file alone, or what comes through a pipe, says where to run."""
     shutil.copy(ROOT / "bootstrap", tmp_path)
     refused = run("./bootstrap", "test=True", cwd=tmp_path)
     assert refused.returncode == 1

@@ -116,7 +116,7 @@ class Browser:
         return self.wait(lambda: (said := self.text(selector)) and text in said and said, f"{selector} says {text}")
 
     def complaints(self) -> list[str]:
-        """What the console holds that nobody wants to see there: errors, and what the policy of the pages forbade."""
+        """What the console holds that no one wants to see there: errors, and what the policy of the pages forbade."""
         said = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
         # Over plain HTTP one header of Django's is ignored, and each page says so.
         return [message for message in said if "Cross-Origin-Opener-Policy" not in message]

@@ -130,7 +130,7 @@ class Plant:
             self.counts[name] += number
         self.counts["runs"] += 1
         for what, text in (("output", ran.stdout), ("processes", self.seen())):
-            lines = self.told(text)
+            lines = self.reported(text)
             assert not lines, f"{what} of {command}: {lines}"
         return ran
 
@@ -138,7 +138,7 @@ class Plant:
         """Arguments and environment of all processes that were there while `watch` ran, one a line."""
         return self.fetch(SEEN)
 
-    def told(self, text: str) -> list[str]:
+    def reported(self, text: str) -> list[str]:
         """Lines of a text that tell a secret."""
         found = [form for form in self.forms if form in text]
         return [line for line in text.splitlines() if any(form in line for form in found)]

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 
 class Broker:
-    """Stands for the broker: connections that work until they are told not to."""
+    """Stands for the broker: connections that work until they are to fail."""
 
     def __init__(self, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.connections: list[SimpleNamespace] = []

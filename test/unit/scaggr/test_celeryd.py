@@ -1,4 +1,4 @@
-"""The command celeryd: systemd is told when it is ready, and it ends at once when there is nothing to do."""
+"""The command celeryd: systemd is notified when it is ready, and it ends at once when there is nothing to do."""
 
 import importlib
 import json

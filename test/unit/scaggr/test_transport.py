@@ -43,7 +43,7 @@ def test_other_end(transport: Any, connected: socket.socket) -> None:
 
 
 def test_elsewhere(transport: Any) -> None:
-    """The other end of a connection to another host is nobody's here."""
+    """The other end of a connection to another host is not known here."""
     away = SimpleNamespace(
         family=socket.AF_INET, getpeername=lambda: ("192.0.2.1", 5672), getsockname=lambda: ("192.0.2.2", 1)
     )

@@ -32,7 +32,7 @@ def certificate(path: Path, days: int, since: int = -2) -> str:
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
-    """Answers that nobody reads of."""
+    """Answers that no one reads of."""
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

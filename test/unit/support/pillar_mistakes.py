@@ -141,7 +141,7 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
     ("rabbitmq:users:other", {}, "rabbitmq:users:other:password: is missing; it belongs in pillar/credentials.sls"),
 ]
 
-# What is wrong in more than one place, and where that is told.
+# What is wrong in more than one place, and where that is reported.
 SEVERAL: list[tuple[dict[str, Any], set[str]]] = [
     (
         {"phagescan:worker:user": "root", f"{NODE}:user": REMOVED, f"{NODE}:group": REMOVED},

@@ -9,7 +9,7 @@ from pypdf.generic import DictionaryObject, NameObject, PdfObject, TextStringObj
 
 
 def eicar() -> bytes:
-    """The test file, which stands nowhere in one piece."""
+    """The test file, which is nowhere in one piece."""
     return importlib.import_module("engines.yara").EICAR
 
 

@@ -57,7 +57,7 @@ def test_announcing_never_harms_the_worker(announce: Any, monkeypatch: pytest.Mo
 def test_what_was_announced_is_kept(
     announce: Any, status: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In the service's directory, once the broker has taken it, so that the node's state can be told without the
+    """In the service's directory, once the broker has taken it, so that the node's state can be known without the
     broker.
     """
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))

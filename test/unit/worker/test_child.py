@@ -28,9 +28,9 @@ def test_what_an_engine_prints_is_not_taken_for_an_answer(
     """Neither from Python nor from C."""
     box = sandbox()
     answer = box.scan(
-        script("print('{}', flush=True); os.write(1, b'{}\\n'); os.write(2, b'{}\\n'); found['told'] = 1")
+        script("print('{}', flush=True); os.write(1, b'{}\\n'); os.write(2, b'{}\\n'); found['reported'] = 1")
     )
-    assert (answer.outcome, answer.metadata) == ("clean", {"told": "1"})
+    assert (answer.outcome, answer.metadata) == ("clean", {"reported": "1"})
 
 
 def test_what_the_database_does_not_take_is_replaced(

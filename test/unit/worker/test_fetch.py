@@ -25,7 +25,7 @@ def test_a_sample_is_fetched_into_a_private_file(fetch: Any, server: Callable[..
 
 @pytest.mark.parametrize("signed", ["two\r\nlines: x", "\N{EURO SIGN}"])
 def test_a_signature_that_is_none_is_not_sent(fetch: Any, server: Callable[..., SimpleNamespace], signed: str) -> None:
-    """And not told to anyone."""
+    """And not reported to anyone."""
     master = server([(200, b"")])
     with pytest.raises(fetch.UnwantedError, match="the signature is none"), fetch.sample(master.url, signed, "5c1c"):
         pass
@@ -49,7 +49,7 @@ def certified(load: Callable[..., Any], tmp_path: Path) -> Callable[[str], tuple
 def test_a_sample_is_fetched_from_a_master_that_is_known(
     fetch: Any, server: Callable[..., SimpleNamespace], certified: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over TLS, by a certificate that is trusted, and that is for the master's name; from nobody else."""
+    """Over TLS, by a certificate that is trusted, and that is for the master's name; from no one else."""
     monkeypatch.setattr(fetch, "PATIENCE", 0.2)
     known, context = certified("127.0.0.1")
     master = server([(200, b"all")], context)

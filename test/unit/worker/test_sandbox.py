@@ -66,7 +66,7 @@ def test_only_the_answer_to_a_request_is_believed(
 def test_a_process_that_speaks_unasked_is_replaced(
     sandbox: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the next scan; whoever asks it all the same is told."""
+    """Before the next scan; whoever asks it all the same is reported."""
     module = importlib.import_module("worker.sandbox")
     program = tmp_path / "chatterbox.py"
     program.write_text(CHATTERBOX.replace("TALK", "[json.dumps(answer) + chr(10), '{}']"))

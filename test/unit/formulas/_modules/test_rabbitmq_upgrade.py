@@ -62,7 +62,7 @@ ALL = {"rabbitmq_4.0.0", "stream_sac_coordinator_unblock_group", "stream_update_
     ],
 )
 def test_state(upgrade: Callable[..., Any], version: str, flags: Any, release: str, blocked: bool, stuck: bool) -> None:
-    """3 is pinned until its database has what 4 requires; 4 on a database without is told; one that is being made is
+    """3 is pinned until its database has what 4 requires; 4 on a database without is named; one that is being made is
     not.
     """
     module = upgrade(version, None if flags == "all" else flags, release)

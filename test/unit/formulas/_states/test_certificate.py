@@ -74,7 +74,7 @@ def serve(files: tuple[str, str], name: str) -> str:
 
 
 def test_made_once(state: Callable[..., Any], files: tuple[str, str]) -> None:
-    """A certificate and a key that nobody else reads; the second run changes nothing."""
+    """A certificate and a key that no one else reads; the second run changes nothing."""
     arguments = (*files, ["*", "web.example", ".sub.example", "[2001:db8::8]"])
     preview = state(test=True).self_signed(*arguments)
     assert (preview["result"], preview["changes"]) == (None, {files[0]: "to be made"})

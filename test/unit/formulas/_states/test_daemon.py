@@ -85,7 +85,7 @@ def test_a_service_of_this_run(host: Callable[..., Host]) -> None:
 
 
 def test_unit_file_of_this_run(host: Callable[..., Host]) -> None:
-    """systemd is told of a unit that was written after it was first asked."""
+    """systemd reads a unit that was written after it was first asked."""
     web = host(exists=False, running=False)
     web.state.__utils__["daemon.check"] = lambda _command: web.status.update(changed=True)
     web.state.running("web", pidfile="/run/web.pid", check="web -t")

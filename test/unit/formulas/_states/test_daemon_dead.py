@@ -51,7 +51,7 @@ def test_disabled(host: Callable[..., Host], status: dict[str, Any], did: list[s
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize("exists", [True, False])
 def test_known(host: Callable[..., Host], exists: bool, test: bool) -> None:
-    """systemd is told once of a unit that it has not read; a preview says so."""
+    """systemd reads once a unit that it has not read; a preview says so."""
     web = host(test=test, exists=exists)
 
     def reload() -> None:
@@ -73,7 +73,7 @@ def test_known_fails(host: Callable[..., Host]) -> None:
 
 
 def test_known_after_a_change(host: Callable[..., Host]) -> None:
-    """What systemd was found to know does not count after the unit was written anew."""
+    """What systemd was found to know does not count after the unit was written again."""
     web = host()
     web.state.known("web")
     web.status["exists"] = False

@@ -116,7 +116,7 @@ def test_superuser(project: Callable[..., Project], site: dict[str, Any]) -> Non
 
 
 def test_collected(project: Callable[..., Project], site: dict[str, Any], tmp_path: Path) -> None:
-    """Files that were changed, added or removed by hand are collected anew; new code is, too, and may change none."""
+    """Files that were changed, added or removed by hand are collected again; new code is, too, and may change none."""
     django, name = project(), str(tmp_path / "static")
     first = django.state.collected(name, site)
     assert first["result"], first["comment"]
@@ -217,7 +217,7 @@ def test_collected_after_a_kill(project: Callable[..., Project], site: dict[str,
 
 @pytest.mark.parametrize("test", [True, False])
 def test_mod_watch(project: Callable[..., Project], test: bool) -> None:
-    """Code that is yet to change is told by a preview; a run has seen it."""
+    """Code that is yet to change is reported by a preview; a run has seen it."""
     django = project(test=test)
     for name in ("migrated", "collected"):
         result = django.state.mod_watch("name", sfun=name)
@@ -231,7 +231,7 @@ def test_mod_watch(project: Callable[..., Project], test: bool) -> None:
 def test_preview_and_failure(
     project: Callable[..., Project], site: dict[str, Any], tmp_path: Path, name: str, test: bool
 ) -> None:
-    """A preview runs nothing and says so; a failure is told and not taken for done."""
+    """A preview runs nothing and says so; a failure is reported and not taken for done."""
     django = project(test=test)
     django.fails = "manage.py: reason"
     arguments = {"site": site, **({"password_key": "app:password"} if name == "superuser" else {})}

@@ -1,4 +1,4 @@
-"""What dpkg and its packages leave: an interrupted run, a link that nobody wants."""
+"""What dpkg and its packages leave: an interrupted run, a link that no one wants."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ DONE = ["dpkg --configure", "dpkg-query --show", "apt-get --yes c:amd64"]
 
 
 class Dpkg:
-    """The state module on a host whose dpkg and apt-get say what they are told to."""
+    """The state module on a host whose dpkg and apt-get say what the test wants."""
 
     def __init__(self, load: Callable[..., Any], folder: Path, *, test: bool) -> None:
         self.util = util = load("_utils/dpkg")

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster is made once, to the end; half of one is made anew, and what holds data is nobody's to
+"""A PostgreSQL cluster is made once, to the end; half of one is made again, and what holds data is not ours to
 remove.
 """
 

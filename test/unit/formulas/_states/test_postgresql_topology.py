@@ -55,7 +55,7 @@ class Cluster:
             raise CommandExecutionError("PostgreSQL on port 5432: disk full")
 
     def read(self, databases: list[str], _port: int, _run: Any) -> dict[str, Any]:
-        """What there is; a text is the reason why nobody answers."""
+        """What there is; a text is the reason why no one answers."""
         self.asked += databases
         if isinstance(self.actual, str):
             raise CommandExecutionError(self.actual)

@@ -155,7 +155,7 @@ def test_installed_twice(python_lock: Any, site: Path, tmp_path: Path) -> None:
 
 
 def test_unusable(python_lock: Any, site: Path, tmp_path: Path) -> None:
-    """A virtualenv without its Python or its pyvenv.cfg, or of another Python, is to be made anew."""
+    """A virtualenv without its Python or its pyvenv.cfg, or of another Python, is to be made again."""
     (tmp_path / "bin" / "python").unlink()
     assert not python_lock._usable(str(tmp_path))
     (tmp_path / "bin" / "python").symlink_to(sys.executable)

@@ -80,7 +80,7 @@ class Handler(SimpleXMLRPCRequestHandler):
     disable_nagle_algorithm = False
 
     def log_message(self, *_arguments: Any) -> None:
-        """Nobody reads it."""
+        """No one reads it."""
 
 
 class Server(socketserver.UnixStreamServer, SimpleXMLRPCDispatcher):
@@ -162,7 +162,7 @@ def test_restarted(
     did: list[str],
     test: bool,
 ) -> None:
-    """A program that is down, unknown or older than its file is taken anew from the files, and no other is touched."""
+    """A program that is down, unknown or older than its file is taken again from the files, and no other is touched."""
     supervisor.programs.pop("camera")
     if info:
         supervisor.programs["camera"] = info

@@ -32,7 +32,7 @@ def moved(certificates: Any, monkeypatch: pytest.MonkeyPatch, days: int) -> None
 
 
 def test_it_lasts_long_enough(certificates: Any, made: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made anew 30 days before it expires, after less than the 825 days that clients take."""
+    """It is made again 30 days before it expires, after less than the 825 days that clients take."""
     assert certificates.renewal_reason(*made, []) == ""
     moved(certificates, monkeypatch, 789)
     assert certificates.renewal_reason(*made, []) == ""
@@ -55,7 +55,7 @@ def test_hosts(certificates: Any, made: tuple[str, str]) -> None:
 
 
 def test_faults(certificates: Any, made: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each thing that is wrong with an operator's files is told, with the file and what to do."""
+    """Each thing that is wrong with an operator's files is reported, with the file and what to do."""
     certificate, key = made
     assert certificates.faults(certificate, key) == []
     none = str(tmp_path / "none.pem")

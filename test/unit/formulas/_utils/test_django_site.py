@@ -109,7 +109,7 @@ def test_tree(load: Callable[..., Any], tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
 def test_manage(load: Callable[..., Any], site: dict[str, Any]) -> None:
-    """manage.py runs in the project root; what must not be an argument comes on standard input; a failure is told."""
+    """manage.py runs in the project root; what must not be an argument comes on standard input; a failure is raised."""
     manage = load("_utils/django_site").manage
     python = Path(site["virtualenv"], "bin", "python")
     python.parent.mkdir()

@@ -43,7 +43,7 @@ NASTY = [
 SEEDED = random.Random(7677)
 NASTY += ["".join(SEEDED.choices("'\"\\;:$`-aE \n", k=SEEDED.randint(1, 12))) for _ in range(200)]
 
-# Prints what it is told to while it reads on, ends at the first error as psql does, and after a while in any case.
+# Prints what it is given while it reads on, ends at the first error as psql does, and after a while in any case.
 FAKE = r"""
 import glob, os, signal, sys, time
 
@@ -109,7 +109,7 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
 
 
 def heard(server: Any, folder: Path, number: int = 0) -> str:
-    """What a process was told, without what says that a script has ended, and with what follows from itself once."""
+    """What a process was sent, without what says that a script has ended, and with what follows from itself once."""
     text = (folder / f"heard.{server.started[number].pid}").read_text(encoding="utf-8")
     return re.sub(f"({re.escape(server.QUIET)})+", server.QUIET, re.sub(r"\n\\echo [0-9a-f]{32}\n", "", text))
 
@@ -267,7 +267,7 @@ def test_run_together(server: Any, tmp_path: Path) -> None:
 
 
 def test_run_together_fails(server: Any, tmp_path: Path) -> None:
-    """One that fails is told, after the others have run."""
+    """One that fails is reported, after the others have run."""
     server.os = SimpleNamespace(cpu_count=lambda: 2, urandom=os.urandom, read=os.read)
     with pytest.raises(CommandExecutionError, match=r"^PostgreSQL on port 5432: disk full$"):
         server.run_together(["PASSWORD 'test-secret'\nMEET 2\nFAIL disk full\n", "MEET 2\nPRINT 1\n"], 5432)

@@ -145,7 +145,7 @@ def test_write(node: Callable[..., Any], tmp_path: Path) -> None:
     "script", ["exit 1", "true", "echo imported not", "printf imported; exit 1", "echo imported >&2", None]
 )
 def test_write_without_an_answer(node: Callable[..., Any], tmp_path: Path, script: str | None) -> None:
-    """A node that does not say that it has imported is told through rabbitmqctl, whose failure counts; no file is
+    """A node that does not say that it has imported is asked through rabbitmqctl, whose failure counts; no file is
     left.
     """
 
@@ -158,7 +158,7 @@ def test_write_without_an_answer(node: Callable[..., Any], tmp_path: Path, scrip
 
     made: Any = node(script or "printf imported")
     if script is None:
-        (made.DATABASES / "rabbit@other").mkdir()  # without a name there is nobody to call
+        (made.DATABASES / "rabbit@other").mkdir()  # without a name there is no one to call
     made.ctl = ctl
     made.write(PLAN).result()
     with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):
@@ -180,7 +180,7 @@ def test_file_of_a_killed_run(node: Callable[..., Any], test: bool) -> None:
 
 
 def test_write_deletes_last(node: Callable[..., Any]) -> None:
-    """Nobody is without a user in between: what is new is there before what is old goes; and each may be missing."""
+    """No one is without a user in between: what is new is there before what is old goes; and each may be missing."""
     topology = node("exit 1")
     calls = [["delete_user", "--", "guest"], ["clear_permissions", "-p", "/", "--", "seller"]]
     topology.write({"import": EXPORTED, "delete": calls}).result()

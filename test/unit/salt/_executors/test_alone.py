@@ -1,4 +1,4 @@
-"""One run at a time: who takes the lock, who needs none, and what the second is told."""
+"""One run at a time: who takes the lock, who needs none, and what the second one prints."""
 
 import os
 import re
@@ -44,10 +44,10 @@ def test_second_is_told(alone: Any) -> None:
     """The first is named with its number and since when; only root may read, or hold, the lock."""
     assert call(alone, "state.highstate") == {"concurrent": True}
     assert os.stat(alone.LOCK).st_mode & 0o777 == 0o600
-    with pytest.raises(CommandExecutionError) as told:
+    with pytest.raises(CommandExecutionError) as reported:
         call(alone, "state.apply", mods="nginx")
     who = rf"state\.highstate, PID {os.getpid()}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d, is at work: wait for its end"
-    assert re.match(who, str(told.value))
+    assert re.match(who, str(reported.value))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_second_is_told(alone: Any) -> None:
     [("state.highstate", {"test": True}), ("state.show_highstate", {}), ("phagescan.doctor", {}), ("test.ping", {})],
 )
 def test_nobody_waits_to_look(alone: Any, fun: str, kwargs: dict[str, Any]) -> None:
-    """What changes nothing takes no lock; only what Salt would refuse is told not to ask."""
+    """What changes nothing takes no lock; only what Salt would refuse is let through."""
     call(alone, "state.highstate")
     given = call(alone, fun, **kwargs)
     assert given == (kwargs | {"concurrent": True} if "test" in kwargs else kwargs)

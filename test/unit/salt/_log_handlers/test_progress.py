@@ -35,7 +35,7 @@ def log(handler: logging.Handler, message: str, *arguments: str, logger: str = "
 
 
 def call_chunks(handler: logging.Handler, chunks: list[str]) -> None:
-    """Stands where Salt's loop over the states stands."""
+    """Takes the place of Salt's loop over the states."""
     for name in chunks:
         log(handler, "Running state [%s] at time %s", name, "12:00")
         log(handler, "Completed state [%s] at time %s (duration_in_ms=%s)", name, "12:00", "1")

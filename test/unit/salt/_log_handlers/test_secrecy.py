@@ -21,7 +21,7 @@ BROKEN = {
     "two values": (f"#!yaml\na: {{b: 'x' '{SECRET}'}}\n", "line 2, column 12: did not find expected ',' or '}'"),
     "tag": (f"#!yaml\na: !{SECRET} x\n", "line 2, column 4: ConstructorError"),
     "alias": (f"#!yaml\na: *{SECRET}\n", "line 2, column 4: ComposerError"),
-    "key twice": (f"#!yaml\na: {SECRET}\na: {SECRET}\n", "line 3: the key a stands twice; take out one"),
+    "key twice": (f"#!yaml\na: {SECRET}\na: {SECRET}\n", "line 3: the key a is there twice; take out one"),
     "key a list": (f"#!yaml\na:\n  ? [{SECRET}]\n  : x\n", "line 3, column 5: "),
     "percent": (f"#!yaml\na: %{SECRET}\n", "line 2: found character that cannot start any token"),
     "escape": (f'#!yaml\na: "{SECRET}\\q"\n', "line 2: found unknown escape character"),
@@ -67,7 +67,7 @@ def compiled(
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken(compiled: Callable[[str], tuple[dict[str, Any], str]], case: str) -> None:
-    """The error is told on one line, with its place, and nothing of the file is."""
+    """The error is reported on one line, with its place, and nothing of the file is."""
     text, reason = BROKEN[case]
     pillar, said = compiled(text)
     assert pillar["_errors"]
@@ -89,17 +89,17 @@ def test_good(compiled: Callable[[str], tuple[dict[str, Any], str]], renderer: s
 def test_states_are_told(load: Callable[..., Any]) -> None:
     """What is no pillar is logged as ever."""
     module = load("_log_handlers/secrecy", __opts__={"pillar_roots": {"base": ["/srv/pillar"]}})
-    for path, told in (
+    for path, reported in (
         ("/srv/pillar/credentials.sls", False),
         ("/srv/salt/top.sls", True),
         ("/srv/pillars/x.sls", True),
     ):
         record = logging.LogRecord("salt.template", 10, "", 1, "Rendered data from file: %s:\n%s", (path, "text"), None)
-        assert module._is_public(record) is told
+        assert module._is_public(record) is reported
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("GPG unavailable", "it is encrypted, and there is no gpg; apt-get install gnupg"),
         (
@@ -112,7 +112,7 @@ def test_states_are_told(load: Callable[..., Any]) -> None:
         ),
     ],
 )
-def test_ciphertext(load: Callable[..., Any], text: str, told: str) -> None:
-    """What keeps a file from being decrypted is told with the remedy."""
+def test_ciphertext(load: Callable[..., Any], text: str, reported: str) -> None:
+    """What keeps a file from being decrypted is reported with the remedy."""
     module = load("_log_handlers/secrecy", __opts__={"gpg_keydir": "/etc/salt/gpgkeys"})
-    assert module._reason(SaltRenderError(text)) == told
+    assert module._reason(SaltRenderError(text)) == reported

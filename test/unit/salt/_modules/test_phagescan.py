@@ -66,7 +66,7 @@ def test_status(phagescan: Callable[..., Any], ok: bool | None, code: int | None
 
 
 def test_status_of_a_faulty_pillar(phagescan: Callable[..., Any]) -> None:
-    """Its faults are told, and nothing else is looked at, as nobody knows where."""
+    """Its faults are reported, and nothing else is looked at, as no one knows where."""
     module = phagescan({"phagescan:mode": "debug"})
     parts = module.status()
     assert list(parts) == ["pillar"]
@@ -100,7 +100,7 @@ def arriving(module: Any, note: str = "") -> list[str]:
 
 
 def test_arrival(phagescan: Callable[..., Any]) -> None:
-    """The operator is told where to go, who to be, and the command that shows the password, not what it is."""
+    """The operator reads where to go, who to be, and the command that shows the password, not what it is."""
     module = phagescan()
     sent = arriving(module)
     canary, url, login, password, well = module.arrival().splitlines()

@@ -43,10 +43,12 @@ def rotate(load: Callable[..., Any]) -> Callable[..., tuple[dict[str, Any], list
 
 
 def test_only_what_changed_is_tried(rotate: Callable[..., Any]) -> None:
-    told, tried = rotate(OLD, NEW, ["", REFUSED])
+    reported, tried = rotate(OLD, NEW, ["", REFUSED])
     assert tried == [NEW, OLD]
-    assert (told["result"], told["changes"]) == (True, {})
-    assert told["comment"] == "master at the broker: the new password lets in, the old one is refused: ACCESS_REFUSED"
+    assert (reported["result"], reported["changes"]) == (True, {})
+    assert (
+        reported["comment"] == "master at the broker: the new password lets in, the old one is refused: ACCESS_REFUSED"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,12 +65,12 @@ def test_only_what_changed_is_tried(rotate: Callable[..., Any]) -> None:
     ],
 )
 def test_what_the_server_says(rotate: Callable[..., Any], said: list[str], result: bool, words: str) -> None:
-    told, _ = rotate(OLD, NEW, said)
-    assert told["result"] is result
-    assert words in told["comment"]
-    assert "the old one is" not in told["comment"]
-    assert "old-broker" not in told["comment"]
-    assert "new-broker" not in told["comment"]
+    reported, _ = rotate(OLD, NEW, said)
+    assert reported["result"] is result
+    assert words in reported["comment"]
+    assert "the old one is" not in reported["comment"]
+    assert "old-broker" not in reported["comment"]
+    assert "new-broker" not in reported["comment"]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,8 @@ def test_what_the_server_says(rotate: Callable[..., Any], said: list[str], resul
     ids=["first run", "nothing new", "gone", "another user"],
 )
 def test_nothing_is_tried(rotate: Callable[..., Any], before: dict[str, Any], after: dict[str, Any]) -> None:
-    told, tried = rotate(before, after, [])
-    assert (told["result"], told["comment"], tried) == (True, "No password was changed.", [])
+    reported, tried = rotate(before, after, [])
+    assert (reported["result"], reported["comment"], tried) == (True, "No password was changed.", [])
 
 
 def test_a_preview_tries_nothing(rotate: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""The address that people are told: how it is chosen, and that the login page is there."""
+"""The printed address: how it is chosen, and that the login page is there."""
 
 import hashlib
 import ssl
@@ -98,7 +98,7 @@ def test_asked_as_printed(arrival: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         ((200, b"<h1>It works!</h1>"), "set nginx:sites:phagescan:server_name"),
         ((200, b"csrfmiddlewaretoken of another site"), "set nginx:sites:phagescan:server_name"),
@@ -106,9 +106,9 @@ def test_asked_as_printed(arrival: Any) -> None:
         ((400, b""), "add it to phagescan:allowed_hosts"),
     ],
 )
-def test_another_page(arrival: Any, answer: tuple[int, bytes], told: str) -> None:
+def test_another_page(arrival: Any, answer: tuple[int, bytes], reported: str) -> None:
     """What is not the login page is a failure, which says what to set."""
-    with pytest.raises(CommandExecutionError, match=told):
+    with pytest.raises(CommandExecutionError, match=reported):
         arrival.knock("http://192.0.2.7/", nginx(), lambda *_: answer)
 
 

@@ -11,7 +11,7 @@ from health_support import certificate
 
 
 def judged(health: Any, path: str, ports: dict[str, int], web: bool = True, broker: bool = True) -> dict[str, Any]:
-    """What is told of a certificate, while something is on these ports; and nginx and the broker are well, or not."""
+    """What is said of a certificate, while something is on these ports; and nginx and the broker are well, or not."""
     shown = {other: (port, health.probes.presented("127.0.0.1", port)) for other, port in ports.items()}
     return health.probes.validity(path, shown, {"web": {"ok": web}, "broker": {"ok": broker}})
 

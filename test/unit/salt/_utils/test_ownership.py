@@ -212,7 +212,7 @@ def test_directories(host: Host) -> None:
 
 
 def test_users_and_groups(host: Host) -> None:
-    """A user as we would make it does, wherever it comes from, and a group that nobody else is in."""
+    """A user as we would make it does, wherever it comes from, and a group that no one else is in."""
     user = chunk("user.present", "avuser", home="/opt/phagescan", shell="/bin/bash", gid="avuser")
     group = chunk("group.present", "avuser")
     host.group("avuser", 900)

@@ -57,33 +57,33 @@ GENERATED = settings(
 @GENERATED
 @given(data=st.data())
 def test_wrong_kind(doctor: Any, good: dict[str, Any], known: dict[str, Any], data: st.DataObject) -> None:
-    """Whatever key holds a value of another kind than its schema says, it is told, with both kinds."""
+    """Whatever key holds a value of another kind than its schema says, it is reported, with both kinds."""
     key = data.draw(st.sampled_from([key for key in known if "type" in known[key]]))
     kinds = known[key]["type"]
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     kinds |= {"integer"} if "number" in kinds else set()
     kind = data.draw(st.sampled_from(sorted(VALUES.keys() - kinds)))
     value = data.draw(VALUES[kind])
-    told = doctor(put(good, key, value))
-    assert [line for line in told if line.startswith(f"{key}: must be ") and ", not " in line]
+    reported = doctor(put(good, key, value))
+    assert [line for line in reported if line.startswith(f"{key}: must be ") and ", not " in line]
 
 
 @GENERATED
 @given(data=st.data())
 def test_unknown_key(doctor: Any, good: dict[str, Any], known: dict[str, Any], data: st.DataObject) -> None:
-    """Whatever key stands where there is none of this name, it is told."""
+    """Whatever key has a name that there is not, it is reported."""
     closed = [key for key in known if known[key].get("additionalProperties") is False]
     key = data.draw(st.sampled_from(closed))
     name = data.draw(st.text(string.ascii_lowercase + "_", min_size=1, max_size=12))
     if name not in known[key]["properties"]:
-        told = doctor(put(good, f"{key}:{name}", data.draw(st.integers())))
-        assert [line for line in told if line.startswith(f"{key}:{name}: is not a key; ")]
+        reported = doctor(put(good, f"{key}:{name}", data.draw(st.integers())))
+        assert [line for line in reported if line.startswith(f"{key}:{name}: is not a key; ")]
 
 
 @GENERATED
 @given(data=st.data())
 def test_missing_key(doctor: Any, good: dict[str, Any], known: dict[str, Any], data: st.DataObject) -> None:
-    """Whatever is needed and missing is told."""
+    """Whatever is needed and missing is reported."""
     needed = {f"{key}:{name}" for key in known for name in known[key].get("required", ())} - INHERITED
     key = data.draw(st.sampled_from(sorted(needed)))
     assert [line for line in doctor(put(good, key, REMOVED)) if line.startswith(f"{key}: is missing; it must be ")]
@@ -92,7 +92,7 @@ def test_missing_key(doctor: Any, good: dict[str, Any], known: dict[str, Any], d
 @GENERATED
 @given(data=st.data())
 def test_out_of_range(doctor: Any, good: dict[str, Any], known: dict[str, Any], data: st.DataObject) -> None:
-    """A number that is too small or too large is told, with the range."""
+    """A number that is too small or too large is reported, with the range."""
     key = data.draw(st.sampled_from([key for key in known if "minimum" in known[key]]))
     schema = known[key]
     small = st.integers(max_value=schema["minimum"] - 1)
@@ -107,7 +107,7 @@ def test_out_of_range(doctor: Any, good: dict[str, Any], known: dict[str, Any], 
 @GENERATED
 @given(data=st.data())
 def test_text_of_another_form(doctor: Any, good: dict[str, Any], known: dict[str, Any], data: st.DataObject) -> None:
-    """Text with a line break, a NUL or a colon and a quote is nobody's name, path or address."""
+    """Text with a line break, a NUL or a colon and a quote is no name, path or address."""
     key = data.draw(st.sampled_from([key for key in known if "pattern" in known[key] or "enum" in known[key]]))
     value = data.draw(st.text(max_size=9)) + data.draw(st.sampled_from(["\n", "\0", "\r", "\x7f'\n"]))
     assert [line for line in doctor(put(good, key, value)) if line.startswith(f"{key}: must be ")]

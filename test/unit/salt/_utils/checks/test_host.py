@@ -39,7 +39,7 @@ def test_disk(machine: Any, tmp_path: Path, bare: bool, roles: list[str], needed
     ("bare", "roles", "needed"), [(False, ROLES, 100), (True, ROLES, 1000), (True, ["worker"], 400)]
 )
 def test_memory(machine: Any, tmp_path: Path, bare: bool, roles: list[str], needed: int) -> None:
-    """Swap counts as memory; a container's limit does, too, but not what its files take of it while nobody needs
+    """Swap counts as memory; a container's limit does, too, but not what its files take of it while no one needs
     more.
     """
     if bare:

@@ -93,7 +93,7 @@ def test_host_without_zones(
 
 
 @pytest.mark.parametrize(
-    ("changed", "node", "told"),
+    ("changed", "node", "reported"),
     [
         ({}, "rabbit@old", True),
         ({"rabbitmq:node": REMOVED}, "rabbit@old", True),
@@ -106,13 +106,15 @@ def test_host_without_zones(
     ],
 )
 def test_broker_that_was_here_first(
-    doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], node: str, told: bool
+    doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], node: str, reported: bool
 ) -> None:
     """It keeps its listeners, and so is refused where they are to be AMQPS."""
     for key, value in (OPEN | changed).items():
         good = put(good, key, value)
     lines = doctor(good, node)
-    assert [line.split(", is not")[0] for line in lines] == [f"rabbitmq:listen: the broker that is here, {node}"] * told
+    assert [line.split(", is not")[0] for line in lines] == [
+        f"rabbitmq:listen: the broker that is here, {node}"
+    ] * reported
 
 
 @pytest.mark.parametrize(("key", "value", "line"), MISTAKES)
@@ -129,7 +131,7 @@ def test_mistake(doctor: Callable[..., list[str]], good: dict[str, Any], key: st
 def test_several(
     doctor: Callable[..., list[str]], good: dict[str, Any], changed: dict[str, Any], keys: set[str]
 ) -> None:
-    """Each is told, and what is only for want of it is not."""
+    """Each is reported, and what is only for want of it is not."""
     for key, value in changed.items():
         good = put(good, key, value)
     assert {line.split(": ")[0] for line in doctor(good)} == keys

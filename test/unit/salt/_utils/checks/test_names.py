@@ -112,12 +112,12 @@ def test_bind(examine: Callable[..., list[str]]) -> None:
 
 
 def test_role_of_the_grain(examine: Callable[..., list[str]]) -> None:
-    """A role that there is not is a fault wherever it stands."""
+    """A role that there is not is a fault wherever it is."""
     assert "grain roles: butler is not a role; roles: master, worker" in examine(roles=["butler"])
 
 
 def test_every_fault_is_told(examine: Callable[..., list[str]]) -> None:
-    """All that is wrong is told at once."""
+    """All that is wrong is reported at once."""
     faults = examine({"phagescan:mode": "debug", "phagescan:root": REMOVED, PASSWORD_KEYS[0]: "short"})
     assert [fault.split(": ")[0] for fault in faults] == ["phagescan:mode", "phagescan:root", PASSWORD_KEYS[0]]
 

@@ -67,7 +67,7 @@ def test_mode_of_ciphertext(examine: Callable[..., list[str]], tmp_path: Path, t
 )
 @pytest.mark.parametrize("key", PASSWORD_KEYS)
 def test_password(examine: Callable[..., list[str]], key: str, value: Any, reason: str) -> None:
-    """What is wrong with a password is told with its key and never with its value."""
+    """What is wrong with a password is reported with its key and never with its value."""
     (fault,) = examine({key: value})
     assert fault.startswith(f"{key}: {reason}")
     if value is not REMOVED and value:
@@ -89,7 +89,7 @@ def test_samples(examine: Callable[..., list[str]]) -> None:
 
 
 def test_worker_needs_no_master_passwords(examine: Callable[..., list[str]]) -> None:
-    """A worker is told of its broker login only."""
+    """A worker is asked for its broker login only."""
     changed = {
         "phagescan:roles": ["worker"],
         "phagescan:worker:master_url": "http://192.0.2.1",

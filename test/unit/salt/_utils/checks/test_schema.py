@@ -73,7 +73,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 @settings(derandomize=True, database=None, deadline=None, max_examples=600, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_agrees(schema: Any, data: st.DataObject) -> None:
-    """Both find a pillar good or both do not, whatever stands, is missing or is added in it; and in the same places."""
+    """Both find a pillar good or both do not, whatever is there, missing or added in it; and in the same places."""
     name = data.draw(st.sampled_from(sorted(SCHEMAS)))
     whole = {name: copy.deepcopy(shipped(name))}
     for _ in range(data.draw(st.integers(1, 3))):
@@ -115,7 +115,7 @@ def test_a_secret_is_not_told(schema: Any) -> None:
 
 
 def test_one_line(schema: Any) -> None:
-    """Whatever stands in a pillar, its fault is one line, and not a long one."""
+    """Whatever is in a pillar, its fault is one line, and not a long one."""
     value = {"a\nb": 1, "x": "y\n" * 999}
     for path, reason in schema.faults(
         value, {"type": "object", "properties": {"x": {"enum": ["z"]}}, "additionalProperties": False}
