@@ -15,8 +15,10 @@ from typing import Any
 
 __virtualname__ = "progress"
 
-OURS = "progress"  # logger of what our states say that they are at
+OURS = "progress"  # logger of what our states say that they are at, and of nothing once they are done
 DPKG = pathlib.Path("/var/log/dpkg.log")
+RUNS = {"state.apply", "state.highstate", "state.sls", "phagescan.preview"}
+STARTING = "reading pillar and states"
 
 
 def __virtual__() -> bool:
@@ -40,15 +42,20 @@ class _ProgressHandler(logging.Handler):
         super().__init__(level)
         self._number = 0
         self._total = 0
-        self._running = self._doing = self._phase = ""
-        self._since = 0.0
+        self._running = self._phase = ""
+        self._doing = STARTING if RUNS & {*sys.argv} else ""
+        self._since = time.monotonic()
         self._terminal = sys.stderr.isatty()
         threading.Thread(target=self._tick, daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == OURS:
             self._doing = record.getMessage()
-            self._draw() if self._terminal else self._say(self._doing)
+            self._since = self._since if self._running else time.monotonic()
+            if self._terminal:
+                self._draw()
+            elif self._doing:
+                self._say(self._doing)
         if record.name != "salt.state" or not isinstance(record.msg, str):
             return
         if record.msg.startswith("Running state"):
@@ -56,6 +63,7 @@ class _ProgressHandler(logging.Handler):
             self._number += 1
             self._since = time.monotonic()
             self._running = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+            self._doing = ""
             self._draw()
             self._enter(_sls())
         elif record.msg.startswith("Completed state"):
@@ -65,8 +73,9 @@ class _ProgressHandler(logging.Handler):
     def _tick(self) -> None:
         while True:
             time.sleep(1)
-            if self._running:
-                self._doing = self._doing if self._doing.startswith("waiting") else _package() or self._doing
+            if self._running and not self._doing.startswith("waiting"):
+                self._doing = _package() or self._doing
+            if self._running or self._doing:
                 self._draw()
 
     def _enter(self, phase: str) -> None:
@@ -82,13 +91,11 @@ class _ProgressHandler(logging.Handler):
     def _draw(self) -> None:
         if not self._terminal:
             return
-        line = ""
-        if self._running:
-            seconds = int(time.monotonic() - self._since)
-            doing = f": {self._doing}" if self._doing else ""
-            line = f"[{self._number}/{self._total}] {self._running}{doing}" + (f"  {seconds} s" if seconds else "")
-            line = line[: shutil.get_terminal_size().columns - 1]
-        sys.stderr.write(f"\r\033[K{line}")
+        state = f"[{self._number}/{self._total}] {self._running}" if self._running else ""
+        line = ": ".join(filter(None, (state, self._doing)))
+        seconds = int(time.monotonic() - self._since)
+        line += f"  {seconds} s" if line and seconds else ""
+        sys.stderr.write(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()
 
 

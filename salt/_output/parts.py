@@ -10,10 +10,10 @@ WORDS = {True: "ok", False: "BROKEN", None: "-"}
 def output(data: dict[str, Any], **_kwargs: Any) -> str:
     """The lines, of one minion as of several."""
     lines = (line for parts in data.values() for line in (_lines(parts) if isinstance(parts, dict) else [str(parts)]))
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """What came from elsewhere may hold orders to a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line)
 

@@ -113,3 +113,22 @@ def test_package(load: Callable[..., Any], tmp_path: Path) -> None:
     assert module._package() == "nginx"
     os.utime(module.DPKG, (0, 0))
     assert module._package() == ""
+
+
+def test_before_the_first_state(
+    handler: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run says that it reads, until its first state; another call says nothing, but what it asks; nothing is left."""
+    log(handler, "asking the sources of packages", logger="progress")
+    assert drawn(capsys) == ["asking the sources of packages"]
+    log(handler, "", logger="progress")
+    assert drawn(capsys) == [""]
+    monkeypatch.setattr(sys, "argv", ["salt-call", "--local", "state.highstate"])
+    starting = type(handler)(level=logging.INFO)
+    starting._terminal = True
+    assert starting._doing == "reading pillar and states"
+    call_chunks(starting, ["nginx"])
+    assert drawn(capsys) == ["[1/1] nginx", ""]
+    starting._terminal = False
+    log(starting, "", logger="progress")
+    assert capsys.readouterr().err == ""
