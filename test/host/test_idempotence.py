@@ -12,7 +12,7 @@ pytestmark = pytest.mark.hosts("debian13", "debian12", "debian13-plain", "coexis
 
 def real_changes(first_run: FirstRun) -> set[str]:
     """The states that the first real run said it changed."""
-    return set(re.findall(r"Name: (.+?) - Function: \S+ - Result: Changed", first_run.bootstrap.stdout))
+    return set(re.findall(r"(?m)^ +ID: (.+)$", first_run.bootstrap.stdout))
 
 
 def test_preview_succeeds(first_run: FirstRun) -> None:
@@ -52,7 +52,7 @@ def test_second_bootstrap_changes_nothing(machine: Machine) -> None:
     before = machine.secrets
     installed = machine.run("stat -c %Y /opt/phagescan-salt/bin/python /opt/phagescan-salt/installed").stdout
     again = machine.bootstrap().ok()
-    assert "Result: Changed" not in again.stdout
+    assert ": nothing changed" in again.stdout
     assert machine.secrets == before
     assert machine.run("stat -c %Y /opt/phagescan-salt/bin/python /opt/phagescan-salt/installed").stdout == installed
 

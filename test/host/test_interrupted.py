@@ -28,7 +28,7 @@ LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
 SHORT = (1, 1)
 FRESH = [
     ("kill", Moment("apt installs Python", 0.5, program("dpkg --status-fd"))),
-    ("kill", Moment("pip installs Salt", 2, program("-m pip install --quiet"))),
+    ("kill", Moment("pip installs Salt", 2, program("-m pip install --no-compile"))),
     ("kill", Moment("dpkg unpacks the services", 2, program("--unpack --auto-deconfigure"))),
     ("power", Moment("dpkg configures the services", 3, program("--configure"))),
     ("kill", Moment("initdb makes the cluster", 0.3, program("initdb -D"))),

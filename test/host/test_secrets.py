@@ -12,7 +12,7 @@ from support.machine import CHECKOUT, CREDENTIALS, PLAIN, Machine
 pytestmark = [pytest.mark.clone("rotate"), pytest.mark.once]
 
 LOWEST = "-l all"
-HIGHSTATE = "salt-call --local state.highstate"
+HIGHSTATE = "salt-call --local --out=highstate state.highstate"  # all that can be shown
 SETTINGS = f"{CHECKOUT}/salt/application/files/master.toml.jinja"
 
 # Credentials that cannot be read: what is replaced in them, and by what.

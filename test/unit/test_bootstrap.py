@@ -1,9 +1,13 @@
 """What ./bootstrap makes of its arguments, and of how it is called, before it looks at the host."""
 
 import os
+import pty
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +91,84 @@ def test_path_with_a_blank(tmp_path: Path) -> None:
     (checkout / "VERSION").write_text("9.9\n")
     shutil.copy(ROOT / "bootstrap", checkout)
     assert run("./bootstrap", "--version", cwd=checkout).stdout == "9.9\n"
+
+
+def watched(tmp_path: Path, command: str) -> str:
+    """A script that has bootstrap's function of this name, and runs a command by it."""
+    function = re.search(r"(?ms)^watched\(\) \{.*?^\}", (ROOT / "bootstrap").read_text())
+    assert function
+    return f"set -eu; log={tmp_path}/log; exec 9>{tmp_path}/lock\n{function[0]}\ncode=0; {command}; echo code $code"
+
+
+def test_watched(tmp_path: Path) -> None:
+    """On a terminal what takes its time says what it is at, and for how long; the line goes with it."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    script = watched(tmp_path, f"watched sh -c 'echo Setting up nginx; read -r _ <{go_on}; exit 3' >>$log || code=$?")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=theirs, stderr=theirs) as ran:
+        seen = b""
+        while b"Setting up nginx  1 s" not in seen:
+            seen += os.read(ours, 1000)
+        go_on.write_text("\n")
+        while b"code 3" not in seen:
+            seen += os.read(ours, 1000)
+    assert ran.returncode == 0
+    assert b"\r\x1b[Kcode 3\r\n" in seen
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_watched_without_a_terminal(tmp_path: Path) -> None:
+    """Nothing is added; how the command ends is how it ends, and the log has what it said."""
+    (tmp_path / "log").write_text("of a phase before\n")
+    script = watched(tmp_path, "watched sh -c 'echo said; echo wrong >&2; exit 3' >>$log || code=$?")
+    ran = run("/bin/sh", "-c", script, PATH="/usr/bin:/bin")
+    assert (ran.stdout, ran.stderr) == ("code 3\n", "wrong\n")
+    assert (tmp_path / "log").read_text() == "said\n"
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs salt-call as bootstrap writes it, with a Salt that prints where it is and its arguments."""
+    interpreter = os.path.realpath("/usr/bin/python3")
+    salt, checkout = tmp_path / "salt", tmp_path / "check out"
+    (salt / "lib" / os.path.basename(interpreter) / "site-packages").mkdir(parents=True)
+    (salt / "bin").mkdir()
+    (salt / "bin/python").write_text('#!/bin/sh\npwd; echo "$@" "${PYTHONPATH-none}"\n')
+    checkout.mkdir()
+    (checkout / "bootstrap").touch()
+    names = {"checkout": checkout, "salt": salt, "interpreter": interpreter, "python": os.path.basename(interpreter)}
+    text = (ROOT / "roots/minion/salt-call").read_text()
+    text = re.sub("@([a-z]+)@", lambda match: str(names[match[1]]), text)
+    (salt / "bin/python").chmod(0o755)
+
+    def call(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environment = {"PYTHONPATH": "/evil"}
+        command = ["/bin/sh", "-c", text, "salt-call", *arguments]
+        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, **options)
+
+    return call
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it is root's")
+def test_salt_call(wrapper: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    """It is Salt in the checkout; where that or its Python is gone it says what to do. No other process is started."""
+    checkout = tmp_path / "check out"
+    ran = wrapper("--local", "test.ping")
+    assert ran.stdout.splitlines() == [str(checkout), f"-I {tmp_path}/salt/bin/salt-call --local test.ping none"]
+    lib = tmp_path / "salt/lib"
+    lib.rename(tmp_path / "salt/old")
+    assert wrapper().stderr == f"salt-call: Python has changed: run {checkout}/bootstrap\n"
+    (checkout / "bootstrap").unlink()
+    assert wrapper().stderr.startswith(f"salt-call: the checkout {checkout} is gone: ")
+    text = (ROOT / "roots/minion/salt-call").read_text()
+    assert "$(" not in text
+    assert "`" not in text
+
+
+def test_salt_call_of_an_ordinary_user(wrapper: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Who is not root is told to be."""
+    ran = wrapper(user=65534 if os.getuid() == 0 else None)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "salt-call: run this as root, for example with sudo\n"

@@ -138,7 +138,7 @@ class Converged:
             ).stdout
             if machine.bare:
                 share_packages(machine, packages(preview))
-            bootstrap = machine.bootstrap(kept="bootstrap").ok()
+            bootstrap = machine.bootstrap("--out=highstate", kept="bootstrap").ok()
             status = machine.run(f"cd {CHECKOUT} && salt-call --local phagescan.status")
             second = machine.highstate()
             machine.run(f"rm -f {ARCHIVES}/*.deb").ok()
