@@ -152,8 +152,9 @@ class Bundle(Bootstrapped):
         """What bootstrap does before it makes credentials."""
         script = f"{CHECKOUT}/bootstrap"
         text = host.read(script)
-        must(re.search(r"(?m)^make_credentials$", text), "bootstrap has no line `make_credentials` to stop before")
-        host.put({f"{script}-salt": re.split(r"(?m)^make_credentials$", text)[0].encode()}, mode=0o755)
+        before, line, _ = text.partition("\n[ $preview = yes ] || make_pillar\n")
+        must(line, "bootstrap has no line `[ $preview = yes ] || make_pillar` to stop before")
+        host.put({f"{script}-salt": f"{before}\n".encode()}, mode=0o755)
         ran = host.time_lines(f"{script}-salt", limit)
         ran.result.ok()
         return self.split(ran)

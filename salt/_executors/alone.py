@@ -1,5 +1,5 @@
 """One run at a time, as it was meant: the second fails and says which one is running, and so does an argument that
-Salt would ignore.
+Salt would ignore. A run of single SLS files takes nothing of others, as a highstate.
 
 Salt's own check reads files that runs leave about. Two that start in one instant refuse each other, a preview keeps a
 run from starting, and after a power cut a file may name a process that is another's by now. The kernel's lock goes
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import glob
 import itertools
+import logging
 import os
 import pathlib
 import time
@@ -17,6 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
+
+# Set by Salt's loader.
+__salt__: dict[str, Callable[..., Any]]
 
 # ./bootstrap takes the same one while it installs. In a directory that is root's: others could hold it for ever.
 LOCK = "/run/phagescan-salt.lock"
@@ -30,6 +34,7 @@ KNOWN = {
     *("queue", "concurrent", "localconfig", "mock", "cache", "skip_cached", "sync_mods", "state_events", "terse"),
 }
 RUNS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.top")
+OWNERSHIP = "ownership"  # SLS of the check that every role includes: whose is what a run would take
 
 
 def execute(
@@ -40,11 +45,29 @@ def execute(
         return
     for name in kwargs:
         if name not in KNOWN and not name.startswith("__"):
-            raise CommandExecutionError(f"{data['fun']}: {name} is not an argument; a preview is test=True")
+            raise _refusal(f"{data['fun']}: {name} is not an argument; a preview is test=True")
+    if data["fun"] in ("state.apply", "state.sls"):
+        _guard(args, kwargs)
     if not kwargs.get("test", opts.get("test")):
         _lock(data["fun"])
         _tidy()
     kwargs["concurrent"] = True  # Salt's own check is not needed any more
+
+
+def _refusal(why: str) -> CommandExecutionError:
+    logging.getLogger("progress").info("")  # takes the progress line away
+    return CommandExecutionError(why)
+
+
+def _guard(args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Have the SLS files that a run names come after the check, where the tree has it."""
+    mods = args[0] if args else kwargs.get("mods")
+    if mods and OWNERSHIP in __salt__["cp.list_states"]():
+        guarded = [OWNERSHIP, *(mods.split(",") if isinstance(mods, str) else mods)]
+        if args:
+            args[0] = guarded
+        else:
+            kwargs["mods"] = guarded
 
 
 def _lock(fun: str) -> None:
@@ -55,9 +78,7 @@ def _lock(fun: str) -> None:
     except BlockingIOError:
         holder = os.pread(lock, 200, 0).decode().strip()
         os.close(lock)
-        raise CommandExecutionError(
-            f"{holder or 'another run'} is at work: wait for its end, then run this again"
-        ) from None
+        raise _refusal(f"{holder or 'another run'} is at work: wait for its end, then run this again") from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{fun}, PID {os.getpid()}, since {time.strftime('%F %T')},\n".encode(), 0)
 

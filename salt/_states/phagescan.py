@@ -29,6 +29,8 @@ def owned(name: str) -> dict[str, Any]:
         return __utils__["results.failed"](name, "\n".join(lines))
     if not new:
         return __utils__["results.clean"](name, "All that this run would take is ours.")
+    if adopted and not any(chunk["fun"] == "converged" for chunk in __lowstate__):  # a record is of all, or of nothing
+        return __utils__["results.clean"](name, "Not recorded: a highstate adopts what the release before has made.")
     changes = {"recorded": f"{len(new)} more"}
     whose = "adopted from the release that has converged this host before" if adopted else "free"
     if __opts__["test"]:

@@ -14,7 +14,7 @@ from salt.exceptions import CommandExecutionError
 @pytest.fixture
 def alone(load: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
     """The executor; what it holds is let go afterwards."""
-    module = load("_executors/alone")
+    module = load("_executors/alone", __salt__={"cp.list_states": lambda: ["nginx", "ownership"]})
     module.LOCK = str(tmp_path / "lock")
     module.LEFT = [f"{tmp_path}/{os.path.basename(names)}" for names in module.LEFT]
     opened: list[int] = []
@@ -107,3 +107,16 @@ def test_known_arguments(alone: Any) -> None:
     """What Salt's functions take is let pass, and so is what Salt adds itself."""
     call(alone, "state.highstate", pillar={}, exclude="a", __pub_jid="1")
     call(alone, "phagescan.canary", anything=True)
+
+
+@pytest.mark.parametrize("fun", ["state.apply", "state.sls"])
+def test_single_sls(alone: Any, fun: str) -> None:
+    """The check whose things are comes with SLS files that are named in whatever way; a highstate has it."""
+    for mods in ("nginx,celery", ["nginx", "celery"]):
+        args = [mods]
+        alone.execute({"test": True}, {"fun": fun}, print, args, {})
+        assert args == [["ownership", "nginx", "celery"]]
+        assert call(alone, fun, mods=mods, test=True)["mods"] == ["ownership", "nginx", "celery"]
+    assert "mods" not in call(alone, fun, test=True)
+    alone.__salt__["cp.list_states"] = lambda: ["nginx"]  # a tree without it
+    assert call(alone, fun, mods="nginx", test=True)["mods"] == "nginx"

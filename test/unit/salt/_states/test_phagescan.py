@@ -85,3 +85,26 @@ def test_nothing_is_tried(rotate: Callable[..., Any], before: dict[str, Any], af
 
 def test_a_preview_tries_nothing(rotate: Callable[..., Any]) -> None:
     assert rotate(OLD, NEW, [], test=True)[1] == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("adopted", [True, False])
+def test_owned(load: Callable[..., Any], whole: bool, adopted: bool) -> None:
+    """What is free is recorded by any run; what a release before has made by a run of all, as a part would leave the
+    rest somebody's.
+    """
+    recorded: list[set[str]] = []
+    module = load(
+        "_states/phagescan",
+        __opts__={"test": False},
+        __lowstate__=[{"fun": "owned"}, *([{"fun": "converged"}] if whole else [])],
+        __salt__={"phagescan.ownership": lambda _chunks: ([], {"file /a"}, adopted)},
+        __utils__={
+            "ownership.recorded": lambda _name: None,
+            "ownership.record": lambda known, _name: recorded.append(known),
+        },
+    )
+    done = module.owned("/etc/owned")
+    assert done["result"]
+    assert recorded == ([{"file /a"}] if whole or not adopted else [])
+    assert bool(done["changes"]) == bool(recorded)
