@@ -46,5 +46,17 @@ def configured(name: str, more: str = "") -> str:
     return " ".join([value for value in values if value][-1:]).replace("\n", " ").strip()
 
 
+def trial(virtualenv: str, lock: str) -> list[str]:
+    """The command that fetches what a virtualenv lacks of a lock, as the state python_lock does, and installs nothing.
+
+    Where nothing is lacking it asks no index.
+    """
+    python = f"{virtualenv}/bin/python"
+    there = ["--python", python] if os.access(python, os.X_OK) else []
+    again = [] if there else ["--ignore-installed"]
+    options = ["--dry-run", "--quiet", "--retries=1", "--no-deps", "--require-hashes", "--requirement", lock]
+    return [*PIP, *there, "install", *again, *options]
+
+
 if __name__ == "__main__":
     os.execve(sys.executable, [*PIP, *sys.argv[1:]], environment())  # noqa: S606

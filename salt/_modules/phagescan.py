@@ -86,7 +86,7 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0] or _lacking_packages(run)
+        found = found or ownership(run)[0] or [*_lacking_packages(run), *_lacking_python(run)]
     notes = [f"Note: {note}" for note in _notes()]
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
@@ -235,6 +235,19 @@ def _lacking_packages(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
     except CommandExecutionError as error:
         return [f"packages: {error}"]
     return []
+
+
+def _lacking_python(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why pip would not get what a run with these states needs: tried as the run does it."""
+    lines = []
+    for chunk in chunks:
+        if chunk["state"] == "python_lock":
+            command = __utils__["python_packages.trial"](chunk["name"], __salt__["cp.cache_file"](chunk["source"]))
+            done = __utils__["programs.run"](command, env=__utils__["python_packages.environment"]())
+            if done.returncode:
+                why = __utils__["programs.reason"](done.stderr, done.stdout)
+                lines.append(f"{chunk['name']}: pip cannot fetch what it lacks ({why}); see the network and pip.conf")
+    return lines
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

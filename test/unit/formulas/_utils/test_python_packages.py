@@ -64,3 +64,13 @@ def test_file_by_variable(packages: Any, tmp_path: Path) -> None:
     assert packages.configured("index-url", f"{tmp_path}/more") == "https://more"
     assert packages.configured("index-url", f"{tmp_path}/none") == "https://user"
     assert packages.configured("index-url", os.devnull) == ""
+
+
+def test_trial(packages: Any, tmp_path: Path) -> None:
+    """pip is tried on the virtualenv where there is one, so that only what that lacks is fetched."""
+    venv = tmp_path / "venv"
+    options = ["--dry-run", "--quiet", "--retries=1", "--no-deps", "--require-hashes", "--requirement", "lock"]
+    assert packages.trial(str(venv), "lock") == [*packages.PIP, "install", "--ignore-installed", *options]
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").touch(mode=0o755)
+    assert packages.trial(str(venv), "lock") == [*packages.PIP, "--python", f"{venv}/bin/python", "install", *options]

@@ -64,6 +64,10 @@ UTILS = (
     *(
         "startup.spared",
         "programs.last_lines",
+        "programs.run",
+        "programs.reason",
+        "python_packages.trial",
+        "python_packages.environment",
         "packages.missing",
         "packages.install",
         "packages.look",

@@ -223,6 +223,24 @@ def test_doctor_of_what_others_own(phagescan: Callable[..., Any]) -> None:
         module.doctor()
 
 
+def test_doctor_tries_pip(phagescan: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a virtualenv lacks is asked of the index that the run would ask, and where it is not to be had that is said."""
+    module, lock = phagescan({"phagescan:tls": False}), tmp_path / "lock.txt"
+    module.__utils__["doctor.notes"] = lambda *_: []
+    module.__salt__["cp.cache_file"] = lambda _source: str(lock)
+    run = [{"state": "python_lock", "fun": "installed", "name": str(tmp_path / "venv"), "source": "salt://lock.txt"}]
+    module.__salt__["state.show_lowstate"] = lambda **_: run
+    module.__utils__["ownership.judge"] = lambda *_, **__: ([], set(), False)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    lock.write_text("")
+    assert module.doctor() == "No faults in pillar or host."
+    lock.write_text(f"alpha==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(CommandExecutionError) as failed:
+        module.doctor()
+    assert str(failed.value).startswith(f"{tmp_path}/venv: pip cannot fetch what it lacks (")
+    assert "No matching distribution found for alpha==1.0" in str(failed.value)
+
+
 def test_unreadable_pillar(phagescan: Callable[..., Any]) -> None:
     """A file that is no YAML is the one fault, and not what it would have said."""
     module = phagescan({"phagescan": REMOVED})
