@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator
 
+from checks import epmd
 from checks.network import listeners
 from checks.situation import EVERYWHERE, Fault, Listener, Situation
 
@@ -32,12 +33,22 @@ def ports(situation: Situation) -> Iterator[Fault]:
                 continue
             pids = sorted(int(path.name) for path in PROC.glob("[0-9]*"))
             names = {pid: _program(pid) for pid in pids if _listens(pid, inode, uid, wanted.program)}
-            if wanted.program in names.values():
-                continue
             who = ", ".join(f"{name} (pid {pid})" for pid, name in names.items()) or f"a process of user {_user(uid)}"
             advice = "stop it, or choose another port in pillar/local.sls" if wanted.key else "stop it"
+            if wanted.program in names.values():
+                if wanted.program != "epmd" or not (advice := _epmd(situation, wanted, there)):
+                    continue
+                who += f" of user {_user(uid)}"
             yield Fault(wanted.name, f"port {port} is taken by {who}; {advice}")
             break
+
+
+def _epmd(situation: Situation, wanted: Listener, there: Iterable[tuple[str, int, int, str]]) -> str:
+    """What to do about an epmd of somebody else's; nothing where it does for us."""
+    node, ours = situation.get("rabbitmq:node", "rabbit@localhost"), _uids(("rabbitmq",))
+    if situation.broker_node(node) != node:
+        return ""  # a broker that was here first has found it
+    return epmd.objection(node, wanted.address, wanted.port, {port: uid in ours for _, port, uid, _ in there})
 
 
 def _is_ours(wanted: Listener, uid: int, inode: str) -> bool:

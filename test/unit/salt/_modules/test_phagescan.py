@@ -224,7 +224,7 @@ def test_doctor_of_what_others_own(phagescan: Callable[..., Any]) -> None:
 
 
 def test_doctor_tries_pip(phagescan: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a virtualenv lacks is asked of the index that the run would ask, and where it is not to be had that is said."""
+    """What a virtualenv lacks is asked of the index that the run would ask, and what is not to be had is said."""
     module, lock = phagescan({"phagescan:tls": False}), tmp_path / "lock.txt"
     module.__utils__["doctor.notes"] = lambda *_: []
     module.__salt__["cp.cache_file"] = lambda _source: str(lock)

@@ -17,8 +17,9 @@ class Machine:
     def __init__(self, checks: Any, monkeypatch: pytest.MonkeyPatch, top: Path) -> None:
         self.checks, self.monkeypatch, self.top = checks, monkeypatch, top
         host = checks.host
-        for module in (host, checks.listening):
+        for module in (host, checks.listening, checks.listening.epmd):
             monkeypatch.setattr(module, "ROOT", top)
+        for module in (host, checks.listening):
             monkeypatch.setattr(module, "PROC", top / "proc")
             monkeypatch.setattr(module, "os", SimpleNamespace(**vars(os)))
         monkeypatch.setattr(host, "CGROUP", top / "cgroup")

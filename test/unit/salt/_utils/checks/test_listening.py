@@ -81,6 +81,30 @@ def test_port_of_the_service(there: Callable[..., list[str]], taken: tuple[int, 
     assert there("", port, users=("none", pwd.getpwuid(os.getuid()).pw_name), program="nginx") == []
 
 
+def test_epmd_of_somebody(
+    there: Callable[..., list[str]], machine: Any, taken: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an epmd that is not ours its user is named, and what it does not do; one that does is no fault."""
+    port, pid = taken
+    asked = []
+
+    def objection(*arguments: Any) -> str:
+        asked.append(arguments)
+        return said.pop()
+
+    said = ["", "stop it"]
+    monkeypatch.setattr(machine.checks.listening.epmd, "objection", objection)
+    monkeypatch.setattr(machine.checks.listening, "_program", lambda other: "epmd" if other == pid else "")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    epmd = {"service": "Erlang's epmd", "program": "epmd"}
+    assert there("", port, **epmd) == [
+        f"Erlang's epmd: port {port} is taken by epmd (pid {pid}) of user {user}; stop it"
+    ]
+    assert there("", port, **epmd) == []
+    assert asked[0][:3] == ("rabbit@localhost", "", port)
+    assert asked[0][3][port] is False
+
+
 def test_port_where_root_may_not_look(
     there: Callable[..., list[str]], machine: Any, taken: tuple[int, int], tmp_path: Path
 ) -> None:
