@@ -1,5 +1,7 @@
 """Sites of others in the nginx of this host."""
 
+import fnmatch
+import glob
 import pathlib
 import re
 from collections.abc import Iterator
@@ -31,6 +33,26 @@ def unreachable(situation: Situation) -> Iterator[Fault]:
             yield Fault(key, f"{reason} to the name by which people ask for this host")
         elif same:
             yield Fault(key, f"{wanted} is a name of {same.path}, too; choose another, or take it out there")
+
+
+def included(situation: Situation) -> Iterator[Fault]:
+    """nginx.conf, where there is one, has nginx read the directory that our sites are in."""
+    main, ours = NGINX / "nginx.conf", NGINX / "sites-enabled"
+    if situation.master and main.is_file() and not _includes(main, ours / "phagescan"):
+        line = f"add to its block http the line: include {ours}/*;"
+        yield Fault(str(main), f"has nginx not read {ours}, where sites of this master would be; {line}")
+
+
+def _includes(path: pathlib.Path, wanted: pathlib.Path, depth: int = 3) -> bool:
+    """Whether a file, or one that it includes, includes another."""
+    text = re.sub(r"#.*", "", path.read_text(errors="replace"))
+    for pattern in re.findall(r"\binclude\s+[\"']?([^;\"'\s]+)", text):
+        if fnmatch.fnmatch(str(wanted), str(NGINX / pattern)):
+            return True
+        files = [each for each in map(pathlib.Path, glob.glob(str(NGINX / pattern))) if depth and each.is_file()]
+        if any(_includes(each, wanted, depth - 1) for each in files):
+            return True
+    return False
 
 
 def notes(sites: dict[str, Any]) -> Iterator[str]:
@@ -94,4 +116,4 @@ def _before(other: Server, place: tuple[str, str], ours: pathlib.Path) -> bool:
     return other.default or other.listen != place or not after
 
 
-CHECKS = (unreachable,)
+CHECKS = (included, unreachable)

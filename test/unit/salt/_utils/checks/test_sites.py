@@ -88,6 +88,31 @@ def test_debians_default(examine: Callable[..., list[str]], nginx: Callable[...,
     assert len(examine()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("include /etc/nginx/conf.d/*.conf;\n include /etc/nginx/sites-enabled/*;", True),
+        ("include sites-enabled/*;", True),
+        ("include 'sites-enabled/*' ;", True),
+        ("http { include mime.types; include more.conf; }", True),
+        ("include /etc/nginx/conf.d/*.conf;", False),
+        ("# include /etc/nginx/sites-enabled/*;", False),
+        ("include /etc/nginx/sites-enabled/*.conf;", False),
+        ("include /etc/nginx/loop.conf;", False),
+    ],
+)
+def test_directory_is_read(examine: Callable[..., list[str]], tmp_path: Path, text: str, read: bool) -> None:
+    """An nginx.conf of the operator that does not read the directory of our sites is named, with the line to add."""
+    top = tmp_path / "etc/nginx"
+    top.mkdir(parents=True)
+    (top / "nginx.conf").write_text(text.replace("/etc/nginx", str(top)))
+    (top / "more.conf").write_text("include sites-enabled/*;")
+    (top / "loop.conf").write_text(f"include {top}/loop.conf;")
+    expected = f"{top}/nginx.conf: has nginx not read {top}/sites-enabled, where sites of this master would be; "
+    expected += f"add to its block http the line: include {top}/sites-enabled/*;"
+    assert examine() == ([] if read else [expected])
+
+
 def test_notes(load: Callable[..., Any], nginx: Callable[..., None], monkeypatch: Any, tmp_path: Path) -> None:
     """With a name of its own the doctor says who gets the others."""
     sites = load("_utils/doctor").sites
