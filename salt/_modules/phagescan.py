@@ -186,9 +186,12 @@ def arrival(canary: bool = True, knock: bool = True) -> str:
     lines.append(f"Phagescan Master: {site}")
     if (_get("phagescan:tls") or {}).get("self_signed"):
         lines.append(f"Certificate:      SHA-256 {__utils__['arrival.fingerprint'](nginx['tls']['certificate'])}")
+    password = __utils__["arrival.password_command"](
+        f"{checkout()}/{CREDENTIALS}", str(_get("phagescan:admin:password"))
+    )
     lines += [
         f"Log in as:        {_get('phagescan:admin:user')}",
-        f"Password:         grep -A1 admin: {checkout()}/{CREDENTIALS}",
+        f"Password:         {password}",
         "Is it well?       salt-call --local phagescan.status",
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 missing.
 """
 
+import json
 import re
 import shlex
 import textwrap
@@ -52,6 +53,9 @@ def test_recipe(machine: Machine, encrypted: str) -> None:
     assert machine.run(f"stat -c %a {CREDENTIALS} {KEYS}").stdout.split() == ["644", "700"]
     machine.run("salt-call --local phagescan.doctor").ok()
     machine.highstate().clean()
+    arrival = machine.run("salt-call --local --out=json phagescan.arrival canary=False knock=False").ok().stdout
+    (command,) = re.findall(r"Password: +(.+)", json.loads(arrival)["local"])
+    assert yaml.safe_load(plain)["phagescan"]["admin"]["password"] in machine.run(command).ok().stdout
 
 
 def test_tells_nothing(machine: Machine, plain: str, encrypted: str) -> None:

@@ -58,13 +58,15 @@ def test_second_bootstrap_changes_nothing(machine: Machine) -> None:
 
 
 def test_bootstrap_says_where_to_go(machine: Machine, first_run: FirstRun) -> None:
-    """It ends with the address, the administrator and where the password lies, and does not show the password."""
+    """It ends with the address, the administrator and the command that prints the password, and does not show it."""
     text = str(first_run.bootstrap)
     last = text[-1500:]
     assert re.search(r"(?m)^Phagescan Master: https?://[0-9.]+/$", last)
     assert "admin" in last
     assert "pillar/credentials.sls" in last
     assert not [name for name, secret in machine.secrets.items() if secret in text]
+    (command,) = re.findall(r"(?m)^Password: +(.+)$", last)
+    assert machine.secrets["admin"] in machine.run(command).ok().stdout
 
 
 def test_canary(machine: Machine) -> None:

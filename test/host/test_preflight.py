@@ -92,6 +92,52 @@ def test_clock(machine: Machine) -> None:
 
 @pytest.mark.once
 @pytest.mark.usefixtures("drifted")
+def test_nginx_does_not_read_our_sites(machine: Machine) -> None:
+    """An nginx.conf without sites-enabled stops the run, and the doctor says the same."""
+    conf = "/etc/nginx/nginx.conf"
+    machine.run(f"cp -p {conf} /root/ && sed -i 's,include /etc/nginx/sites-enabled,# &,' {conf}").ok()
+    machine.run("touch /root/marker").ok()
+    told = f"{conf}: has nginx not read /etc/nginx/sites-enabled, "
+    try:
+        assert_stopped(machine, "", told)
+        assert told in doctor(machine).stderr
+    finally:
+        machine.run(f"cp -p /root/nginx.conf {conf}").ok()
+
+
+@pytest.mark.once
+def test_single_sls(machine: Machine) -> None:
+    """One formula alone takes nothing that is somebody's either."""
+    machine.run(f"cp {RECORD} /root/owned && sed -i '\\,file /etc/nginx/sites-available/,d' {RECORD}").ok()
+    try:
+        for command in ("state.apply nginx", "state.sls nginx test=True"):
+            refused = machine.run(f"salt-call --local {command}")
+            assert refused.code
+            assert "file /etc/nginx/sites-available/phagescan: is not ours" in refused.stdout
+    finally:
+        machine.run(f"mv /root/owned {RECORD}").ok()
+    machine.run("salt-call --local state.apply nginx").ok()
+
+
+@pytest.mark.once
+def test_index_is_away(machine: Machine) -> None:
+    """Where a virtualenv lacks something the doctor asks for it as the run does; where it lacks nothing it does not."""
+    info = "/opt/phagescan-venv/lib/python3*/site-packages/amqp-*.dist-info"
+    with away(machine, "/root/pip.conf", "[global]\nindex-url = http://127.0.0.1:9/\nno-index = false\n"):
+        machine.run("mv /etc/pip.conf /root/pip.conf.kept; cp /root/pip.conf /etc/pip.conf").ok()
+        try:
+            assert "No faults" in doctor(machine).ok().stdout
+            machine.run(f"mkdir /root/info && mv {info} /root/info/").ok()
+            told = doctor(machine)
+            machine.run("mv /root/info/* /opt/phagescan-venv/lib/python3*/site-packages/").ok()
+        finally:
+            machine.run("rm -rf /etc/pip.conf /root/info; mv /root/pip.conf.kept /etc/pip.conf")
+    assert told.code
+    assert "/opt/phagescan-venv: pip cannot fetch what it lacks (" in told.stderr
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("drifted")
 def test_ownership(machine: Machine) -> None:
     """What no run has recorded is somebody's: run and doctor name it, and nothing is touched. Without a record a host
     with our settings is adopted, once.

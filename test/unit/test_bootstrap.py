@@ -38,6 +38,12 @@ def test_unknown_argument(argument: str) -> None:
     assert refused.stderr == f"bootstrap: unknown argument: {argument} (see ./bootstrap --help)\n"
 
 
+def test_full_list() -> None:
+    """Salt's full list is asked for as Salt spells it; what is for programs bootstrap does not print."""
+    assert run("./bootstrap", "--out=highstate", "--version").stdout == VERSION
+    assert run("./bootstrap", "--out=json", "--version").returncode == 2
+
+
 def test_adopt_is_no_preview() -> None:
     """What a host belongs to is not previewed."""
     refused = run("./bootstrap", "--adopt", "test=1")

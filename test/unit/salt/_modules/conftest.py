@@ -75,7 +75,7 @@ UTILS = (
         "credentials.lacking",
         "credentials.write",
     ),
-    *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
+    *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.password_command", "probes.get"),
     *("ownership.judge", "psql.run"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

@@ -107,7 +107,7 @@ def test_arrival(phagescan: Callable[..., Any]) -> None:
     assert canary == "canary ok: 1.2 s"
     assert url == "Phagescan Master: http://192.0.2.7/"
     assert login.endswith(" admin")
-    assert password.endswith(" grep -A1 admin: /srv/pillar/credentials.sls")
+    assert password.endswith(" salt-call --local pillar.get phagescan:admin:password unmask=True")
     assert doctors.shipped()["phagescan"]["admin"]["password"] not in password
     assert well.endswith(" salt-call --local phagescan.status")
     assert module.arrival(canary=False).splitlines() == [url, login, password, well]

@@ -2,6 +2,7 @@
 
 import hashlib
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,17 @@ def test_fingerprint(arrival: Any, load: Callable[..., Any], tmp_path: Path) -> 
     (tmp_path / "chain.pem").write_bytes(b"# text\n" + pem + other)
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).digest()
     assert arrival.fingerprint(str(tmp_path / "chain.pem")) == ":".join(f"{byte:02X}" for byte in digest)
+
+
+def test_password_command(arrival: Any, tmp_path: Path) -> None:
+    """The command prints the password: from the file that bootstrap made, or by Salt, which decrypts it."""
+    path = tmp_path / "check out" / "credentials.sls"
+    path.parent.mkdir()
+    by_salt = "salt-call --local pillar.get phagescan:admin:password unmask=True"
+    assert arrival.password_command(str(path), "sesame") == by_salt
+    path.write_bytes(b"#!gpg|yaml\n\xff\n")
+    assert arrival.password_command(str(path), "sesame") == by_salt
+    path.write_text("phagescan:\n  admin:\n    password: 'sesame'\n")
+    command = arrival.password_command(str(path), "sesame")
+    assert "sesame" in subprocess.check_output(command, shell=True, text=True)
+    assert arrival.password_command(str(path), "of local.sls") == by_salt
