@@ -90,6 +90,7 @@ def look() -> tuple[dict[str, str], list[str], list[float]]:
     apt reads the release file of each source, and checks its signature, in a directory of its own.
     """
     if "packages.look" not in __context__:
+        log.info("asking the sources of packages")
         with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108  # user _apt writes below it
             os.chmod(folder, 0o755)  # noqa: S103
             os.mkdir(f"{folder}/partial")

@@ -1,5 +1,6 @@
 """Phagescan on this host, for the operator: `salt-call --local phagescan.<function>`."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,6 +15,8 @@ __opts__: dict[str, Any]
 __pillar__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
+
+log = logging.getLogger("progress")  # what salt/_log_handlers/progress.py shows
 
 __outputter__ = {"status": "parts", "version": "parts", "preview": "highstate"}
 
@@ -88,6 +91,7 @@ def doctor() -> str:
         found = [line for line in run if isinstance(line, str)]
         found = found or ownership(run)[0] or [*_lacking_packages(run), *_lacking_python(run)]
     notes = [f"Note: {note}" for note in _notes()]
+    log.info("")  # takes the progress line away
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
     return "\n".join(["No faults in pillar or host.", *notes])
@@ -245,6 +249,7 @@ def _lacking_python(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for chunk in chunks:
         if chunk["state"] == "python_lock":
+            log.info("trying pip")
             command = __utils__["python_packages.trial"](chunk["name"], __salt__["cp.cache_file"](chunk["source"]))
             done = __utils__["programs.run"](command, env=__utils__["python_packages.environment"]())
             if done.returncode:
