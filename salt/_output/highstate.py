@@ -60,16 +60,15 @@ def _words(state: State) -> list[str]:
     lines = [line.strip() for line in str(state["comment"]).splitlines() if line.strip()]
     if lines and lines[0].endswith(":"):
         lines[:2] = [" ".join(lines[:2])]
-    lines = lines or [", ".join(map(str, state["changes"])) or "nothing is said of it"]
+    lines = lines or [f"{', '.join(map(str, state['changes'])) or 'something'} changed"]
     return [printable(line) for line in [*lines, *(f"Warning: {word}" for word in state.get("warnings", ()))]]
 
 
 def _head(state: State) -> str:
     """ID of a state, and its name where the comment does not say it."""
     identifier, name = str(state.get("__id__", "")), str(state.get("name", ""))
-    return printable(
-        identifier if name in (identifier, "") or name in str(state["comment"]) else f"{identifier} {name}"
-    )
+    is_said = name == identifier or name in _words(state)[0]
+    return printable(identifier if is_said else f"{identifier} {name}")
 
 
 def _changed(ran: list[State]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def encrypted(machine: Machine, plain: str) -> str:
     return text
 
 
-def test_recipe(machine: Machine, encrypted: str) -> None:
+def test_recipe(machine: Machine, plain: str, encrypted: str) -> None:
     """The host is as it should be, although everybody may read the file, and no run tells what it holds."""
     assert machine.run(f"stat -c %a {CREDENTIALS} {KEYS}").stdout.split() == ["644", "700"]
     machine.run("salt-call --local phagescan.doctor").ok()

@@ -61,7 +61,7 @@ def test_changes(shown: Callable[..., list[str]]) -> None:
         "  web-file: File /etc/web updated",
         "  web-lines /etc/lines: Changed 2 lines",
         "  web-folder: The following files will be changed: /srv: directory - new",
-        "  web-user: diff",
+        "  web-user: diff changed",
         f"  web-packages: Installed: {'x' * 50}...",
         "Note: source http://a: 404",
         "6 states in 3.0 s: 5 changed",
