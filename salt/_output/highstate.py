@@ -17,6 +17,7 @@ from salt.utils.color import get_colors
 __opts__: dict[str, Any]
 
 MOST = 15  # changes, each a line
+LAST = 10  # lines of what a program said
 NAMED = 5  # of those that were not tried
 COLUMNS = (120, 24)  # where there is no terminal
 USUAL = "Note: No changes made, actual changes may"  # so Salt says of every file in a preview
@@ -64,6 +65,13 @@ def _words(state: State) -> list[str]:
     return [printable(line) for line in [*lines, *(f"Warning: {word}" for word in state.get("warnings", ()))]]
 
 
+def _said(state: State) -> list[str]:
+    """What a program has said, of states that have it among their changes alone, as cmd.run."""
+    changes = state["changes"] if isinstance(state["changes"], dict) else {}
+    texts = (str(changes.get(stream) or "") for stream in ("stdout", "stderr"))
+    return [printable(line) for text in texts for line in text.splitlines()[-LAST:]]
+
+
 def _head(state: State) -> str:
     """ID of a state, and its name where the comment does not say it."""
     identifier, name = str(state.get("__id__", "")), str(state.get("name", ""))
@@ -99,7 +107,7 @@ def _failed(ran: list[State]) -> Iterator[str]:
     for state in failed:
         first, *more = _words(state)
         yield f"  {_head(state)}: {first}"
-        yield from (f"      {line}" for line in more)
+        yield from (f"      {line}" for line in [*more, *_said(state)])
     if untried:
         more = [f"{len(untried) - NAMED} more"] if len(untried) > NAMED else []
         yield f"  Not tried, as they need what failed: {', '.join([*untried[:NAMED], *more])}"

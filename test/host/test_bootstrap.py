@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.machine import CHECKOUT, CREDENTIALS, Machine
+from support.terminal import Terminal
 
 pytestmark = [pytest.mark.clone("refuse"), pytest.mark.once]
 
@@ -176,6 +177,16 @@ def test_mistyped_preview(machine: Machine) -> None:
     refused = machine.run("salt-call --local state.highstate tset=True")
     assert refused.code
     assert "tset is not an argument; a preview is test=True" in f"{refused.stdout}{refused.stderr}"
+
+
+def test_on_a_terminal(machine: Machine) -> None:
+    """A terminal shows which state of how many it is at, and then what there is to know in a few lines."""
+    with Terminal(machine, directory=CHECKOUT) as terminal:
+        terminal.type("./bootstrap test=True")
+        seen = terminal.expect("ready> ", 300)
+    assert re.search(r"\[\d+/\d+\] ", seen)
+    assert seen.rpartition("\x1b[K")[2].count("\n") < 5
+    assert ": nothing changed" in seen
 
 
 def test_printed_address(machine: Machine) -> None:

@@ -105,6 +105,14 @@ def test_failures(shown: Callable[..., list[str]]) -> None:
     ]
 
 
+def test_program_that_failed(shown: Callable[..., list[str]]) -> None:
+    """What a program said is its reason, which cmd.run has among the changes."""
+    said = {"pid": 7, "retcode": 1, "stdout": "a\n" * 20, "stderr": "no such host"}
+    lines = shown(state("a", 'Command "ask" run', result=False, changes=said))
+    assert lines[:2] == ["Failed:", '  a: Command "ask" run']
+    assert lines[2:-1] == [*["      a"] * 10, "      no such host"]
+
+
 def test_failhard(shown: Callable[..., list[str]]) -> None:
     """Where the configuration ends a run at its first failure that is said; Salt ends no preview by it."""
     told = "  Not looked at: what comes after that, as failhard is set"
