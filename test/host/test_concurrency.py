@@ -57,11 +57,11 @@ def test_two_bootstraps(machine: Machine) -> None:
     run = Run(machine, "./bootstrap")
     try:
         assert run.wait(Moment("pip installs Salt", 0, program("-m pip install --no-compile")), "look")
-        told = machine.run(f"{CHECKOUT}/bootstrap")
-        assert told.code == 1
-        assert re.search(rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", told.stderr.strip()), (
-            str(told)
-        )
+        reported = machine.run(f"{CHECKOUT}/bootstrap")
+        assert reported.code == 1
+        assert re.search(
+            rf"^bootstrap: bootstrap, PID {run.pid}, since [\d-]+ [\d:]+, {HELD}$", reported.stderr.strip()
+        ), str(reported)
     finally:
         run.end()
     machine.bootstrap().ok()

@@ -97,10 +97,10 @@ def test_nginx_does_not_read_our_sites(machine: Machine) -> None:
     conf = "/etc/nginx/nginx.conf"
     machine.run(f"cp -p {conf} /root/ && sed -i 's,include /etc/nginx/sites-enabled,# &,' {conf}").ok()
     machine.run("touch /root/marker").ok()
-    told = f"{conf}: has nginx not read /etc/nginx/sites-enabled, "
+    reported = f"{conf}: has nginx not read /etc/nginx/sites-enabled, "
     try:
-        assert_stopped(machine, "", told)
-        assert told in doctor(machine).stderr
+        assert_stopped(machine, "", reported)
+        assert reported in doctor(machine).stderr
     finally:
         machine.run(f"cp -p /root/nginx.conf {conf}").ok()
 
@@ -128,12 +128,12 @@ def test_index_is_away(machine: Machine) -> None:
         try:
             assert "No faults" in doctor(machine).ok().stdout
             machine.run(f"mkdir /root/info && mv {info} /root/info/").ok()
-            told = doctor(machine)
+            reported = doctor(machine)
             machine.run("mv /root/info/* /opt/phagescan-venv/lib/python3*/site-packages/").ok()
         finally:
             machine.run("rm -rf /etc/pip.conf /root/info; mv /root/pip.conf.kept /etc/pip.conf")
-    assert told.code
-    assert "/opt/phagescan-venv: pip cannot fetch what it lacks (" in told.stderr
+    assert reported.code
+    assert "/opt/phagescan-venv: pip cannot fetch what it lacks (" in reported.stderr
 
 
 @pytest.mark.once

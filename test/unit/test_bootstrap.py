@@ -174,7 +174,7 @@ def test_salt_call(wrapper: Callable[..., subprocess.CompletedProcess[str]], tmp
 
 
 def test_salt_call_of_an_ordinary_user(wrapper: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    """Who is not root is told to be."""
+    """A user who is not root is sent to root."""
     ran = wrapper(user=65534 if os.getuid() == 0 else None)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == "salt-call: run this as root, for example with sudo\n"

@@ -115,9 +115,9 @@ def test_program_that_failed(shown: Callable[..., list[str]]) -> None:
 
 def test_failhard(shown: Callable[..., list[str]]) -> None:
     """Where the configuration ends a run at its first failure that is said; Salt ends no preview by it."""
-    told = "  Not looked at: what comes after that, as failhard is set"
+    reported = "  Not looked at: what comes after that, as failhard is set"
     failed = state("a", "no", result=False)
-    assert [line for line in shown(failed, failhard=True) if line.startswith(told)]
+    assert [line for line in shown(failed, failhard=True) if line.startswith(reported)]
     for lines in (shown(failed), shown(failed, failhard=True, test=True), shown(state("a"), failhard=True)):
         assert not [line for line in lines if "failhard" in line]
 
