@@ -106,6 +106,8 @@ def _read_environment(environment: str, read: list[str] | None = None) -> dict[s
         known = os.stat(os.path.join(environment, STAMP)).st_mtime
     except OSError:
         known = 0.0
+    if known > time.time():  # the clock was ahead then, and the stamp says nothing
+        known = 0.0
     for info in site.glob("*.dist-info"):
         package, _, version = info.name.removesuffix(".dist-info").partition("-")
         name = _canonical(package)

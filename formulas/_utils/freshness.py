@@ -6,9 +6,14 @@ file that no later run would touch. So the states that start processes compare t
 
 import os
 import pathlib
+import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+# Set by Salt's loader.
+__opts__: dict[str, Any]
 
 # A file here per path that changed in a way that its own times do not show: something below it was removed or replaced.
 # Cleared by a boot, after which every service has read its files.
@@ -99,16 +104,26 @@ def _paths(chunk: Mapping[str, Any]) -> list[str]:
 
 def _changed(path: str) -> float:
     try:
-        return max(os.lstat(path).st_mtime, os.stat(path).st_mtime)
+        changed = max(os.lstat(path).st_mtime, os.stat(path).st_mtime)
     except OSError:
         return 0.0
+    return changed if changed <= time.time() + 1 else _now(path)
+
+
+def _now(path: str) -> float:
+    """Date to now what the future is the date of: the clock was ahead then, and services that have read it since would
+    be restarted in each run until that time.
+    """
+    if not __opts__["test"]:
+        for follow in (True, False):
+            with suppress(OSError):
+                if os.stat(path, follow_symlinks=follow).st_mtime > time.time():
+                    os.utime(path, follow_symlinks=follow)
+    return time.time()
 
 
 def _noted(path: str) -> float:
-    try:
-        return _record(path).stat().st_mtime
-    except OSError:
-        return 0.0
+    return _changed(str(_record(path)))
 
 
 def _record(path: str) -> pathlib.Path:

@@ -205,7 +205,8 @@ def _notes() -> list[str]:
     """What does not stop a run, and is to be known."""
     master = "master" in roles()
     site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
-    lines = list(__utils__["doctor.notes"](__opts__["file_roots"]["base"], site, __utils__["packages.look"]))
+    roots, look = __opts__["file_roots"]["base"], __utils__["packages.look"]
+    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else ()))
     broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
     if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
         lines.append(
@@ -230,6 +231,17 @@ def _notes() -> list[str]:
             " (Debian 13), go on so:" + "".join(f"\n  {step}" for step in steps)
         )
     return lines
+
+
+def _clocks() -> list[tuple[str, float]]:
+    """Workers, with the seconds that their clocks are ahead; nothing where the database does not say."""
+    known = "exists (SELECT FROM scaggr_engine WHERE worker = hostname)"
+    script = f"SELECT json_build_array(hostname, clock) FROM scaggr_node WHERE clock IS NOT NULL AND {known};\n"
+    try:
+        database = _get("phagescan:database:name")
+        return list(map(tuple, __utils__["psql.run"](script, _settings("postgresql")["port"], database)))
+    except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
+        return []
 
 
 def _lacking_packages(chunks: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -69,12 +69,15 @@ def faults(
     return lines
 
 
-def notes(checkout: list[str], site: Mapping[str, Any], look: Callable[[], Any]) -> list[str]:
+def notes(
+    checkout: list[str], site: Mapping[str, Any], look: Callable[[], Any], clocks: Iterable[tuple[str, float]] = ()
+) -> list[str]:
     """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
-    from, `site` is the application's site of nginx, `look` is packages.look.
+    from, `site` is the application's site of nginx, `look` is packages.look; `clocks` are workers with the seconds that
+    their clocks are ahead of this host's.
     """
     elsewhere = sites.notes({"phagescan": site}) if site else ()
-    return [*archive.notes(look), *writers.notes(checkout), *limits.notes(site), *elsewhere]
+    return [*archive.notes(look), *writers.notes(checkout), *limits.notes(site), *elsewhere, *host.notes(clocks)]
 
 
 def _refused(

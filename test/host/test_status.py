@@ -21,7 +21,7 @@ CONFIGS = {
 }
 # What no one sees without the broker, or without the database.
 BY_BROKER = {*NODES.values(), "camera", "beat", "queues", "engines"}
-BY_DATABASE = {"camera", "beat", "engines"}
+BY_DATABASE = {"camera", "beat", "clocks", "engines"}
 
 SAMPLES = "/var/lib/phagescan/samples"
 RULE = "/etc/phagescan/yara.d/broken.yar"

@@ -24,6 +24,7 @@ from ninja.errors import AuthenticationError, ValidationError
 from ninja.responses import Status
 from ninja.security import HttpBearer
 
+from scaggr import clock
 from scaggr.models import ApiToken, Sample, ScanRun, Verdict
 from scaggr.scans import SubmitError, TooBigError, search, submit, summary
 from scaggr.status import server_status
@@ -68,10 +69,8 @@ class BearerToken(HttpBearer):
         )
         if row is None:
             return None
-        stale = now - timedelta(minutes=1)
-        if row.last_used_at is None or row.last_used_at < stale:
-            unseen = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-            ApiToken.objects.filter(unseen, digest=row.digest).update(last_used_at=now)
+        if not clock.is_recent(row.last_used_at, timedelta(minutes=1)):
+            ApiToken.objects.filter(digest=row.digest, last_used_at=row.last_used_at).update(last_used_at=now)
         return row
 
 

@@ -17,6 +17,8 @@ from celery.utils.log import get_logger
 from django.db import connections
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from scaggr import clock
+
 logger = get_logger(__name__)
 
 LOCK = 9_005_100
@@ -30,6 +32,13 @@ NOTE_RUN = (
     "UPDATE django_celery_beat_periodictask SET last_run_at = %s, total_run_count = total_run_count + 1"
     " WHERE id = %s RETURNING total_run_count"
 )
+FORGET_FUTURE = (
+    "UPDATE django_celery_beat_periodictask SET last_run_at = %s WHERE coalesce(last_run_at, date_changed) > %s",
+    "UPDATE django_celery_beat_periodictasks SET last_update = %s WHERE last_update > %s",
+)
+"""A task that ran while the clock was ahead is due an interval from now, and not when the clock has come there again;
+and a change of the schedule is noticed before.
+"""
 
 
 class Lock:
@@ -53,6 +62,15 @@ class Lock:
         """Note a run of a periodic task while holding the lock, and return how many there were."""
         return self._fetch(NOTE_RUN, time, task)[0]
 
+    def forget_future(self) -> int:
+        """Date what was done in the future to now, while holding the lock; return how many rows that were."""
+        with self._connection.cursor() as cursor:
+            rows = 0
+            for sql in FORGET_FUTURE:
+                cursor.execute(sql, (clock.now(), clock.horizon()))
+                rows += cursor.rowcount
+            return rows
+
     def release(self) -> None:
         """Close the session, and let go of the lock with it."""
         self.held = False
@@ -71,6 +89,7 @@ class LockedScheduler(DatabaseScheduler):
         """Prepare the lock, and remember the worker that this beat belongs to."""
         super().__init__(*args, **kwargs)
         self._lock = Lock(self.app.node)
+        self._watch = clock.Watch()
         self._worker = os.getppid() if current_process().name == "Beat" else None
 
     def setup_schedule(self) -> None:
@@ -81,11 +100,12 @@ class LockedScheduler(DatabaseScheduler):
         if self._worker and self._worker != os.getppid():
             raise SystemExit  # The worker was killed; without it nothing would ever stop this process.
         try:
-            was_held = self._lock.held
+            was_held, set_back = self._lock.held, self._watch.was_set_back()
             if not self._lock.hold():
                 return PATIENCE
             if not was_held:
                 logger.info("beat: %s sends the periodic tasks from now on", self.app.node)
+            if set_back or not was_held:
                 self._read_afresh()
             self.connection.ensure_connection(max_retries=1)
             return super().tick(*args, **kwargs)
@@ -111,5 +131,7 @@ class LockedScheduler(DatabaseScheduler):
         self._lock.release()
 
     def _read_afresh(self) -> None:
-        self._initial_read = True
+        if self._lock.forget_future():
+            logger.warning("beat: the clock was ahead: what ran then counts as run now")
+        self._initial_read, self._last_timestamp = True, None
         self._heap = None

@@ -14,6 +14,7 @@ from celery.events.state import State, Task, Worker
 from celery.utils.log import get_logger
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection, transaction
 
+from scaggr import clock
 from scaggr.models import TaskState, WorkerState
 from scaggr.text import clip, seconds
 
@@ -41,6 +42,7 @@ class Camera(Polaroid):
             close_old_connections()
             with transaction.atomic():
                 for worker in state.workers.values():
+                    forget_future(worker)
                     write(write_worker, worker)
                 for task in changed:
                     write(write_task, task)
@@ -57,6 +59,12 @@ def write(write_row: Callable[[Any], None], what: Worker | Task) -> None:
         write_row(what)
     except BAD_ROW as error:
         logger.warning("camera: %s: %.200r left out: %.200s", type(what).__name__, what.id, str(error).strip())
+
+
+def forget_future(worker: Worker) -> None:
+    """Drop what was heard of a node while the clock was ahead: it would be the newest until then, and the node alive."""
+    latest = clock.horizon().timestamp()
+    worker.heartbeats[:] = [heard for heard in worker.heartbeats if heard <= latest]
 
 
 def write_worker(worker: Worker) -> None:

@@ -29,8 +29,8 @@ LABELS = {**NODES, "broker": "broker", "database": "database", "camera": "camera
 Answer = TypeVar("Answer")
 
 POLL = 0.05
-EXTRA_LIFE = 15.0
-"""Seconds that a message lasts longer than anyone waits for it."""
+EXTRA_LIFE, HOME_LIFE = 15.0, 300.0
+"""Seconds that the first message lasts longer than anyone waits for it, and that the second one lasts."""
 
 WORKER_GRACE, MENDING = 60.0, 15.0
 """Seconds that a scan worker which was just started has for its first scans, and for others when these have failed."""
@@ -113,7 +113,7 @@ def send(flight: Flight) -> None:
                 retry=False,
                 confirm_timeout=flight.timeout,
                 # The broker throws it away if no node takes it; until the verdict it has to be there to be counted.
-                expires=flight.timeout + EXTRA_LIFE,
+                expiration=flight.timeout + EXTRA_LIFE,
             )
     except AMQPError as error:
         raise BrokenError(

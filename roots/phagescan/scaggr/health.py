@@ -9,14 +9,14 @@ from typing import Any
 
 import django.db
 from django.conf import settings
-from django.db.models import Max
-from django.utils import timezone
+from django.db.models import Max, Model
 from django_celery_beat.models import PeriodicTask
 
+from scaggr import clock
 from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.canary import database_place, duration
 from scaggr.celery import app
-from scaggr.models import Engine, Heartbeat, Sample, ScanRun, WorkerState
+from scaggr.models import Engine, Heartbeat, Node, Sample, ScanRun, WorkerState
 from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
 from scaggr.queues import engine_queue
 from scaggr.status import QUEUES
@@ -132,8 +132,8 @@ class Master:
                 said = f"nobody takes from queue {name}, where {waiting} wait"
                 raise PartError(said, nodes[name][0], startup(NODE_STARTUP, *nodes[name]))
         said = ", ".join(f"{name} {waiting}" for name, (waiting, _) in found.items())
-        if self.oldest and age(self.oldest) > timedelta(seconds=settings.SCAN_EXPIRES / 2):
-            raise PartError(f"a scan waits for {ago(self.oldest)}; messages: {said}")
+        if self.oldest and not clock.is_recent(self.oldest, timedelta(seconds=settings.SCAN_EXPIRES / 2)):
+            raise PartError(f"a scan waits for {clock.ago(self.oldest)}; messages: {said}")
         return f"messages: {said}"
 
     # what the database knows
@@ -141,6 +141,7 @@ class Master:
     def at_database(self) -> dict[str, Part]:
         """Ask as the application's role, and look at what the others have written there lately."""
         probes = {"database": self.database, "camera": self.camera, "beat": self.beat, "engines": self.announced}
+        probes |= {"clocks": self.clocks}
         found = dict.fromkeys(probes, NOT_ASKED["database"])
         for name, probe in probes.items():
             found[name] = look(serves, probe)
@@ -162,12 +163,12 @@ class Master:
 
     def camera(self) -> str:
         """Say how old the last snapshot is: of nodes that send events of themselves it takes one after the other."""
-        last = WorkerState.objects.aggregate(last=Max("last_heartbeat"))["last"]
+        last = latest(WorkerState, "last_heartbeat")
         limit = 3 * (self.frequency + NODE_HEARTBEAT)
-        if last is None or age(last).total_seconds() > limit:
-            said = f"last snapshot {ago(last)} old" if last else "has taken no snapshot"
+        said = f"last snapshot {clock.ago(last)} old" if last else "has taken no snapshot"
+        if not clock.is_recent(last, timedelta(seconds=limit)):
             raise PartError(said, startup=startup(NODE_STARTUP + limit, *self.nodes))
-        return f"last snapshot {ago(last)} old"
+        return said
 
     def beat(self) -> str:
         """Say when beat sent its last task, and when its heartbeat was run."""
@@ -175,24 +176,41 @@ class Master:
         every = {task.task: task.interval.schedule.run_every for task in tasks}
         if "scaggr.heartbeat" not in every:
             raise PartError("the periodic task scaggr.heartbeat is turned off: turn it on in the Admin UI")
-        sent = max((task.last_run_at for task in tasks if task.last_run_at), default=None)
+        runs = [task.last_run_at for task in tasks if task.last_run_at]
+        sent = max((run for run in runs if not clock.is_ahead(run)), default=None)
         limit = 2 * min(every.values()) + GRACE
-        if sent is None or age(sent) > limit:
-            raise late_beat(f"sent its last task {ago(sent)} ago" if sent else "has sent no task", limit)
-        ran = Heartbeat.objects.aggregate(last=Max("ran_at"))["last"]
+        if not clock.is_recent(sent, limit):
+            since = " since the clock, which was ahead, was set back" if runs else ""
+            raise late_beat(f"sent its last task {clock.ago(sent)} ago" if sent else f"has sent no task{since}", limit)
+        ran = latest(Heartbeat, "ran_at")
         limit = 2 * every["scaggr.heartbeat"] + GRACE
-        if ran is None or age(ran) > limit:
-            raise late_beat(f"sends tasks, but scaggr.heartbeat ran {f'{ago(ran)} ago' if ran else 'never'}", limit)
-        return f"sent a task {ago(sent)} ago, and one ran {ago(ran)} ago"
+        if not clock.is_recent(ran, limit):
+            raise late_beat(
+                f"sends tasks, but scaggr.heartbeat ran {f'{clock.ago(ran)} ago' if ran else 'never'}", limit
+            )
+        return f"sent a task {clock.ago(sent)} ago, and one ran {clock.ago(ran)} ago"
+
+    def clocks(self) -> str:
+        """Say whose clock differs, and that this host's was ahead. Neither keeps a scan from its end."""
+        workers = {engine.worker for engine in self.engines}
+        clocks = Node.objects.filter(hostname__in=workers, clock__isnull=False).values_list("hostname", "clock")
+        wrong = (f"that of {node} is {said}" for node, offset in clocks if (said := clock.apart(offset)))
+        ahead = Heartbeat.objects.aggregate(last=Max("ran_at"))["last"]
+        until = (
+            [f"the clock was ahead: there are records until {ahead:%F %T} UTC"]
+            if ahead and clock.is_ahead(ahead)
+            else []
+        )
+        return "; ".join([*wrong, *until]) or "those of the workers are as this host's"
 
     def announced(self) -> str:
         """Say which engines work, by what their workers announced. Samples of the others wait."""
         if not self.engines:
             raise PartError("no worker has announced one: samples wait", startup=awaited(*self.nodes))
         faults = [
-            (engine.worker, f"{engine}: {engine.problem or f'silent for {ago(engine.announced_at)}'}")
+            (engine.worker, f"{engine}: {engine.problem or f'silent for {clock.ago(engine.announced_at)}'}")
             for engine in self.engines
-            if engine.problem or age(engine.announced_at) > Engine.SILENCE
+            if engine.problem or not clock.is_recent(engine.announced_at, Engine.SILENCE)
         ]
         if faults:
             # A problem is no matter of time.
@@ -221,11 +239,6 @@ def serves(probe: Callable[[], str]) -> str:
         raise PartError(f"{database_place()} does not serve {user} ({brief(error)})") from error
 
 
-def age(moment: datetime) -> timedelta:
-    """Return how long ago something was."""
-    return timezone.now() - moment
-
-
-def ago(moment: datetime) -> str:
-    """Write how long ago something was."""
-    return f"{age(moment).total_seconds():.0f} s"
+def latest(model: type[Model], field: str) -> datetime | None:
+    """Return the latest of a model's times that is not in the future."""
+    return model.objects.filter(**{f"{field}__lte": clock.horizon()}).aggregate(last=Max(field))["last"]

@@ -3,14 +3,15 @@
 Celery does what a message says: it sends the tasks that are named as callbacks, errbacks, chain or chord, with the
 login of the node; it keeps a message until the time that it names; it runs the built-in tasks that make all this
 possible. Of the results' queue that would give every worker the rights of the master. So a message is stripped here,
-before anything looks at it, to the name of a task, its arguments, its id and when it expires; and what is not such a
-message is
-dropped.
+before anything looks at it, to the name of a task, its arguments and its id; and what is not such a message is dropped.
+
+Nor does a message say when it is too late: that time is of the sender's clock, and Celery would compare it with this
+host's and drop the message in silence. The broker drops what nobody took in time (`expiration`), by one clock; of scans
+the master knows which are over.
 """
 
 import re
 from collections.abc import Callable, Collection
-from datetime import datetime
 from typing import Any
 
 from celery import Celery
@@ -26,8 +27,11 @@ from scaggr.celeryd import tell_ready
 
 logger = get_logger(__name__)
 
-HEADERS = ("task", "id", "expires", "beat")
+HEADERS = ("task", "id", "beat")
 """What is kept. Celery takes callbacks from the headers as well as from the body."""
+
+PROPERTIES = ("user_id", "timestamp")
+"""Likewise: who has sent it, as RabbitMQ vouches for, and when, by its own clock."""
 
 
 class Consumer(consumer.Consumer):
@@ -87,12 +91,10 @@ def strip(message: Message, tasks: Collection[str]) -> None:
         raise ValueError(f"{kept.get('task')!r:.100} is no task of this node")
     if not isinstance(kept.get("id"), str) or not re.fullmatch("[0-9A-Za-z-]{1,64}", kept["id"]):
         raise ValueError(f"{kept.get('id')!r:.100} is no id of a {kept['task']}")
-    if "expires" in kept:
-        datetime.fromisoformat(kept["expires"])
     args, kwargs, _ = body
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise TypeError(f"no arguments for {kept['task']}")
     message.headers = kept
     # RabbitMQ takes no message with another's.
-    message.properties = {"user_id": user} if (user := message.properties.get("user_id")) else {}
+    message.properties = {key: value for key in PROPERTIES if (value := message.properties.get(key))}
     message.content_type, message.content_encoding, message.body = dumps([args, kwargs, {}], serializer="json")

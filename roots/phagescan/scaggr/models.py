@@ -14,6 +14,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
+from scaggr import clock
 from scaggr.choices import TextChoices
 
 
@@ -181,6 +182,9 @@ class Node(models.Model):
     hostname = models.CharField(max_length=255, primary_key=True)
     login = models.CharField(max_length=255, blank=True, help_text="Empty: of a worker of release 1.0.")
     since = models.DateTimeField(default=timezone.now, editable=False)
+    clock = models.FloatField(
+        null=True, editable=False, help_text="Seconds that its clock is ahead of the master's; empty: it has not said."
+    )
 
     class Meta:
         """By name."""
@@ -295,7 +299,7 @@ class WorkerState(models.Model):
     @property
     def alive(self) -> bool:
         """Whether it was online, and so recently that it should still be."""
-        return bool(self.online and self.last_heartbeat and timezone.now() - self.last_heartbeat < self.SILENCE)
+        return self.online and clock.is_recent(self.last_heartbeat, self.SILENCE)
 
 
 class TaskState(models.Model):

@@ -6,11 +6,13 @@ are one. Workers of release 1.0 send none; they are heard until their node has b
 
 import time
 from contextlib import suppress
+from typing import Any
 
 from celery.utils.log import get_logger
 from django.conf import settings
 from django.db import Error
 
+from scaggr import clock
 from scaggr.models import ApprovedEngine, Node
 from scaggr.text import clip
 
@@ -22,6 +24,9 @@ MASTERS = "master."
 
 MOST = 1000
 """Nodes that are remembered: who invents names fills neither the table nor the camera's memory."""
+
+LATEST = 2**40
+"""Seconds since 1970 above which a time is none."""
 
 KNOWN_FOR = 30.0
 """Seconds that events, which are many, are judged by what was known of a node."""
@@ -45,6 +50,12 @@ def speaks_for(node: str, login: str | None) -> bool:
         logger.error("%s, a node of %s, was named by %s: refused", hostname, row.login, login or "no login")
         return False
     return True
+
+
+def note_clock(node: str, sent: Any) -> None:
+    """Keep by how much the clock of a node is ahead, by when it says that it sent what has just come."""
+    if isinstance(sent, int) and 0 < sent < LATEST:
+        Node.objects.filter(hostname=clip(node, 255)).update(clock=sent - clock.now().timestamp())
 
 
 def heard_of(node: str, login: str | None) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 from uuid import UUID
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core import signing
@@ -24,7 +25,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from scaggr import nodes
+from scaggr import clock, nodes
 from scaggr.broker import BROKER_ERRORS, depths, publish
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
@@ -158,8 +159,8 @@ def dispatch(run_id: str) -> None:
         if not is_open(run):
             return
         verdicts = list(run.verdicts.all())
-        expires = run.created_at + lifetime()
-        if not verdicts or expires <= timezone.now():
+        left = run.created_at + lifetime() - timezone.now()
+        if not verdicts or left <= timedelta(0):
             return
         for verdict in verdicts:
             if verdict.outcome == Outcome.PENDING:
@@ -168,7 +169,8 @@ def dispatch(run_id: str) -> None:
                     kwargs={"engine": verdict.engine, "signed": signature(verdict)},
                     queue=engine_queue(verdict.engine),
                     task_id=str(verdict.id),
-                    expires=expires,
+                    # The broker's to drop it then: of when a scan is too late no worker's clock decides.
+                    expiration=min(left, lifetime()).total_seconds(),
                 )
         run.dispatched_at = timezone.now()
         run.save(update_fields=["dispatched_at"])
@@ -321,9 +323,22 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
 
 def refresh_engines() -> None:
     """Take silent workers' engines out of use, and forget those that have been silent for a day."""
+    forget_future()
     now = timezone.now()
     Engine.objects.filter(live=True, announced_at__lt=now - Engine.SILENCE).update(live=False)
     Engine.objects.filter(announced_at__lt=now - timedelta(days=1)).delete()
+
+
+def forget_future() -> None:
+    """Date to now what waits for its time and was dated while the clock was ahead: it would wait until then as well."""
+    waits = (
+        (Engine.objects.all(), "announced_at"),
+        (ScanRun.objects.filter(finished_at=None), "created_at"),
+        (AccessAttempt.objects.all(), "attempt_time"),
+    )
+    for rows, field in waits:
+        if count := rows.filter(**{f"{field}__gt": clock.horizon()}).update(**{field: clock.now()}):
+            logger.warning("the clock was ahead: %s of %s dated to now", count, rows.model.__name__)
 
 
 def expire() -> None:

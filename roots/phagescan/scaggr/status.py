@@ -4,8 +4,9 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from scaggr import clock
 from scaggr.broker import BROKER_ERRORS, depths
-from scaggr.models import Canary, Engine, Heartbeat, Sample, ScanRun, TaskState, WorkerState
+from scaggr.models import Canary, Engine, Heartbeat, Node, Sample, ScanRun, TaskState, WorkerState
 from scaggr.queues import engine_queue
 from scaggr.text import brief
 
@@ -13,29 +14,31 @@ QUEUES = ("master", "results", "periodic")
 
 CANARIES = 10
 SNAPSHOTS = 20
+SHOWN = ("uuid", "name", "state", "worker", "seen_at", "runtime", "exception")
 
 
 def server_status() -> dict[str, Any]:
     """Return all of it as plain values: each part a list of dictionaries, `broker` the trouble with it or ""."""
     queues, trouble = queue_depths()
-    heartbeat = Heartbeat.objects.values("number", "sent_at", "sent_by", "ran_at", "ran_by").first()
+    # What was dated while the clock was ahead would be the newest until then.
+    until = clock.horizon()
+    heartbeats = Heartbeat.objects.filter(sent_at__lte=until)
+    clocks = dict(Node.objects.filter(clock__isnull=False).values_list("hostname", "clock"))
     return {
         "broker": trouble,
         "queues": queues,
-        "nodes": [node(worker) for worker in WorkerState.objects.all()],
+        "nodes": [node(worker, clocks.get(worker.hostname)) for worker in WorkerState.objects.all()],
         "engines": list(Engine.objects.values("name", "worker", "kind", "version", "problem", "announced_at", "live")),
         "runs": count_runs(),
         "samples": Sample.objects.count(),
-        "heartbeat": heartbeat,
-        "canaries": list(Canary.objects.values("sent_at", "passed", "line")[:CANARIES]),
-        "snapshots": list(
-            TaskState.objects.values("uuid", "name", "state", "worker", "seen_at", "runtime", "exception")[:SNAPSHOTS]
-        ),
+        "heartbeat": heartbeats.values("number", "sent_at", "sent_by", "ran_at", "ran_by").first(),
+        "canaries": list(Canary.objects.filter(sent_at__lte=until).values("sent_at", "passed", "line")[:CANARIES]),
+        "snapshots": list(TaskState.objects.filter(seen_at__lte=until).values(*SHOWN)[:SNAPSHOTS]),
     }
 
 
-def node(worker: WorkerState) -> dict[str, Any]:
-    """Return a node as the camera saw it last."""
+def node(worker: WorkerState, offset: float | None) -> dict[str, Any]:
+    """Return a node as the camera saw it last, and by how much its clock is wrong, as people read it."""
     return {
         "hostname": worker.hostname,
         "alive": worker.alive,
@@ -43,6 +46,7 @@ def node(worker: WorkerState) -> dict[str, Any]:
         "active": worker.active,
         "processed": worker.processed,
         "software": worker.software,
+        "clock": clock.apart(offset or 0.0),
     }
 
 

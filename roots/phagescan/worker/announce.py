@@ -21,6 +21,8 @@ logger = get_logger(__name__)
 TICK = 0.5
 EVERY = 10.0
 EXPIRES = 60.0
+"""Seconds that the broker keeps an announcement. It carries this host's time, which the master compares with its own."""
+
 BROKER_TIMEOUT = 5.0
 
 ANNOUNCED = "announced.json"
@@ -91,7 +93,8 @@ class Announcer(bootsteps.StartStopStep):
             exchange=RESULTS.exchange.name,
             routing_key=RESULTS.routing_key,
             user_id=app.login,
-            expires=EXPIRES,
+            expiration=EXPIRES,
+            timestamp=int(time.time()),
             retry=False,
             confirm_timeout=BROKER_TIMEOUT,
             ignore_result=True,

@@ -8,12 +8,13 @@ loop goes on, the broker has taken what it sent, and each engine has scanned wha
 import contextlib
 import json
 import sys
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scaggr import clock
 from scaggr.conf import ConfError, load
 from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
 from worker.announce import ANNOUNCED, EVERY
@@ -64,12 +65,12 @@ def announced(node: str, file: Path, due: float) -> dict[str, Part]:
     """
     late = {"ok": False, "startup": startup(due, node)}
     try:
-        since = time.time() - file.stat().st_mtime
+        written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         engines = json.loads(file.read_text())
     except (OSError, ValueError):
         return {node: late | {"said": "has announced nothing to the master"}, "engines": NOT_KNOWN}
-    said = f"announced its engines {since:.0f} s ago"
-    if since > LATE:
+    said = f"announced its engines {clock.ago(written)} ago"
+    if not clock.is_recent(written, timedelta(seconds=LATE)):
         return {node: late | {"said": said}, "engines": NOT_KNOWN}
     faults = [f"{engine['name']}: {engine['problem']}" for engine in engines if engine["problem"]]
     names = ", ".join(engine["name"] for engine in engines)

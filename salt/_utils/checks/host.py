@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from checks.situation import Fault, Situation
 
@@ -19,6 +19,7 @@ CGROUP = pathlib.Path("/sys/fs/cgroup")
 CACHE = ("inactive_file", "active_file", "slab_reclaimable")
 MEBI = 1 << 20
 DAY = 86400
+APART = 60  # seconds by which the clocks of two hosts may differ
 # MiB that must be free: while a directory is filled for the first time (measured, and a quarter more), and later.
 # RabbitMQ takes no message once less than 50 are.
 DISK = {"usr": (500, 20), "var": (450, 100), "opt": (200, 20), "etc": (5, 5), "tmp": (50, 20)}
@@ -72,6 +73,14 @@ def clock(situation: Situation) -> Iterator[Fault]:
     if newest[0] > time.time() + DAY:
         said = f"it is {utc(time.time())}, and {newest[1]} is of {utc(newest[0])}; set the clock, or touch the file"
         yield Fault("clock", said)
+
+
+def notes(clocks: Iterable[tuple[str, float]]) -> Iterator[str]:
+    """Workers whose clocks differ from this host's by more than clocks of two hosts may."""
+    for node, offset in clocks:
+        if abs(offset) > APART:
+            said = f"{abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} this host's"
+            yield f"clock: that of {node} is {said}; its scans are done; see on both hosts that timedatectl is right"
 
 
 def utc(seconds: float) -> str:

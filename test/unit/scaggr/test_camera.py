@@ -50,3 +50,13 @@ def test_the_camera_leaves_a_bad_row_out(camera: SimpleNamespace, oddity: dict[s
         task.__dict__.update(fields)
         module.write(module.write_task, task)
     assert len(camera.rows) == 1
+
+
+def test_a_node_is_not_alive_by_what_was_heard_while_the_clock_was_ahead(camera: SimpleNamespace) -> None:
+    now = camera.module.clock.now().timestamp()
+    worker = camera.module.Worker("node", freq=2.0, heartbeats=[now - 300, now + 7200])
+    camera.module.forget_future(worker)
+    assert worker.heartbeats == [now - 300]
+    assert not worker.alive
+    worker.event("heartbeat", now, now)
+    assert worker.alive

@@ -27,7 +27,7 @@ def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def make(silent: tuple[str, ...] = (), heard: float = 1.0, problem: str = "", **queues: tuple[int, int]) -> Any:
         found = health.Master(NODES, 2.0)
         found.answers = {node: node not in silent for node in NODES}
-        since = health.timezone.now() - timedelta(seconds=heard)
+        since = health.clock.now() - timedelta(seconds=heard)
         found.engines = [health.Engine(name="yara", worker="scan@unit", announced_at=since, problem=problem)]
         monkeypatch.setattr(
             health, "depths", lambda *_: QUIET | {name.replace("_", "."): two for name, two in queues.items()}
@@ -49,9 +49,9 @@ def test_queues(health: Any, master: Callable[..., Any]) -> None:
         assert caught.value.startup == {"seconds": 20, "nodes": [node]}
         assert master(silent=(node,), **{name: (3, 0)}).queues()
     waits = master()
-    waits.oldest = health.timezone.now() - timedelta(seconds=299)
+    waits.oldest = health.clock.now() - timedelta(seconds=299)
     assert waits.queues()
-    waits.oldest = health.timezone.now() - timedelta(seconds=301)
+    waits.oldest = health.clock.now() - timedelta(seconds=301)
     with pytest.raises(health.PartError, match="a scan waits for 301 s"):
         waits.queues()
 
@@ -80,14 +80,20 @@ def schedule(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
 
     def make(sent: float | None, ran: float | None, seen: float | None) -> Any:
         def ago(seconds: float | None) -> Any:
-            return seconds and health.timezone.now() - timedelta(seconds=seconds)
+            return seconds and health.clock.now() - timedelta(seconds=seconds)
 
         def every(task: str, seconds: int, last: float | None = None) -> Any:
             interval = SimpleNamespace(schedule=SimpleNamespace(run_every=timedelta(seconds=seconds)))
             return SimpleNamespace(task=task, interval=interval, last_run_at=ago(last))
 
         def model(last: float | None) -> Any:
-            return SimpleNamespace(objects=SimpleNamespace(aggregate=lambda **_: {"last": ago(last)}))
+            def up_to(**limit: Any) -> Any:
+                """Find the row, where it is not later."""
+                (moment,) = limit.values()
+                found = ago(last) if last is not None and ago(last) <= moment else None
+                return SimpleNamespace(aggregate=lambda **_: {"last": found})
+
+            return SimpleNamespace(objects=SimpleNamespace(aggregate=lambda **_: {"last": ago(last)}, filter=up_to))
 
         tasks = [every("scaggr.heartbeat", 30), every("scaggr.refresh_engines", 10, sent)]
         manager = SimpleNamespace(filter=lambda **_: SimpleNamespace(select_related=lambda _: tasks))
@@ -113,6 +119,8 @@ def test_on_time(schedule: Callable[..., Any]) -> None:
         (None, None, "has sent no task", 30),
         (1, 71, "sends tasks, but scaggr.heartbeat ran 71 s ago", 70),
         (1, None, "sends tasks, but scaggr.heartbeat ran never", 70),
+        (-7200, 1, "has sent no task since the clock, which was ahead, was set back", 30),
+        (1, -7200, "sends tasks, but scaggr.heartbeat ran never", 70),
     ],
 )
 def test_late_beat(
@@ -124,12 +132,31 @@ def test_late_beat(
     assert caught.value.startup == {"seconds": seconds, "nodes": ["master.periodic"]}
 
 
-@pytest.mark.parametrize(("seen", "said"), [(13, "last snapshot 13 s old"), (None, "has taken no snapshot")])
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [(13, "last snapshot 13 s old"), (None, "has taken no snapshot"), (-7200, "has taken no snapshot")],
+)
 def test_late_camera(health: Any, schedule: Callable[..., Any], seen: float | None, said: str) -> None:
     """After a start the camera has the time that its nodes need, and that of its snapshots."""
     with pytest.raises(health.PartError, match=said) as caught:
         schedule(1, 1, seen).camera()
     assert caught.value.startup == {"seconds": 32, "nodes": NODES}
+
+
+def test_clocks(health: Any, schedule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's clock that is wrong is named, and that this host's was ahead is said; neither is a fault."""
+
+    def workers(**offsets: float) -> None:
+        found = SimpleNamespace(values_list=lambda *_: offsets.items())
+        monkeypatch.setattr(health, "Node", SimpleNamespace(objects=SimpleNamespace(filter=lambda **_: found)))
+
+    workers(near=59.0, early=3600.4, late=-90.0)
+    assert schedule(1, 1, 1).clocks() == (
+        "that of early is 3600 s ahead of this host's; that of late is 90 s behind this host's"
+    )
+    workers()
+    assert schedule(1, None, 1).clocks() == "those of the workers are as this host's"
+    assert schedule(1, -7200, 1).clocks().startswith("the clock was ahead: there are records until 2")
 
 
 def parts(**broken: bool | None) -> dict[str, Any]:

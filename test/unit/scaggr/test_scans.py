@@ -3,6 +3,7 @@
 
 import importlib
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -151,3 +152,65 @@ def test_a_sample_is_handed_out_as_an_attachment(claimed: Claimed, monkeypatch: 
     assert (answer.status_code, answer["Content-Length"], answer.getvalue()) == (200, "5", b"bytes")
     assert answer["Content-Disposition"].startswith("attachment")
     assert claimed.verdict.delivery == "a" * 32
+
+
+def test_no_message_to_a_worker_says_when_it_is_too_late(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans, sent = scaggr.scans, []
+    for created, left in ((timedelta(seconds=-60), 540), (timedelta(hours=2), 600), (timedelta(seconds=-601), None)):
+        run = scaggr.models.ScanRun(created_at=scans.timezone.now() + created)
+        verdicts = [scaggr.models.Verdict(run=run, engine="yara", fetch_key=uuid4())]
+        monkeypatch.setattr(scans, "lock_run", lambda run=run, verdicts=verdicts, **_: Opened(run, verdicts))
+        monkeypatch.setattr(scans.transaction, "atomic", nullcontext)
+        monkeypatch.setattr(scans, "publish", lambda task, **options: sent.append(options))
+        sent.clear()
+        scans.dispatch("run")
+        assert [round(options["expiration"]) for options in sent] == ([left] if left else [])
+        assert not any("expires" in options or "eta" in options for options in sent)
+
+
+class Opened:
+    """A run that is to be dispatched, without a database."""
+
+    dispatched_at = finished_at = None
+
+    def __init__(self, run: Any, verdicts: list[Any]) -> None:
+        self.created_at = run.created_at
+        self.verdicts = SimpleNamespace(exists=lambda: True, all=lambda: verdicts)
+
+    def save(self, **_: Any) -> None:
+        """Keep nothing."""
+
+
+def test_what_waits_is_dated_to_now_after_the_clock_was_ahead(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    class Rows:
+        """Rows of a model, which note what is done to them."""
+
+        def __init__(self, model: Any) -> None:
+            self.model, self.objects, self.__name__ = self, self, model.__name__
+
+        def all(self) -> "Rows":
+            return self
+
+        def filter(self, **which: Any) -> "Rows":
+            done.append((self.__name__, which))
+            return self
+
+        def update(self, **values: Any) -> int:
+            done.append((self.__name__, values))
+            return 1
+
+    for name in ("Engine", "ScanRun", "AccessAttempt"):
+        monkeypatch.setattr(scaggr.scans, name, Rows(getattr(scaggr.scans, name)))
+    scaggr.scans.forget_future()
+    assert [(name, *which) for name, which in done] == [
+        ("ScanRun", "finished_at"),
+        *(("Engine", "announced_at__gt"), ("Engine", "announced_at")),
+        *(("ScanRun", "created_at__gt"), ("ScanRun", "created_at")),
+        *(("AccessAttempt", "attempt_time__gt"), ("AccessAttempt", "attempt_time")),
+    ]

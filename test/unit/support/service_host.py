@@ -36,7 +36,7 @@ class Host:
         low |= {"watch": [{"file": "web-config"}]}
         lows = [low | {"name": name, "pidfile": f"/run/{name}.pid"} for name in names]
         file = {"state": "file", "name": str(path), "fun": "managed", "__id__": "web-config", "__sls__": "web.config"}
-        freshness = load("_utils/freshness")
+        freshness = load("_utils/freshness", __opts__={"test": test})
         package = {"state": "pkg", "name": "web", "fun": "installed", "__id__": "web-package", "__sls__": "web.install"}
         ours = [
             {"state": "daemon", "name": "all", "fun": fun, "__id__": "all", "__sls__": "web"}

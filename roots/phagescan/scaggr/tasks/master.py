@@ -5,7 +5,7 @@ import time
 from celery import Task
 
 from scaggr import scans
-from scaggr.canary import home_id
+from scaggr.canary import HOME_LIFE, home_id
 from scaggr.celery import app
 
 
@@ -16,7 +16,7 @@ def canary_out(self: Task, sent: float) -> None:
         "scaggr.canary_home",
         args=[self.request.id, self.request.hostname, time.time() - sent, time.time()],
         task_id=home_id(self.request.id),
-        expires=self.request.expires,
+        expiration=HOME_LIFE,
     )
 
 

@@ -47,6 +47,7 @@ def record(self: Task, **answer: Any) -> None:
 def announce(self: Task, worker: str, engines: list[dict[str, Any]]) -> None:
     """Note which engines a worker has."""
     if nodes.speaks_for(str(worker), login(self)):
+        nodes.note_clock(worker, (self.request.properties or {}).get("timestamp"))
         scans.announce(worker, engines)
 
 

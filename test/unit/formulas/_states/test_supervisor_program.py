@@ -124,7 +124,10 @@ def state(load: Callable[..., Any], socket_path: str, tmp_path: Path) -> Callabl
             __low__={"watch": [{"file": "camera-config"}]},
             __lowstate__=[file],
             __opts__={"test": test},
-            __utils__={f"freshness.{name}": value for name, value in vars(load("_utils/freshness")).items()},
+            __utils__={
+                f"freshness.{name}": value
+                for name, value in vars(load("_utils/freshness", __opts__={"test": False})).items()
+            },
         )
         module.SOCKET = socket_path
         return module

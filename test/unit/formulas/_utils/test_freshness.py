@@ -12,7 +12,7 @@ import pytest
 @pytest.fixture
 def freshness(load: Callable[..., Any]) -> Any:
     """The utility module."""
-    return load("_utils/freshness")
+    return load("_utils/freshness", __opts__={"test": False})
 
 
 def chunk(
@@ -117,6 +117,28 @@ def test_symlink(freshness: Any, tmp_path: Path, link_time: int, target_time: in
     os.utime(link, (link_time, link_time), follow_symlinks=False)
     states = [chunk(link, "web-enabled", fun="symlink")]
     assert freshness.newest_watched({"watch": [{"file": "web-enabled"}]}, states)[0] == expected
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_file_of_tomorrow(freshness: Any, tmp_path: Path, kind: str) -> None:
+    """What is dated in the future is dated to now, and is so no longer newer than what is restarted then; a preview
+    says the same and changes nothing.
+    """
+    path = aged(tmp_path / "file", time.time() + 7200)
+    if kind == "link":
+        path = tmp_path / "link"
+        path.symlink_to("file")
+        os.utime(path, (time.time() + 9000, time.time() + 9000), follow_symlinks=False)
+    watch, states = {"watch": [{"file": "web-file"}]}, [chunk(path, "web-file")]
+    before = time.time() - 1
+    freshness.__opts__ = {"test": True}
+    assert before <= freshness.newest_watched(watch, states)[0] <= time.time()
+    assert path.stat().st_mtime > time.time() + 7000
+    freshness.__opts__ = {"test": False}
+    assert before <= freshness.newest_watched(watch, states)[0] <= time.time()
+    assert max(path.stat().st_mtime, path.lstat().st_mtime) <= time.time()
+    restarted = time.time() + 0.1
+    assert freshness.newest_watched(watch, states)[0] < restarted
 
 
 def test_missing_file(freshness: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from health_support import certificate, states
 
-MASTER = ("broker", "database", "camera", "beat", "queues", "engines", "master.master")
+MASTER = ("broker", "database", "camera", "beat", "clocks", "queues", "engines", "master.master")
 PILLAR: dict[str, Any] = {
     "phagescan": {
         "mode": "production",
@@ -124,7 +124,7 @@ def test_parts(look: Callable[..., dict[str, Any]]) -> None:
     ]
     assert list(found) == [
         *("broker", "broker-worker", "database", "web", "static", "master.master", "scan@unit"),
-        *("camera", "beat", "queues", "engines", "fetch", "disk"),
+        *("camera", "beat", "clocks", "queues", "engines", "fetch", "disk"),
     ]
     assert set(states(found).values()) == {True}
     assert list(look(answering({}, told(WORKER)), ("worker",))) == [
