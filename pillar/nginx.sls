@@ -10,6 +10,7 @@ nginx:
       # More, from who is logged in or has a token.
       uploads:
         uris: {/upload/: /static/scaggr/401.html, /api/samples: /static/scaggr/401.json}
+        full: {/upload/: /static/scaggr/507.html, /api/samples: /static/scaggr/507.json}
         authorize: /upload/authorize/
         simultaneous: 64
       # Of one address, each.

@@ -15,6 +15,9 @@ phagescan:
   allowed_hosts: ['*']
   time_zone: UTC
 
+  # Proxies in front of this host (Traefik, HAProxy), by address or network: docs/operate.rst, "Behind a proxy".
+  # proxies: [10.0.0.5]
+
   # TLS of the master: {self_signed: true}, or {certificate: <file>, key: <file>}; left out: none.
   # tls: {self_signed: true}
 
@@ -24,7 +27,8 @@ phagescan:
   # At the database it logs in as the user that it runs as, by the local socket: host and user there are not used.
   admin: {user: admin}
 
-  # Samples: where they are, the largest that is taken (MiB), and how many seconds a scan may wait for its verdicts.
+  # Samples: where they are, the largest that is taken (MiB), and how many seconds a scan may wait for its verdicts;
+  # keep_free: MiB that uploads leave free where database or broker are on the same file system (512).
   scan: {sample_root: /var/lib/phagescan/samples, max_size: 100, expires: 1800}
 
   # The scan worker: its user, and how many samples it scans at a time. On a host without the master also how it reaches

@@ -21,6 +21,9 @@ log = logging.getLogger("progress")  # what salt/_log_handlers/progress.py shows
 __outputter__ = {"status": "parts", "version": "parts", "preview": "highstate"}
 
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
+CLOCKS = """SELECT json_build_array(hostname, clock) FROM scaggr_node
+    WHERE clock IS NOT NULL AND hostname IN (SELECT worker FROM scaggr_engine);
+"""
 CREDENTIALS = "pillar/credentials.sls"
 MASTER = "/etc/phagescan/master.toml"  # a host that has it is a master
 
@@ -206,7 +209,8 @@ def _notes() -> list[str]:
     master = "master" in roles()
     site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
     roots, look = __opts__["file_roots"]["base"], __utils__["packages.look"]
-    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else ()))
+    log = f"{_get('phagescan:log_dir')}/gunicorn-error.log"
+    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else (), log))
     broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
     if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
         lines.append(
@@ -235,11 +239,9 @@ def _notes() -> list[str]:
 
 def _clocks() -> list[tuple[str, float]]:
     """Workers, with the seconds that their clocks are ahead; nothing where the database does not say."""
-    known = "exists (SELECT FROM scaggr_engine WHERE worker = hostname)"
-    script = f"SELECT json_build_array(hostname, clock) FROM scaggr_node WHERE clock IS NOT NULL AND {known};\n"
     try:
         database = _get("phagescan:database:name")
-        return list(map(tuple, __utils__["psql.run"](script, _settings("postgresql")["port"], database)))
+        return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
 

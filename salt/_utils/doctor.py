@@ -3,6 +3,7 @@
 import copy
 import json
 import pathlib
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from checks import (
     network,
     passwords,
     paths,
+    proxies,
     sites,
     tls,
     writers,
@@ -28,8 +30,11 @@ from checks.schema import key as schema_key
 from checks.schema import suggestion
 from checks.situation import Fault, Situation, look_up
 
-OF_PILLAR = (names, paths, network, broker, limits, passwords)
-OF_HOST = (names, paths, network, broker, limits, tls, database, host, listening, sites, archive, passwords, writers)
+OF_PILLAR = (names, paths, network, proxies, broker, limits, passwords)
+OF_HOST = (
+    *(names, paths, network, proxies, broker, limits, tls),
+    *(database, host, listening, sites, archive, passwords, writers),
+)
 
 
 def schemas(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -70,14 +75,30 @@ def faults(
 
 
 def notes(
-    checkout: list[str], site: Mapping[str, Any], look: Callable[[], Any], clocks: Iterable[tuple[str, float]] = ()
+    checkout: list[str],
+    site: Mapping[str, Any],
+    look: Callable[[], Any],
+    clocks: Iterable[tuple[str, float]] = (),
+    log: str = "",
 ) -> list[str]:
     """What does not keep a run from ending well, and is to be known. `checkout` are the directories that Salt serves
     from, `site` is the application's site of nginx, `look` is packages.look; `clocks` are workers with the seconds that
-    their clocks are ahead of this host's.
+    their clocks are ahead of this host's, `log` is what the application says.
     """
     elsewhere = sites.notes({"phagescan": site}) if site else ()
-    return [*archive.notes(look), *writers.notes(checkout), *limits.notes(site), *elsewhere, *host.notes(clocks)]
+    return [
+        *archive.notes(look),
+        *writers.notes(checkout),
+        *limits.notes(site),
+        *elsewhere,
+        *host.notes(clocks),
+        *_of_site(site, log),
+    ]
+
+
+def _of_site(site: Mapping[str, Any], log: str) -> list[str]:
+    """What a master alone may have: a name that browsers ask for, and proxies in front."""
+    return [*names.notes(socket.gethostname()), *proxies.notes(site.get("proxies") or [], log)] if site else []
 
 
 def _refused(

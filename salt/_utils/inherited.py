@@ -102,6 +102,7 @@ def _nginx(get: Get, _grains: dict[str, Any]) -> dict[str, Any]:
         "proxy": f"unix:{proxied}" if proxied and production else bind,
         "static": {"/static/": f"{static}/"} if static else None,
         "public_url": url if str(url := get("phagescan:public_url", None)).startswith("https://") else None,
+        "proxies": get("phagescan:proxies", None),
     }
     given = _entries(get("nginx:sites", {}))
     if "uploads" in given.get("phagescan", {}):

@@ -25,9 +25,12 @@ from ninja.responses import Status
 from ninja.security import HttpBearer
 
 from scaggr import clock
+from scaggr.errors import SubmitError, TooBigError
 from scaggr.models import ApiToken, Sample, ScanRun, Verdict
-from scaggr.scans import SubmitError, TooBigError, search, submit, summary
+from scaggr.requests import reason
+from scaggr.scans import search, submit, summary
 from scaggr.status import server_status
+from scaggr.uploads import received
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ UPLOAD = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "title": "The sample"}},
+                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
                 }
             }
         },
@@ -80,11 +83,17 @@ class ErrorOut(Schema):
     detail: Any
 
 
-class SubmittedOut(Schema):
+class TakenOut(Schema):
     """Where a sample's verdicts are going to be."""
 
     sha256: str
     url: str
+
+
+class SubmittedOut(TakenOut):
+    """The first sample, and all that were handed in."""
+
+    samples: list[TakenOut]
 
 
 class VerdictOut(Schema):
@@ -182,16 +191,19 @@ api = Api(
 
 @api.post(
     "samples",
-    response={202: SubmittedOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut},
+    response={202: SubmittedOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut, 507: ErrorOut},
     openapi_extra=UPLOAD,
-    summary="Hand in a sample",
+    summary="Hand in samples",
 )
 def post_sample(request: HttpRequest) -> Status:
-    """Take a file as the field `file` of a form, and have it scanned. `url` shows what comes of it."""
+    """Take files, each as a field `file` of the form, and have them scanned: all of them, or none. `url` shows what
+    comes of it.
+    """
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
         raise TooBigError
-    run = submit(request.FILES.get("file"), request.auth.user)
-    return Status(202, {"sha256": run.sample_id, "url": sample_url(run.sample_id)})
+    runs = submit(received(request), request.auth.user)
+    samples = [{"sha256": run.sample_id, "url": sample_url(run.sample_id)} for run in runs]
+    return Status(202, {**samples[0], "samples": samples})
 
 
 @api.get("samples", response={200: PageOut, 401: ErrorOut, 422: ErrorOut}, summary="Search")
@@ -287,7 +299,7 @@ def on_broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpRes
 @api.exception_handler(SuspiciousOperation)
 def on_bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say what else is wrong with a request."""
-    return refuse(request, f"The request cannot be read: {error}", 400)
+    return refuse(request, reason(error) or f"The request cannot be read: {error}", 400)
 
 
 @api.exception_handler(InterfaceError)

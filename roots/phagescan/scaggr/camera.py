@@ -62,7 +62,7 @@ def write(write_row: Callable[[Any], None], what: Worker | Task) -> None:
 
 
 def forget_future(worker: Worker) -> None:
-    """Drop what was heard of a node while the clock was ahead: it would be the newest until then, and the node alive."""
+    """Drop what was heard of a node while the clock was ahead: by that it would be alive until then."""
     latest = clock.horizon().timestamp()
     worker.heartbeats[:] = [heard for heard in worker.heartbeats if heard <= latest]
 

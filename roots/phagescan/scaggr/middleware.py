@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
+from scaggr.uploads import clean_up
+
 
 def secure_cookies(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Mark the cookies of an answer that goes by HTTPS: browsers then never send them unencrypted.
@@ -17,5 +19,17 @@ def secure_cookies(get_response: Callable[[HttpRequest], HttpResponseBase]) -> C
             for cookie in response.cookies.values():
                 cookie["secure"] = True
         return response
+
+    return answer
+
+
+def uploads_end(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Leave nothing of an upload that was not taken."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        try:
+            return get_response(request)
+        finally:
+            clean_up(request)
 
     return answer

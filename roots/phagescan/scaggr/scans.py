@@ -4,13 +4,12 @@ Messages are delivered at least once and processes are killed at any point. So w
 locks the run first, looks at it again, and does nothing where it was done already.
 """
 
-import errno
 import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
@@ -27,6 +26,7 @@ from django.utils import timezone
 
 from scaggr import clock, nodes
 from scaggr.broker import BROKER_ERRORS, depths, publish
+from scaggr.errors import SubmitError, TooBigError, trouble
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
 from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
@@ -47,8 +47,8 @@ AT_ONCE = 200
 ENGINES = 32
 """How many engines a worker may have, and how many names there may be for engines: every run waits for all of them."""
 
-INCOMING_KEEP = timedelta(hours=6)
-"""How old a file is that was being received when the server was killed."""
+INCOMING_KEEP = timedelta(minutes=15)
+"""How long ago a file was written that was being received when the server was killed."""
 
 FETCH_SALT = "scaggr.fetch"
 
@@ -56,44 +56,37 @@ DELIVERY = re.compile("[0-9a-f]{32}")
 """How a worker numbers the deliveries of its messages."""
 
 
-class SubmitError(Exception):
-    """A file cannot be taken; the message is for people."""
-
-    def __init__(self, message: str, status: int) -> None:
-        """Take what to say, and the HTTP status that says the same."""
-        super().__init__(message)
-        self.status = status
-
-
-class TooBigError(SubmitError):
-    """A file is bigger than this server takes."""
-
-    def __init__(self) -> None:
-        """Say how big one may be."""
-        super().__init__(f"The file is too big: at most {settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB are taken.", 413)
-
-
 # What comes in.
 
 
-def submit(file: TemporaryUploadedFile | None, user: AbstractBaseUser) -> ScanRun:
-    """Keep an uploaded file and have it scanned."""
-    if file is None:
+def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[ScanRun]:
+    """Keep the files of an upload and have them scanned: all of them, or none."""
+    if not files:
         raise SubmitError("There is no file in the upload, or not all of it.", 400)
-    if file.size > settings.MAX_SAMPLE_SIZE:
-        raise TooBigError
-    if not file.size:
-        raise SubmitError("The file is empty.", 400)
-    try:
-        sample = store(file)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        logger.error("a sample was not kept: %s", error)
-        raise SubmitError("The server has no room for the file.", 507) from error
+    for file in files:
+        if file.size > settings.MAX_SAMPLE_SIZE:
+            raise TooBigError
+        if not file.size:
+            raise SubmitError("The file is empty." if len(files) == 1 else f"{file.name} is empty: none is taken.", 400)
+    samples = [identify(file) for file in files]
+    new: list[Path] = []
     with transaction.atomic():
-        Sample.objects.bulk_create([sample], ignore_conflicts=True)
-        return start_run(sample, clean_name(file.name), user)
+        # In one order, so that two uploads cannot wait for each other.
+        Sample.objects.bulk_create(sorted(samples, key=str), ignore_conflicts=True)
+        runs = [start_run(sample, clean_name(file.name), user) for file, sample in zip(files, samples, strict=True)]
+        try:
+            for file, sample in zip(files, samples, strict=True):
+                if not sample.path.exists():
+                    new.append(sample.path)
+                store(file, sample)
+        except BaseException as error:
+            # As long as the transaction is open no other upload of the same bytes counts on them.
+            for path in new:
+                path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise trouble(error) from error
+            raise
+    return runs
 
 
 def rescan(sample: Sample, user: AbstractBaseUser) -> ScanRun:
@@ -103,16 +96,18 @@ def rescan(sample: Sample, user: AbstractBaseUser) -> ScanRun:
         return start_run(sample, latest.name if latest else sample.sha256, user)
 
 
-def store(file: TemporaryUploadedFile) -> Sample:
-    """Bring a received file to its place, where the same bytes may lie already, and return its sample, not yet
-    saved.
-    """
+def identify(file: TemporaryUploadedFile) -> Sample:
+    """Return the sample that a received file is, not yet saved."""
     hashes = [hashlib.new(name, usedforsecurity=False) for name in ("sha256", "sha1", "md5")]
     for chunk in file.chunks():
         for algorithm in hashes:
             algorithm.update(chunk)
     sha256, sha1, md5 = (algorithm.hexdigest() for algorithm in hashes)
-    sample = Sample(sha256=sha256, sha1=sha1, md5=md5, size=file.size)
+    return Sample(sha256=sha256, sha1=sha1, md5=md5, size=file.size)
+
+
+def store(file: TemporaryUploadedFile, sample: Sample) -> None:
+    """Bring a received file to its place, where the same bytes may lie already."""
     os.fchmod(file.fileno(), 0o600)
     os.fsync(file.fileno())
     folder = sample.path.parent
@@ -121,7 +116,6 @@ def store(file: TemporaryUploadedFile) -> Sample:
         sync_folder(folder.parent)
     os.replace(file.temporary_file_path(), sample.path)
     sync_folder(folder)
-    return sample
 
 
 def start_run(sample: Sample, name: str, user: AbstractBaseUser) -> ScanRun:
@@ -355,10 +349,10 @@ def expire() -> None:
 
 def prune_incoming() -> None:
     """Remove what was being received when the server was killed."""
-    old = (timezone.now() - INCOMING_KEEP).timestamp()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
         try:
-            if path.is_file() and path.stat().st_mtime < old:
+            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if path.is_file() and not clock.is_recent(written, INCOMING_KEEP):
                 path.unlink()
         except FileNotFoundError:
             continue

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "scaggr.middleware.secure_cookies",
+    "scaggr.middleware.uploads_end",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -109,6 +110,9 @@ AXES_VERBOSE = False
 # so there is no SECURE_PROXY_SSL_HEADER here. With TLS nginx leads other hosts to HTTPS, and says for how long; what
 # comes unencrypted comes from this host.
 X_FRAME_OPTIONS = "DENY"
+# What a proxy in front may hide by another Host.
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+CSRF_FAILURE_VIEW = "scaggr.requests.csrf_failure"
 if CONF["tls"] and DEBUG:
     # runserver has no such socket.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -124,6 +128,9 @@ TIME_ZONE = CONF["time_zone"]
 SAMPLE_ROOT = CONF["scan"]["sample_root"]
 MAX_SAMPLE_SIZE = CONF["scan"]["max_size"]
 SCAN_EXPIRES = CONF["scan"]["expires"]
+# Bytes that an upload leaves on the file system of database and broker; where the proxy receives it.
+KEEP_FREE = CONF["scan"]["keep_free"]
+UPLOAD_SPOOL = CONF["scan"]["spool"]
 # Engines that scans may wait for, besides those that an admin approves.
 ENGINES = CONF["scan"]["engines"]
 # Uploads are received beside the samples, so that a sample gets its place by a rename.

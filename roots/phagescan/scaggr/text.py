@@ -35,9 +35,10 @@ class Query(NamedTuple):
 
 def plain(text: object) -> str:
     """Return text that PostgreSQL takes and a terminal only shows: without control characters, save the ends of lines,
-    and without halves of surrogate pairs.
+    and without halves of surrogate pairs. It is composed (NFC), so that what looks the same is the same: a Mac's file
+    names are not.
     """
-    return CONTROLS.sub("\ufffd", str(text))
+    return unicodedata.normalize("NFC", CONTROLS.sub("\ufffd", str(text)))
 
 
 class PrintableFilter(logging.Filter):
@@ -68,7 +69,8 @@ def clip_bytes(text: object, length: int) -> str:
 
 def clean_name(name: str) -> str:
     """Return the name of a file without its path and without what cannot be seen; a long one keeps its suffix."""
-    name = "".join(char for char in re.split(r"[/\\]", name)[-1] if unicodedata.category(char) not in UNSEEN).strip()
+    name = "".join(char for char in re.split(r"[/\\]", name)[-1] if unicodedata.category(char) not in UNSEEN)
+    name = unicodedata.normalize("NFC", name).strip()
     if len(name) > NAME_LENGTH:
         stem, dot, suffix = name.rpartition(".")
         tail = dot + suffix if stem and len(suffix) < SUFFIX_LENGTH else ""

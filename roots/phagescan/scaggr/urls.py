@@ -10,7 +10,7 @@ from django.urls.converters import StringConverter
 from django.utils.text import format_lazy
 from django.views import defaults
 
-from scaggr import views
+from scaggr import requests, views
 from scaggr.api import api
 from scaggr.fetch import fetch
 
@@ -45,8 +45,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-# Django's own, which show our templates.
-handler400 = views.page(defaults.bad_request)
+# Django's own but for the first, which show our templates.
+handler400 = views.page(requests.bad_request)
 handler403 = views.page(defaults.permission_denied)
 handler404 = views.page(defaults.page_not_found)
 handler500 = views.page(defaults.server_error)

@@ -3,7 +3,7 @@ open.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,12 +23,15 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 from stream_zip import ZIP_AUTO, stream_zip
 
+from scaggr import room
 from scaggr.api import BearerToken
 from scaggr.canary import duration
+from scaggr.errors import NoRoomError, SubmitError, TooBigError
 from scaggr.models import Sample, ScanRun, Verdict
-from scaggr.scans import SubmitError, TooBigError, as_uuid, rescan, search, submit, summary
+from scaggr.scans import as_uuid, rescan, search, submit, summary
 from scaggr.status import server_status
 from scaggr.text import QUERY_LENGTH, parse_query
+from scaggr.uploads import received
 
 PAGE = 25
 """Rows of a page of the list."""
@@ -68,9 +71,17 @@ def page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBas
 @never_cache
 @require_GET
 def authorize(request: HttpRequest) -> HttpResponse:
-    """Tell the proxy whether it is to receive an upload: 204, or 401."""
-    allowed = request.user.is_authenticated or BearerToken()(request)
-    return HttpResponse(status=204 if allowed else 401)
+    """Tell the proxy whether it is to receive an upload: 204, 401 where its client may not, 403 where there is no
+    room.
+    """
+    if not request.user.is_authenticated and not BearerToken()(request):
+        return HttpResponse(status=401)
+    length = request.headers.get("X-Upload-Length", "")
+    try:
+        room.need(int(length) if length.isdecimal() else 0, settings.FILE_UPLOAD_TEMP_DIR, settings.UPLOAD_SPOOL)
+    except NoRoomError:
+        return HttpResponse(status=403)
+    return HttpResponse(status=204)
 
 
 class Login(LoginView):
@@ -173,25 +184,23 @@ def news(request: HttpRequest) -> HttpResponse:
 @page
 @require_POST
 def upload(request: HttpRequest) -> HttpResponse:
-    """Take files. The script of the page sends them one by one and gets a row, or a line that says what is wrong."""
-    runs, errors = [], []
-    for file in request.FILES.getlist("file") or [None]:
-        try:
-            runs.append(submit(file, request.user))
-        except SubmitError as error:
-            errors.append(error)
+    """Take files, all or none. The script of the page sends them one by one and gets a row, or a line that says what is
+    wrong.
+    """
+    try:
+        runs = submit(received(request), request.user)
+    except SubmitError as error:
+        return refusal(request, error)
     if request.htmx:
-        if errors:
-            return HttpResponse(str(errors[0]), status=errors[0].status, content_type="text/plain; charset=utf-8")
         return render(request, "parts/run.html", {"run": described(runs[0])})
-    if errors:
-        return refusal(request, errors, runs)
     return redirect("sample", runs[0].sample_id) if len(runs) == 1 else redirect("home")
 
 
-def refusal(request: HttpRequest, errors: list[SubmitError], runs: Iterable[ScanRun] = ()) -> HttpResponse:
-    """Say what was not taken and why."""
-    return render(request, "refusal.html", {"errors": errors, "runs": runs}, status=errors[0].status)
+def refusal(request: HttpRequest, error: SubmitError) -> HttpResponse:
+    """Say why nothing was taken."""
+    if request.htmx:
+        return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+    return render(request, "refusal.html", {"error": error}, status=error.status)
 
 
 # one sample
@@ -271,7 +280,7 @@ def sample_rescan(request: HttpRequest, sha256: str) -> HttpResponse:
     try:
         rescan(found, request.user)
     except SubmitError as error:
-        return refusal(request, [error])
+        return refusal(request, error)
     return redirect("sample", sha256)
 
 

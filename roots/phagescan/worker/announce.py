@@ -21,7 +21,7 @@ logger = get_logger(__name__)
 TICK = 0.5
 EVERY = 10.0
 EXPIRES = 60.0
-"""Seconds that the broker keeps an announcement. It carries this host's time, which the master compares with its own."""
+"""Seconds that the broker keeps an announcement. It carries this host's time, to be compared with the master's."""
 
 BROKER_TIMEOUT = 5.0
 

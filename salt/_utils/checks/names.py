@@ -149,5 +149,23 @@ def time_zone(situation: Situation) -> Iterator[Fault]:
         yield Fault("phagescan:time_zone", f"{zone} is not known here{hint}")
 
 
-PILLAR = (roles, required, references, misread, users, celery)
+def hosts(situation: Situation) -> Iterator[Fault]:
+    """Names of sites are names of hosts: Django refuses others, and so do browsers."""
+    for name, site in situation.get("nginx:sites", {}).items() if situation.master else ():
+        for server in str(site.get("server_name", "_")).split():
+            if "_" in server.removeprefix("_"):
+                reason = f"{server} is no name of a host, as it has an underscore; choose one with - in its place"
+                yield Fault(f"nginx:sites:{name}:server_name", reason)
+
+
+def notes(hostname: str) -> Iterator[str]:
+    """A name of this host that browsers may know and Django refuses."""
+    if "_" in hostname:
+        yield (
+            f"host name: {hostname} has an underscore, and requests for it are refused (400): ask for this host by its"
+            " address, or give it a name with - in its place (hostnamectl set-hostname NAME, and /etc/hosts)"
+        )
+
+
+PILLAR = (roles, required, references, misread, users, celery, hosts)
 CHECKS = (*PILLAR, time_zone)

@@ -32,6 +32,8 @@ user = "user"
 sample_root = "/nonexistent/samples"
 max_size = 1048576
 expires = 600
+keep_free = 0
+spool = "/nonexistent/spool"
 engines = ["yara", "fileinfo"]
 """
 

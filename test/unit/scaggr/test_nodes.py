@@ -17,7 +17,11 @@ def test_a_worker_that_does_not_say_its_time(scaggr_module: Callable[[str], Any]
 def test_the_clock_of_a_worker(scaggr_module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept is by how much it is ahead."""
     nodes, kept = scaggr_module("nodes"), []
-    found = SimpleNamespace(update=lambda clock: kept.append(clock))
+
+    def update(clock: float) -> None:
+        kept.append(clock)
+
+    found = SimpleNamespace(update=update)
     monkeypatch.setattr(nodes, "Node", SimpleNamespace(objects=SimpleNamespace(filter=lambda **_: found)))
     for ahead in (0, 3600, -90):
         nodes.note_clock("scan@unit", int(nodes.clock.now().timestamp()) + ahead)

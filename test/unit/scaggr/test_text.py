@@ -140,3 +140,13 @@ def test_logged_text(text: Any, caplog: pytest.LogCaptureFixture) -> None:
     written = handler.stream.getvalue()
     assert written.startswith("worker a\ufffd[2J\n  [2026-01-01] forged\n")
     assert "\x1b" not in written
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("u\u0308ber.exe", "\u00fcber.exe"), ("A\u030a", "\u00c5"), ("plain", "plain")]
+)
+def test_names_are_found_however_they_are_written(text: Any, given: str, kept: str) -> None:
+    """A Mac writes `\u00fc` as two characters, and people search for it as one; or the other way round."""
+    assert text.clean_name(given) == kept
+    assert text.parse_query(given).text == kept
+    assert text.as_hstore({given: given}) == {kept: kept}

@@ -38,7 +38,6 @@ def prune() -> None:
     TaskState.objects.filter(seen_at__lt=old).delete()
     WorkerState.objects.filter(last_heartbeat__lt=old).delete()
     AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME).delete()
-    scans.prune_incoming()
 
 
 @app.task(name="scaggr.refresh_engines")
@@ -50,5 +49,6 @@ def refresh_engines() -> None:
 
 @app.task(name="scaggr.expire_runs")
 def expire_runs() -> None:
-    """End the runs whose time is over."""
+    """End the runs whose time is over, and remove what was received by halves."""
     scans.expire()
+    scans.prune_incoming()

@@ -14,6 +14,7 @@ function fault(request) {
   const text = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain") && request.responseText;
   if (text && request.status >= 400) return text;
   if (request.status === 413) return form.dataset.tooBig;
+  if (request.status === 507) return "The server has no room left for files. Its operator has to make room.";
   if (request.status === 0) return "The connection broke. Try again.";
   if ([200, 401, 403].includes(request.status)) return "You are not logged in any more. Reload the page.";
   if (request.status === 400) return "It arrived damaged, or its name is too long. Try again.";

@@ -77,7 +77,7 @@ def test_clock(machine: Any, tmp_path: Path) -> None:
 
 def test_clocks_of_workers(load: Any) -> None:
     """One that differs by more than a minute is named, ahead or behind."""
-    notes = load("_utils/checks/host").notes
+    notes = load("_utils/doctor").host.notes
     said = list(notes([("scan@near", 59.0), ("scan@early", 3600.4), ("scan@late", -90.0)]))
     assert [line.partition(";")[0] for line in said] == [
         "clock: that of scan@early is 3600 s ahead of this host's",

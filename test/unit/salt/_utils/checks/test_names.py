@@ -24,6 +24,13 @@ def test_shipped_pillar(examine: Callable[..., list[str]]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "fault"),
     [
+        (
+            "nginx:sites:phagescan:server_name",
+            "scan.example phage_scan",
+            "nginx:sites:phagescan:server_name: phage_scan is no name of a host, as it has an underscore; choose one",
+        ),
+        ("phagescan:proxies", ["proxy"], "phagescan:proxies:0: must be an address or a network, such as 10.0.0.0/24"),
+        ("phagescan:proxies", ["0.0.0.0/0"], "phagescan:proxies: 0.0.0.0/0 is everyone"),
         ("phagescan:mode", "debug", "phagescan:mode: must be production or development, not debug"),
         ("phagescan:mode", REMOVED, "phagescan:mode: is missing; it must be production or development"),
         ("phagescan:roles", ["master", "slave"], "phagescan:roles:1: must be master or worker, not slave"),
@@ -150,3 +157,11 @@ def test_fault_of_the_worker(examine: Callable[..., list[str]], changed: dict[st
     """What would stop the worker later is said now."""
     (found,) = examine(changed)
     assert found.startswith(fault)
+
+
+def test_the_name_of_this_host(load: Callable[..., Any]) -> None:
+    """One with an underscore is noted: requests for it are refused."""
+    notes = load("_utils/doctor").names.notes
+    (note,) = notes("phage_scan")
+    assert note.startswith("host name: phage_scan has an underscore")
+    assert list(notes("phage-scan")) == []
