@@ -31,7 +31,8 @@ def notes(proxies: Iterable[str], log: str) -> Iterator[str]:
     networks = [ipaddress.ip_network(each, strict=False) for each in proxies]
     for address in dict.fromkeys(REFUSED.findall(_end(log))):
         with contextlib.suppress(ValueError):
-            if not any(ipaddress.ip_address(address) in network for network in networks):
+            proxy = ipaddress.ip_address(address)
+            if not any(proxy in network for network in networks):
                 said = f"logins by a proxy at {address} were refused"
                 yield f"phagescan:proxies: {said}; if it is yours, add it to this key, in pillar/local.sls"
 
