@@ -44,8 +44,7 @@ def parts(
             host = urlsplit(settings["phagescan"]["worker"]["master_url"]).hostname or ""
             found |= probes.website(settings["nginx"]["sites"]["phagescan"], host)
         for future in asked:
-            # What both have looked at is as the master says, if it knows.
-            found |= {name: new for name, new in future.result().items() if new["ok"] is not None or name not in found}
+            found |= {name: new for name, new in future.result().items() if known_better(new, found.get(name))}
     if certificates:
         served = {name: (port, peer.result()) for name, (port, peer) in certificates.items()}
         found["certificate"] = probes.validity(settings["nginx"]["tls"]["certificate"], served, found)
@@ -91,6 +90,13 @@ def shown(pool: ThreadPoolExecutor, nginx: dict[str, Any]) -> dict[str, tuple[in
     return {name: (place[1], pool.submit(probes.presented, *place)) for name, place in places.items()}
 
 
+def known_better(new: Part, old: Part | None) -> bool:
+    """Whether a look is worth more than one before. What both have looked at is as the master says, if it knows; that a
+    worker is degraded it knows itself.
+    """
+    return old is None or (new["ok"] is not None and not old.get("degraded"))
+
+
 def defer(found: dict[str, Part], name: str, other: str) -> None:
     """A part that needs another, which is broken, is not known."""
     if name in found and other in found and found[name]["ok"] is False and found[other]["ok"] is False:
@@ -112,7 +118,8 @@ def finished(name: str, found: Part, places: dict[str, tuple[str, str]], last_li
     """A part as it is reported: with the end of its log when it is broken."""
     place = places.get(found.get("of") or name)
     log = last_lines(*place, journal=2, file=3) if place and found["ok"] is False else []
-    return {"ok": found["ok"], "said": found["said"], "log": log}
+    degraded = {"degraded": True} if found.get("degraded") else {}
+    return {"ok": found["ok"], **degraded, "said": found["said"], "log": log}
 
 
 def nodes(celery: dict[str, Any], roles: list[str]) -> dict[str, dict[str, Any]]:

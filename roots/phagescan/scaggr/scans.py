@@ -298,6 +298,8 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             kind=engine["kind"],
             version=clip(engine.get("version") or "", 255),
             problem=clip(engine.get("problem") or "", 2000) or ("" if engine["name"] in wanted else nodes.NOT_APPROVED),
+            warning=clip(engine.get("warning") or "", 2000),
+            host=clip(engine.get("host") or "", 64),
             announced_at=now,
             live=not engine.get("problem") and engine["name"] in wanted,
         )
@@ -314,9 +316,10 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             [rows[name] for name in sorted(rows)],
             update_conflicts=True,
             unique_fields=["name", "worker"],
-            update_fields=["kind", "version", "problem", "announced_at", "live"],
+            update_fields=["kind", "version", "problem", "warning", "host", "announced_at", "live"],
         )
         Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
+        nodes.forget_former(worker, {row.host for row in rows.values()} - {""})
 
 
 def refresh_engines() -> None:

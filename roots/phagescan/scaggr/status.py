@@ -23,7 +23,9 @@ def server_status() -> dict[str, Any]:
         "broker": trouble,
         "queues": queues,
         "nodes": [node(worker) for worker in WorkerState.objects.all()],
-        "engines": list(Engine.objects.values("name", "worker", "kind", "version", "problem", "announced_at", "live")),
+        "engines": list(
+            Engine.objects.values("name", "worker", "kind", "version", "problem", "warning", "announced_at", "live")
+        ),
         "runs": count_runs(),
         "samples": Sample.objects.count(),
         "heartbeat": heartbeat,

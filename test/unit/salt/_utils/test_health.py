@@ -143,6 +143,14 @@ def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
     assert states(look(answering(told((*MASTER, "scan@unit"), engines=None), told(WORKER))))["engines"] is True
 
 
+def test_a_degraded_worker_knows_better(look: Callable[..., dict[str, Any]]) -> None:
+    """The master gets no answer of a worker that goes by the name its host had before; the worker itself says why."""
+    worker = told(WORKER) | {"scan@unit": {"ok": True, "degraded": True, "said": "works as scan@old"}}
+    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    found = look(answering(silent, worker))["scan@unit"]
+    assert found == {"ok": True, "degraded": True, "said": "works as scan@old", "log": []}
+
+
 def test_certificate_among_the_parts(
     look: Callable[..., dict[str, Any]],
     health: Any,
