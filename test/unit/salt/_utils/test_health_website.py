@@ -74,7 +74,7 @@ def test_website(
 ) -> None:
     """A page counts when it is ours, and so does a static file: a stranger's 200 is none."""
     found = health.probes.website(site(answers), "127.0.0.1")
-    assert states(found) == {"web": web, "static": served}
+    assert states(found) == {"web": web, "static": static}
     assert said in found["web"]["said"]
 
 
