@@ -86,11 +86,27 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0] or _lacking_packages(run)
+        found = found or ownership(run)[0] or _lacking_packages(run) or rule_faults() or []
     notes = [f"Note: {note}" for note in _notes()]
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
     return "\n".join(["No faults in pillar or host.", *notes])
+
+
+def rule_faults() -> list[str] | None:
+    """Why YARA rules of this pillar are left out, a line each; null where the engine is not installed yet. Rules that
+    compiled are not tried again before they or the engine are others.
+    """
+    phagescan = _settings("phagescan")
+    rules = (phagescan["engines"].get("yara") or {}).get("rules") or {}
+    site = __utils__["health.site"](phagescan) | {"user": phagescan["worker"]["user"]}
+    mark = [rules, __utils__["django_site.code"](site)] if rules else []
+    if __utils__["django_site.recall"]("rules") == mark:
+        return []
+    found = __utils__["rules.faults"](rules, site, __utils__["django_site.python"])
+    if found == [] and rules and not __opts__.get("test"):
+        __utils__["django_site.remember"]("rules", mark)
+    return found and [f"phagescan:engines:yara:rules: {line}" for line in found]
 
 
 def ownership(chunks: Sequence[Mapping[str, Any]]) -> tuple[list[str], set[str], bool]:

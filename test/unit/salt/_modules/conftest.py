@@ -71,6 +71,7 @@ UTILS = (
         "credentials.lacking",
         "credentials.write",
     ),
+    *("rules.faults", "django_site.code", "django_site.recall", "django_site.remember"),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
     *("ownership.judge", "psql.run"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),

@@ -40,6 +40,27 @@ def test_canary_on_a_bare_host(phagescan: Callable[..., Any]) -> None:
         phagescan({"phagescan:user": "unit-nobody"}).canary()
 
 
+def test_rule_faults(phagescan: Callable[..., Any]) -> None:
+    """Each names the key; rules that compiled are not tried again before something has changed."""
+    module = phagescan({"phagescan:engines:yara:rules": {"mine": "rule Mine {}"}})
+    tried, said, known = [], ["mine.yar(1): syntax error"], {}
+
+    def faults(rules: dict[str, str], site: dict[str, Any], _python: Any) -> list[str]:
+        tried.append((rules, site["user"]))
+        return said
+
+    module.__utils__ |= {
+        "rules.faults": faults,
+        "django_site.code": lambda _: "code",
+        "django_site.recall": known.get,
+        "django_site.remember": known.__setitem__,
+    }
+    assert module.rule_faults() == ["phagescan:engines:yara:rules: mine.yar(1): syntax error"]
+    said.clear()
+    assert module.rule_faults() == module.rule_faults() == []
+    assert tried == [({"mine": "rule Mine {}"}, "avscan")] * 2
+
+
 def test_version(phagescan: Callable[..., Any]) -> None:
     """It is about the tree that the states come from."""
     module = phagescan()

@@ -83,3 +83,10 @@ def test_nothing_is_tried(rotate: Callable[..., Any], before: dict[str, Any], af
 
 def test_a_preview_tries_nothing(rotate: Callable[..., Any]) -> None:
     assert rotate(OLD, NEW, [], test=True)[1] == []
+
+
+@pytest.mark.parametrize(("faults", "result"), [([], True), (None, True), (["rules: mine.yar(3): no"], False)])
+def test_rules_that_do_not_compile(load: Callable[..., Any], faults: list[str] | None, result: bool) -> None:
+    said = load("_states/phagescan", __salt__={"phagescan.rule_faults": lambda: faults}).compiled("/r")
+    assert (said["result"], said["changes"]) == (result, {})
+    assert "mine.yar(3)" in said["comment"] or not faults
