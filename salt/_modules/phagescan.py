@@ -151,14 +151,18 @@ def preview(pillar: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def canary() -> str:
-    """Send a task through broker, master worker, result collector, database and camera, and say what each hop took.
+    """Send a task through broker, master worker, result collector, database and camera, hand a file in through nginx,
+    wait for its verdict, and say what each hop took. What it has made is removed.
 
     Exits non-zero with the hop that is broken; so it does when the scan worker of this host cannot scan.
     """
     scanner = __utils__["health.scanner_of"](__utils__["health.nodes"](_settings("celery"), roles()))
     more = ("--worker", scanner) if scanner else ()
     try:
-        site = __utils__["health.site"](_get("phagescan") or {})
+        site, nginx = __utils__["health.site"](_get("phagescan") or {}), _settings("nginx")
+        if "master" in roles() and _get("phagescan:mode") == "production":
+            url = __utils__["arrival.url"](nginx, _settings("phagescan"))
+            more = (*more, *__utils__["arrival.door"](url, nginx))
         return __utils__["django_site.manage"](site, "canary", *more).strip()
     except CommandExecutionError as error:
         raise CommandExecutionError(str(error).removeprefix("manage.py canary: ")) from None

@@ -72,7 +72,7 @@ UTILS = (
         "credentials.write",
     ),
     *("rules.faults", "django_site.code", "django_site.recall", "django_site.remember"),
-    *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
+    *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.door", "probes.get"),
     *("ownership.judge", "psql.run"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

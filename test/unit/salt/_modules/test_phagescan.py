@@ -23,8 +23,11 @@ def test_roles(phagescan: Callable[..., Any]) -> None:
 def test_canary(phagescan: Callable[..., Any]) -> None:
     """The canary's one line is the answer, and its reason the failure."""
     module = phagescan()
-    module.__utils__["django_site.manage"] = lambda _site, *words: f"{words[0]} ok\n"
+    flown: list[tuple[str, ...]] = []
+    module.__utils__["django_site.manage"] = lambda _site, *words: flown.append(words) or f"{words[0]} ok\n"
     assert module.canary() == "canary ok"
+    assert flown[0][-4:] == ("--address", "127.0.0.1", "--port", "80")
+    assert "--worker" in flown[0]
 
     def broken(_site: dict[str, Any], *_words: str) -> str:
         raise CommandExecutionError("manage.py canary: canary failed: broker")

@@ -141,3 +141,12 @@ def test_fingerprint(arrival: Any, load: Callable[..., Any], tmp_path: Path) -> 
     (tmp_path / "chain.pem").write_bytes(b"# text\n" + pem + other)
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).digest()
     assert arrival.fingerprint(str(tmp_path / "chain.pem")) == ":".join(f"{byte:02X}" for byte in digest)
+
+
+def test_door(arrival: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary comes where nginx listens on this host, with TLS at its port, and knows our certificate."""
+    plain = ["--url", "http://scan.example/", "--address", "127.0.0.1", "--port", "8080"]
+    assert arrival.door("http://scan.example/", nginx("*:8080")) == plain
+    monkeypatch.setattr(arrival, "fingerprint", {"/c": "AB:CD"}.get)
+    secure = ["--url", "https://a/", "--address", "10.1.2.3", "--port", "8443", "--fingerprint", "AB:CD"]
+    assert arrival.door("https://a/", nginx("10.1.2.3:80", tls=True, tls_port=8443)) == secure
