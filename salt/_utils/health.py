@@ -104,13 +104,24 @@ def defer(found: dict[str, Part], name: str, other: str) -> None:
 
 
 def unwritable_paths(found: dict[str, Part], units: dict[str, str], services: Callable[..., Any]) -> dict[str, Part]:
-    """Of the parts that seem well, those whose service cannot write what its unit lets it: see daemon.status."""
+    """Of the parts that seem well, those whose service cannot write what its unit lets it, or writes below what is
+    mounted there: see daemon.status.
+    """
     units = {name: unit for name, unit in units.items() if name in found and found[name]["ok"]}
     if not units or not os.path.isdir("/run/systemd/system"):
         return {}
-    paths = {unit: known.get("unwritable") for unit, known in services(dict.fromkeys(units.values())).items()}
-    why = "{} cannot write {}, which was made again: run salt-call --local state.highstate"
-    lost = {name: why.format(unit, paths[unit]) for name, unit in units.items() if paths[unit]}
+    reasons = {
+        "unwritable": "{} cannot write {}, which was made again: run salt-call --local state.highstate",
+        "elsewhere": "{} goes on with what {} was when it was started, below or without what is mounted there now: run"
+        " salt-call --local state.highstate",
+    }
+    found_of = services(dict.fromkeys(units.values()))
+    lost = {
+        name: why.format(unit, found_of[unit][key])
+        for name, unit in units.items()
+        for key, why in reversed(reasons.items())
+        if found_of[unit].get(key)
+    }
     return {name: part(said, ok=False, of="gunicorn" if name == "web" else "") for name, said in lost.items()}
 
 

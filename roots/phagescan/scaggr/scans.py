@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -235,6 +236,11 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
         except FileNotFoundError:
             give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
             return 410, None
+        except PermissionError:
+            # The highstate looks at all samples then, and repairs them.
+            with suppress(OSError):
+                Path(settings.SAMPLE_ROOT, ".unreadable").touch(mode=0o600)
+            raise
         if not again:
             run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)
     return 200, file
