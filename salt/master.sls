@@ -34,8 +34,8 @@ extend:
         - rabbitmq_topology: rabbitmq-written
         - django_site: application-migrations
         - file: application-celeryd
-        - file: application-logs
-        - file: application-samples
+        - owned_tree: application-logs-owned
+        - owned_tree: application-samples-owned
       - watch:
         - source_tree: application-code
         - file: application-config

@@ -18,7 +18,7 @@ extend:
 {%- endif %}
       - require:
         - file: application-celeryd
-        - file: application-worker-logs
+        - owned_tree: application-worker-logs-owned
 {%- if 'master' in salt['phagescan.roles']() %}
         - rabbitmq_topology: rabbitmq-written
 {%- endif %}

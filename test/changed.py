@@ -71,6 +71,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "formulas/_states/daemon.py": ("rotation", "celery", "development", "tls"),
     "formulas/_states/django_site.py": ("rotation", "phagescan"),
     "formulas/_states/dpkg.py": ("preflight", "interrupted"),
+    "formulas/_states/owned_tree.py": ("drift",),
     "formulas/_states/packages.py": ("packages", "interrupted", "coexist"),
     "formulas/_states/postgresql_*.py": ("postgresql", "rotation", "interrupted"),
     "formulas/_states/python_lock.py": ("phagescan", "interrupted"),

@@ -24,6 +24,8 @@ PROPERTIES = (
     "NRestarts",
     "MainPID",
     "ReadWritePaths",
+    "WorkingDirectory",
+    "BindPaths",
 )
 
 
@@ -122,6 +124,7 @@ def _systemd(names: list[str], asked: programs.Running) -> dict[str, dict[str, A
             "notifies": values.get("Type") in ("notify", "notify-reload"),
             "since": offset + int(values["InactiveExitTimestampMonotonic"] or 0) / 1e6,
             "unwritable": _unwritable_path(values.get("MainPID"), values.get("ReadWritePaths", "").split()),
+            "elsewhere": _other_path(values.get("MainPID"), values),
         }
     return found
 
@@ -140,6 +143,21 @@ def _unwritable_path(pid: str | None, paths: list[str]) -> str:
                 return path
         except OSError:  # not ours to see, in a container of few rights
             continue
+    return ""
+
+
+def _other_path(pid: str | None, unit: dict[str, str]) -> str:
+    """The first of the directories that a unit lets its service write, and works in, that is another one for its
+    process than for this host: what is mounted there since it was started, or no longer, it does not see.
+    """
+    for given in f"{unit.get('ReadWritePaths', '')} {unit.get('WorkingDirectory', '')}".split():
+        path = os.path.realpath(given.lstrip("-+!"))
+        if f":{path}" in unit.get("BindPaths", ""):  # as the unit has it
+            continue
+        with contextlib.suppress(OSError):  # not there for one of them, or not ours to see
+            its, ours = os.stat(f"/proc/{pid}/root{path}"), os.stat(path)
+            if (its.st_dev, its.st_ino) != (ours.st_dev, ours.st_ino):
+                return path
     return ""
 
 

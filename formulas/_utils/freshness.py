@@ -28,6 +28,7 @@ def decide(status: Mapping[str, Any], changes: Mapping[str, str], reload: bool =
 
     =======  ==========  ======  =====  ======  ==========
     running  unwritable  starts  reads  reload  action
+             elsewhere
     =======  ==========  ======  =====  ======  ==========
     no       any         any     any    any     start
     yes      path        any     any    any     restart
@@ -44,6 +45,8 @@ def decide(status: Mapping[str, Any], changes: Mapping[str, str], reload: bool =
         actions["start"] = "it was stopped"
     elif status.get("unwritable"):
         actions["restart"] = f"it cannot write {status['unwritable']}, which was made again"
+    elif status.get("elsewhere"):
+        actions["restart"] = f"its {status['elsewhere']} is not this host's: something was mounted or unmounted there"
     elif changes.get("starts"):
         actions["restart"] = f"{changes['starts']} is newer"
     elif changes.get("reads"):

@@ -92,12 +92,28 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0] or [*_lacking_packages(run), *_lacking_python(run)]
+        found = found or ownership(run)[0] or [*_lacking_packages(run), *_lacking_python(run)] or rule_faults() or []
     notes = [f"Note: {note}" for note in _notes()]
     log.info("")  # takes the progress line away
     if found:
         raise CommandExecutionError("\n".join([*found, *notes]))
     return "\n".join(["No faults in pillar or host.", *notes])
+
+
+def rule_faults() -> list[str] | None:
+    """Why YARA rules of this pillar are left out, a line each; null where the engine is not installed yet. Rules that
+    compiled are not tried again before they or the engine are others.
+    """
+    phagescan = _settings("phagescan")
+    rules = (phagescan["engines"].get("yara") or {}).get("rules") or {}
+    site = __utils__["health.site"](phagescan) | {"user": phagescan["worker"]["user"]}
+    mark = [rules, __utils__["django_site.code"](site)] if rules else []
+    if __utils__["django_site.recall"]("rules") == mark:
+        return []
+    found = __utils__["rules.faults"](rules, site, __utils__["django_site.python"])
+    if found == [] and rules and not __opts__.get("test"):
+        __utils__["django_site.remember"]("rules", mark)
+    return found and [f"phagescan:engines:yara:rules: {line}" for line in found]
 
 
 def ownership(chunks: Sequence[Mapping[str, Any]]) -> tuple[list[str], set[str], bool]:
@@ -142,14 +158,18 @@ def preview(pillar: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def canary() -> str:
-    """Send a task through broker, master worker, result collector, database and camera, and say what each hop took.
+    """Send a task through broker, master worker, result collector, database and camera, hand a file in through nginx,
+    wait for its verdict, and say what each hop took. What it has made is removed.
 
     Exits non-zero with the hop that is broken; so it does when the scan worker of this host cannot scan.
     """
     scanner = __utils__["health.scanner_of"](__utils__["health.nodes"](_settings("celery"), roles()))
     more = ("--worker", scanner) if scanner else ()
     try:
-        site = __utils__["health.site"](_get("phagescan") or {})
+        site, nginx = __utils__["health.site"](_get("phagescan") or {}), _settings("nginx")
+        if "master" in roles() and _get("phagescan:mode") == "production":
+            url = __utils__["arrival.url"](nginx, _settings("phagescan"))
+            more = (*more, *__utils__["arrival.door"](url, nginx))
         return __utils__["django_site.manage"](site, "canary", *more).strip()
     except CommandExecutionError as error:
         raise CommandExecutionError(str(error).removeprefix("manage.py canary: ")) from None

@@ -5,6 +5,7 @@ well.
 from typing import Any
 
 WORDS = {True: "ok", False: "BROKEN", None: "-"}
+DEGRADED = "degraded"
 
 
 def output(data: dict[str, Any], **_kwargs: Any) -> str:
@@ -25,6 +26,7 @@ def _lines(parts: dict[str, dict[str, Any] | str]) -> list[str]:
         if isinstance(part, str):
             lines.append(f"{name:{width}}  {part}")
             continue
-        lines.append(f"{WORDS[part['ok']]:7} {name:{width}}  {part['said']}")
+        word = DEGRADED if part.get("degraded") else WORDS[part["ok"]]
+        lines.append(f"{word:8} {name:{width}}  {part['said']}")
         lines += [f"          {line}" for line in part["log"]]
     return lines

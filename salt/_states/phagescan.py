@@ -58,6 +58,17 @@ def converged(name: str) -> dict[str, Any]:
     return __utils__["results.changed"](name, changes, f"Version {new} is recorded.")
 
 
+def compiled(name: str) -> dict[str, Any]:
+    """The YARA rules of pillar, which are in directory `name`, compile. The worker goes on without those that do
+    not.
+    """
+    lines = __salt__["phagescan.rule_faults"]()
+    if lines:
+        return __utils__["results.failed"](name, "\n".join([*lines, "The worker goes on without them."]))
+    well = "All rules compile." if lines == [] else "They are compiled once the engine is installed."
+    return __utils__["results.clean"](name, well)
+
+
 def noted(name: str) -> dict[str, Any]:
     """The broker's login in settings file `name` is remembered, for `rotated`, before it is replaced."""
     __context__[NOTED.format(name)] = __utils__["logins.read"](name)

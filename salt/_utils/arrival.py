@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from probes import is_login, local_address
 from salt.exceptions import CommandExecutionError
 
 ANY = ("", "*", "0.0.0.0", "[::]")  # noqa: S104  # addresses that mean all of them
@@ -71,13 +72,21 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
             raise CommandExecutionError(f"{site}: nginx does not answer at {local}:{bound} ({worse})") from None
     if status == 400:
         raise CommandExecutionError(f"{site}: Django does not answer for {name}: add it to phagescan:allowed_hosts")
-    if status != 200 or b"csrfmiddlewaretoken" not in body or b"Phagescan" not in body:
+    if status != 200 or not is_login(body):
         raise CommandExecutionError(
             f"{site} shows another page (status {status}): nginx has another site for requests without a name of its"
             " own, or another server has this port; set nginx:sites:phagescan:server_name to a name of this host, or"
             " nginx:sites:phagescan:listen to another port"
         )
     return note
+
+
+def door(site: str, nginx: dict[str, Any]) -> list[str]:
+    """Options of the application's canary: where nginx listens on this host, and what it is asked for there."""
+    address, port = local_address(nginx["sites"]["phagescan"]["listen"])
+    tls = nginx["tls"]
+    port, more = (nginx["tls_port"], ["--fingerprint", fingerprint(tls["certificate"])]) if tls else (port, [])
+    return ["--url", site, "--address", address, "--port", str(port), *more]
 
 
 def fingerprint(path: str) -> str:

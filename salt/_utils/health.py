@@ -44,8 +44,7 @@ def parts(
             host = urlsplit(settings["phagescan"]["worker"]["master_url"]).hostname or ""
             found |= probes.website(settings["nginx"]["sites"]["phagescan"], host)
         for future in asked:
-            # What both have looked at is as the master says, if it knows.
-            found |= {name: new for name, new in future.result().items() if new["ok"] is not None or name not in found}
+            found |= {name: new for name, new in future.result().items() if known_better(new, found.get(name))}
     if certificates:
         served = {name: (port, peer.result()) for name, (port, peer) in certificates.items()}
         found["certificate"] = probes.validity(settings["nginx"]["tls"]["certificate"], served, found)
@@ -91,6 +90,13 @@ def shown(pool: ThreadPoolExecutor, nginx: dict[str, Any]) -> dict[str, tuple[in
     return {name: (place[1], pool.submit(probes.presented, *place)) for name, place in places.items()}
 
 
+def known_better(new: Part, old: Part | None) -> bool:
+    """Whether a look is worth more than one before. What both have looked at is as the master says, if it knows; that a
+    worker is degraded it knows itself.
+    """
+    return old is None or (new["ok"] is not None and not old.get("degraded"))
+
+
 def defer(found: dict[str, Part], name: str, other: str) -> None:
     """A part that needs another, which is broken, is not known."""
     if name in found and other in found and found[name]["ok"] is False and found[other]["ok"] is False:
@@ -98,13 +104,24 @@ def defer(found: dict[str, Part], name: str, other: str) -> None:
 
 
 def unwritable_paths(found: dict[str, Part], units: dict[str, str], services: Callable[..., Any]) -> dict[str, Part]:
-    """Of the parts that seem well, those whose service cannot write what its unit lets it: see daemon.status."""
+    """Of the parts that seem well, those whose service cannot write what its unit lets it, or writes below what is
+    mounted there: see daemon.status.
+    """
     units = {name: unit for name, unit in units.items() if name in found and found[name]["ok"]}
     if not units or not os.path.isdir("/run/systemd/system"):
         return {}
-    paths = {unit: known.get("unwritable") for unit, known in services(dict.fromkeys(units.values())).items()}
-    why = "{} cannot write {}, which was made again: run salt-call --local state.highstate"
-    lost = {name: why.format(unit, paths[unit]) for name, unit in units.items() if paths[unit]}
+    reasons = {
+        "unwritable": "{} cannot write {}, which was made again: run salt-call --local state.highstate",
+        "elsewhere": "{} goes on with what {} was when it was started, below or without what is mounted there now: run"
+        " salt-call --local state.highstate",
+    }
+    found_of = services(dict.fromkeys(units.values()))
+    lost = {
+        name: why.format(unit, found_of[unit][key])
+        for name, unit in units.items()
+        for key, why in reversed(reasons.items())
+        if found_of[unit].get(key)
+    }
     return {name: part(said, ok=False, of="gunicorn" if name == "web" else "") for name, said in lost.items()}
 
 
@@ -112,7 +129,8 @@ def finished(name: str, found: Part, places: dict[str, tuple[str, str]], last_li
     """A part as it is reported: with the end of its log when it is broken."""
     place = places.get(found.get("of") or name)
     log = last_lines(*place, journal=2, file=3) if place and found["ok"] is False else []
-    return {"ok": found["ok"], "said": found["said"], "log": log}
+    degraded = {"degraded": True} if found.get("degraded") else {}
+    return {"ok": found["ok"], **degraded, "said": found["said"], "log": log}
 
 
 def nodes(celery: dict[str, Any], roles: list[str]) -> dict[str, dict[str, Any]]:

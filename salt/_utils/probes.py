@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-# `ok`: true, false, or None where it cannot be known; `said`: a line; `of`: whose log says more.
+# `ok`: true, false, or None where it cannot be known; `degraded`, where it is true: it does what it is for, not as it
+# should; `said`: a line; `of`: whose log says more.
 Part = dict[str, Any]
 
 HTTP_TIMEOUT = 5.0
@@ -41,12 +42,9 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
 
     try:
         path = next(iter(site["static"]), "/static/") + "scaggr/icon.svg"
-        status, _ = get(address, port, host, path)
-        static = (
-            part(f"nginx serves {path}", ok=True)
-            if status == 200
-            else part(f"{path}: status {status}", ok=False, of="nginx")
-        )
+        status, body = get(address, port, host, path)
+        why = f"status {status}" if status != 200 else "" if body == own_icon(site) else f"another site, at {place}"
+        static = part(f"{path}: {why}", ok=False, of="nginx") if why else part(f"nginx serves {path}", ok=True)
     except (OSError, http.client.HTTPException) as error:
         why = f"nginx does not answer at {place} ({str(error) or type(error).__name__})"
         return {"web": part(why, ok=False, of="nginx"), "static": part("not known: nginx does not answer")}
@@ -59,12 +57,25 @@ def website(site: dict[str, Any], host: str) -> dict[str, Part]:
         elif status != 200:
             why = f"/login/: status {status}"
         else:
-            why = "" if b"csrfmiddlewaretoken" in body else "/login/ is not the page of Phagescan"
+            why = "" if is_login(body) else f"/login/ at {place} is not the page of Phagescan, but another site's"
     except (OSError, http.client.HTTPException) as error:
         why, more = f"gunicorn gives nginx no page ({str(error) or type(error).__name__})", FIRST_PAGE
     if why:
         return {"web": part(why, ok=False, of="gunicorn") | more, "static": static}
     return {"web": part(f"a page from {place} through nginx, gunicorn and Django", ok=True), "static": static}
+
+
+def own_icon(site: dict[str, Any]) -> bytes | None:
+    """The icon that nginx should serve; none where it is gone."""
+    try:
+        return pathlib.Path(next(iter(site["static"].values())), "scaggr/icon.svg").read_bytes()
+    except (OSError, StopIteration):
+        return None
+
+
+def is_login(body: bytes) -> bool:
+    """Whether a page is the one that people log in at."""
+    return b"csrfmiddlewaretoken" in body and b"Phagescan" in body
 
 
 def local_address(listen: Any) -> tuple[str, int]:

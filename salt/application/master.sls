@@ -44,6 +44,14 @@ application-logs:
     - require:
       - user: application-user
 
+application-logs-owned:
+  owned_tree.kept:
+    - name: {{ phagescan.log_dir }}
+    - user: {{ phagescan.user }}
+    - pattern: '*.log'
+    - require:
+      - file: application-logs
+
 # nginx goes through it to the static files.
 application-data:
   file.directory:
@@ -62,6 +70,17 @@ application-samples:
     - require:
       - file: application-data
       - user: application-user
+
+application-samples-owned:
+  owned_tree.kept:
+    - name: {{ phagescan.scan.sample_root }}
+    - user: {{ phagescan.user }}
+    - group: {{ phagescan.user }}
+    - dir_mode: '0700'
+    - file_mode: '0600'
+    - pattern: '[0-9a-f][0-9a-f]'
+    - require:
+      - file: application-samples
 
 # In the order in which dev/ps_services.sh starts them.
 application-services:

@@ -34,6 +34,14 @@ application-worker-logs:
     - require:
       - user: application-worker-user
 
+application-worker-logs-owned:
+  owned_tree.kept:
+    - name: {{ phagescan.worker.log_dir }}
+    - user: {{ phagescan.worker.user }}
+    - pattern: '*.log'
+    - require:
+      - file: application-worker-logs
+
 application-worker-logins-noted:
   phagescan.noted:
     - name: /etc/phagescan/worker.toml

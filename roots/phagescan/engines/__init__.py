@@ -49,6 +49,10 @@ class Engine(ABC):
     def version(self) -> str:
         """Return the version of the engine and of what it knows."""
 
+    def warning(self) -> str:
+        """Return what the engine works without, though it should have it; it is given samples all the same."""
+        return ""
+
     @abstractmethod
     def self_test(self) -> None:
         """Do the engine's work on something whose answer is known; raise when it is another."""

@@ -164,7 +164,7 @@ class VerdictAdmin(RecordAdmin):
 class EngineAdmin(RecordAdmin):
     """Engines, as their workers announce them. Those of a worker that is gone for good are deleted here."""
 
-    list_display: ClassVar = ["name", "worker", "kind", "live", "version", "announced_at", "problem"]
+    list_display: ClassVar = ["name", "worker", "kind", "live", "version", "announced_at", "problem", "warning"]
     list_filter: ClassVar = ["live", "kind", "name", "worker"]
     search_fields: ClassVar = ["name", "worker", "version", "problem"]
 

@@ -1,7 +1,8 @@
 """The canary: a task that flies through every part of the master, and says which one is broken when it does not return.
 
 It goes from here to the broker, to master.master, to master.results and into the database, while the camera records
-the two tasks and the nodes that ran them. Of the scan worker on this host it hears whether it can scan.
+the two tasks and the nodes that ran them. Of the scan worker on this host it hears whether it can scan. Then it hands a
+file in as a user does, through the proxy, and waits for the verdict (scaggr/visit.py).
 """
 
 import time
@@ -21,10 +22,14 @@ from scaggr.broker import depths, trouble
 from scaggr.celery import app
 from scaggr.models import Canary, Engine, TaskState, WorkerState
 from scaggr.text import brief
+from scaggr.visit import Door, VisitError, visit
 
 NODES = {"master": "master.master", "results": "master.results"}
 SERVICES = {"master": "celeryd-master", "results": "celeryd-result"}
 LABELS = {**NODES, "broker": "broker", "database": "database", "camera": "camera", "worker": "scan worker"}
+LABELS |= {"upload": "upload through nginx", "verdict": "verdict"}
+
+HOPS = ("broker", "master", "results", "database", "camera", "worker", "upload", "verdict")
 
 Answer = TypeVar("Answer")
 
@@ -70,17 +75,17 @@ def home_id(canary: str) -> str:
     return f"{canary}-home"
 
 
-def fly(timeout: float, worker: str = "") -> Flight:
+def fly(timeout: float, worker: str = "", door: Door | None = None) -> Flight:
     """Send a canary, wait for it at every hop for `timeout` seconds, and return what became of it; `worker` is the node
-    of a scan worker.
+    of a scan worker, `door` where a user comes in.
 
     A camera that was just started misses what passes before it listens. So one that saw nothing is shown a second one.
     """
-    flight = fly_once(timeout, worker)
-    return fly_once(timeout, worker) if flight.broken == "camera" else flight
+    flight = fly_once(timeout, worker, door)
+    return fly_once(timeout, worker, door) if flight.broken == "camera" else flight
 
 
-def fly_once(timeout: float, worker: str) -> Flight:
+def fly_once(timeout: float, worker: str, door: Door | None) -> Flight:
     """Send one canary and follow it."""
     flight = Flight(timeout)
     try:
@@ -89,11 +94,12 @@ def fly_once(timeout: float, worker: str) -> Flight:
         wait_for_camera(flight, time.monotonic() + CAMERA_GRACE)
         if worker:
             wait_for_worker(flight, worker)
+        notes = visited(flight, door) if door else {}
     except BrokenError as error:
         flight.broken, flight.line = error.hop, f"canary failed: {error}"
     else:
-        order = ("broker", "master", "results", "database", "camera", "worker")
-        took = (f"{LABELS[hop]} {duration(flight.hops[hop])}" for hop in order if hop in flight.hops)
+        order = [hop for hop in HOPS if hop in flight.hops]
+        took = (f"{LABELS[hop]} {duration(flight.hops[hop])}{notes.get(hop, '')}" for hop in order)
         flight.line = "canary passed: " + ", ".join(took)
     record(flight)
     return flight
@@ -178,6 +184,22 @@ def wait_for_worker(flight: Flight, node: str) -> None:
         why = f" ({broken.name}: {brief(broken.problem)})" if broken else ""
         raise BrokenError("worker", f"{node} cannot scan{why}", status)
     flight.hops["worker"] = time.monotonic() - begin
+
+
+def visited(flight: Flight, door: Door) -> dict[str, str]:
+    """Make a visit; return notes on its steps."""
+    begin, notes = time.monotonic(), {}
+    try:
+        for hop, note in visit(door, flight.timeout):
+            now = time.monotonic()
+            flight.hops[hop], begin = now - begin, now
+            notes[hop] = f" ({note})" if note else ""
+    except VisitError as error:
+        raise BrokenError(error.step, error.what, error.look) from error
+    except django.db.Error as error:
+        what = f"{database_place()} does not serve ({brief(error)})"
+        raise BrokenError("database", what, "service postgresql status") from error
+    return notes
 
 
 def where_it_stopped(flight: Flight) -> BrokenError:

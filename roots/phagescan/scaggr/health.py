@@ -17,7 +17,7 @@ from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.canary import database_place, duration
 from scaggr.celery import app
 from scaggr.models import Engine, Heartbeat, Node, Sample, ScanRun, WorkerState
-from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
+from scaggr.parts import TIMEOUT, DegradedError, Part, PartError, excuse, log_in, look, startup, unknown
 from scaggr.queues import engine_queue
 from scaggr.status import QUEUES
 from scaggr.text import brief
@@ -207,16 +207,23 @@ class Master:
         """Say which engines work, by what their workers announced. Samples of the others wait."""
         if not self.engines:
             raise PartError("no worker has announced one: samples wait", startup=awaited(*self.nodes))
+        faulty = [e for e in self.engines if e.problem or not clock.is_recent(e.announced_at, Engine.SILENCE)]
         faults = [
             (engine.worker, f"{engine}: {engine.problem or f'silent for {clock.ago(engine.announced_at)}'}")
-            for engine in self.engines
-            if engine.problem or not clock.is_recent(engine.announced_at, Engine.SILENCE)
+            for engine in faulty
         ]
+        warnings = [f"{engine}: {engine.warning}" for engine in self.engines if engine.warning]
+        working = {engine.name for engine in self.engines if engine not in faulty}
+        if faults and {engine.name for engine in faulty} <= working:
+            # Others scan with the same engines.
+            raise DegradedError("; ".join([*(fault for _, fault in faults), *warnings]))
         if faults:
             # A problem is no matter of time.
             silent = not any(engine.problem for engine in self.engines)
             nodes = [NODES["results"], *(worker for worker, _ in faults)]
             raise PartError("; ".join(fault for _, fault in faults), faults[0][0], awaited(*nodes) if silent else None)
+        if warnings:
+            raise DegradedError("; ".join(warnings))
         return ", ".join(map(str, self.engines))
 
 

@@ -146,6 +146,12 @@ class Engine(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices)
     version = models.CharField(max_length=255, blank=True)
     problem = models.TextField(blank=True, help_text="What its self-test found; empty when it works.")
+    warning = models.TextField(
+        blank=True, default="", db_default="", help_text="What it works without, though it should have it."
+    )
+    host = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="The same for a host that is renamed."
+    )
     announced_at = models.DateTimeField(default=timezone.now)
     live = models.BooleanField(default=True, help_text="It works, and its worker has announced it lately.")
 

@@ -5,15 +5,17 @@ are one. Workers of release 1.0 send none; they are heard until their node has b
 """
 
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from celery.utils.log import get_logger
 from django.conf import settings
 from django.db import Error
+from django.utils import timezone
 
 from scaggr import clock
-from scaggr.models import ApprovedEngine, Node
+from scaggr.models import ApprovedEngine, Engine, Node, WorkerState
 from scaggr.text import clip
 
 logger = get_logger(__name__)
@@ -71,6 +73,21 @@ def heard_of(node: str, login: str | None) -> bool:
             known.clear()
         known[node] = bound, time.monotonic() + KNOWN_FOR
     return not bound or bound == login
+
+
+def forget_former(worker: str, hosts: Collection[str]) -> None:
+    """Forget the workers that a host had under another name: silent ones whose login is this one's. Two that were made
+    of one image may have an id in common; neither is silent.
+    """
+    silent = Engine.objects.filter(host__in=hosts, announced_at__lt=timezone.now() - Engine.SILENCE)
+    former = set(silent.exclude(worker=worker).values_list("worker", flat=True)) if hosts else set()
+    login = Node.objects.filter(hostname=worker).values("login")
+    if gone := former and set(
+        Node.objects.filter(hostname__in=former, login__in=login).values_list("hostname", flat=True)
+    ):
+        logger.info("%s was called %s before", worker, ", ".join(sorted(gone)))
+        Engine.objects.filter(worker__in=gone).delete()
+        WorkerState.objects.filter(hostname__in=gone).delete()
 
 
 def approved() -> set[str]:

@@ -14,10 +14,15 @@ TIMEOUT = 5.0
 """Seconds after which what does not answer is taken for broken, even on a busy host."""
 
 Part = dict[str, Any]
-"""`ok`: true, false, or None where it cannot be known; `said`: a line; `of`: the node whose log may say more.
+"""`ok`: true, false, or None where it cannot be known; `degraded`: it does what it is for, though not as it should, and
+that is `said`: a line; `of`: the node whose log may say more.
 
 `startup`: `seconds` after the start of these `nodes` within which it is no fault, as what is missing is not due before.
 """
+
+
+class DegradedError(Exception):
+    """A part does what it is for, though not as it should; the message says what is amiss, in a line."""
 
 
 class PartError(Exception):
@@ -34,9 +39,16 @@ def look(probe: Callable[..., str], *arguments: Any) -> Part:
     """Ask how a part is."""
     try:
         return {"ok": True, "said": probe(*arguments)}
+    except DegradedError as error:
+        return degraded(str(error))
     except PartError as error:
         more = {"of": error.of, "startup": error.startup}
         return {"ok": False, "said": str(error)} | {name: value for name, value in more.items() if value}
+
+
+def degraded(said: str) -> Part:
+    """Return what is reported of a part that does what it is for, though not as it should."""
+    return {"ok": True, "degraded": True, "said": said}
 
 
 def startup(seconds: float, *nodes: str) -> dict[str, Any]:

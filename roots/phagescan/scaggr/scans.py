@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -231,6 +232,11 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
         except FileNotFoundError:
             give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
             return 410, None
+        except PermissionError:
+            # The highstate looks at all samples then, and repairs them.
+            with suppress(OSError):
+                Path(settings.SAMPLE_ROOT, ".unreadable").touch(mode=0o600)
+            raise
         if not again:
             run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)
     return 200, file
@@ -294,6 +300,8 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             kind=engine["kind"],
             version=clip(engine.get("version") or "", 255),
             problem=clip(engine.get("problem") or "", 2000) or ("" if engine["name"] in wanted else nodes.NOT_APPROVED),
+            warning=clip(engine.get("warning") or "", 2000),
+            host=clip(engine.get("host") or "", 64),
             announced_at=now,
             live=not engine.get("problem") and engine["name"] in wanted,
         )
@@ -310,9 +318,10 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             [rows[name] for name in sorted(rows)],
             update_conflicts=True,
             unique_fields=["name", "worker"],
-            update_fields=["kind", "version", "problem", "announced_at", "live"],
+            update_fields=["kind", "version", "problem", "warning", "host", "announced_at", "live"],
         )
         Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
+        nodes.forget_former(worker, {row.host for row in rows.values()} - {""})
 
 
 def refresh_engines() -> None:

@@ -28,7 +28,9 @@ def server_status() -> dict[str, Any]:
         "broker": trouble,
         "queues": queues,
         "nodes": [node(worker, clocks.get(worker.hostname)) for worker in WorkerState.objects.all()],
-        "engines": list(Engine.objects.values("name", "worker", "kind", "version", "problem", "announced_at", "live")),
+        "engines": list(
+            Engine.objects.values("name", "worker", "kind", "version", "problem", "warning", "announced_at", "live")
+        ),
         "runs": count_runs(),
         "samples": Sample.objects.count(),
         "heartbeat": heartbeats.values("number", "sent_at", "sent_by", "ran_at", "ran_by").first(),

@@ -1,5 +1,6 @@
 """Tells the master which engines this worker has, and whether scans by them work."""
 
+import hmac
 import json
 import os
 import time
@@ -27,6 +28,20 @@ BROKER_TIMEOUT = 5.0
 
 ANNOUNCED = "announced.json"
 """The last announcement, in the directory that systemd or the init script gives the service in /run."""
+
+
+def host_id() -> str:
+    """Return what this host has in common with itself before it was renamed, and with no other: not the machine's id,
+    which is not to leave it (machine-id(5)). Nothing where it has none.
+    """
+    try:
+        known = Path("/etc/machine-id").read_bytes().strip()
+    except OSError:
+        return ""
+    return hmac.digest(known, b"phagescan worker", "sha256").hex() if known else ""
+
+
+HOST = host_id()
 
 
 class Announcer(bootsteps.StartStopStep):
@@ -74,7 +89,7 @@ class Announcer(bootsteps.StartStopStep):
             if self.known and time.monotonic() >= self.due:
                 self.due = time.monotonic() + EVERY
                 self.announce(node, self.known)
-                keep(self.known)
+                keep(node, self.known)
         except Exception as error:  # noqa: BLE001
             logger.warning("could not announce the engines: %s", str(error) or type(error).__name__)
             self.disconnect()
@@ -87,7 +102,8 @@ class Announcer(bootsteps.StartStopStep):
             self.producer = app.amqp.Producer(self.connection.channel(), auto_declare=False)
         app.send_task(
             "scaggr.announce",
-            kwargs={"worker": node, "engines": engines},
+            # What a master of the release before does not know it does not look at.
+            kwargs={"worker": node, "engines": [engine | {"host": HOST} for engine in engines]},
             producer=self.producer,
             queue=RESULTS,
             exchange=RESULTS.exchange.name,
@@ -107,12 +123,12 @@ class Announcer(bootsteps.StartStopStep):
             connection.collect(socket_timeout=1.0)
 
 
-def keep(engines: list[State]) -> None:
+def keep(node: str, engines: list[State]) -> None:
     """Keep what the broker has taken for worker.status, where the service has a directory for such things."""
     if folder := os.environ.get("RUNTIME_DIRECTORY"):
         path = Path(folder, ANNOUNCED)
         new = path.with_suffix(".new")
-        new.write_text(json.dumps(engines))
+        new.write_text(json.dumps({"node": node, "engines": engines}))
         new.replace(path)
 
 
@@ -122,6 +138,8 @@ def log(engines: list[State]) -> None:
         (logger.error if engine["problem"] else logger.info)(
             "engine %s: %s", engine["name"], engine["problem"] or engine["version"]
         )
+        if engine["warning"]:
+            logger.warning("engine %s works %s", engine["name"], engine["warning"])
         if engine["missing"]:
             logger.warning("engine %s runs without a part of its confinement: %s", engine["name"], engine["missing"])
 

@@ -92,6 +92,7 @@ def begin(
         confine_fork(itself, (*readable, *paths) if landlock else None)
 
     hello = {"version": made.version(), "kind": made.kind, "finds_eicar": made.finds_eicar, "missing": missing}
+    hello["warning"] = made.warning()
     gc.collect()
     gc.freeze()
     return made, enclose, hello

@@ -18,7 +18,9 @@ EVERY = 60.0
 EVERY_WHEN_BROKEN = 10.0
 
 State = dict[str, str]
-"""An engine's `name`, `kind`, `version`, `problem` (empty when it works), and what its confinement is `missing`."""
+"""An engine's `name`, `kind`, `version`, `problem` (empty when it works), `warning` (what it works without), and what
+its confinement is `missing`.
+"""
 
 
 def probe() -> list[State]:
@@ -41,6 +43,7 @@ def state(name: str) -> State:
         "kind": box.kind,
         "version": box.version,
         "problem": found,
+        "warning": box.warning,
         "missing": ", ".join(box.missing),
     }
 
@@ -127,5 +130,5 @@ class Probes:
     def broken(self, problem: str) -> list[State]:
         """Return the engines with one problem in common, and what was known of them before."""
         known = {state["name"]: state for state in self.engines}
-        unknown = {"kind": "evilness", "version": "", "missing": ""}
+        unknown = {"kind": "evilness", "version": "", "warning": "", "missing": ""}
         return [unknown | known.get(name, {}) | {"name": name, "problem": problem} for name in self.names]

@@ -177,7 +177,7 @@ class Sandbox:
         """Take the engine's table of worker.toml. Nothing is started yet."""
         self.engine, self.options = engine, options
         self.child: Child | None = None
-        self.version, self.kind = "", "evilness"
+        self.version, self.kind, self.warning = "", "evilness", ""
         self.finds_eicar = False
         self.missing: list[str] = []
 
@@ -227,7 +227,7 @@ class Sandbox:
         if not child.loaded:
             hello = child.wait(child.timeout)
             self.version, self.kind = text(hello["version"]), text(hello.get("kind", self.kind))
-            self.finds_eicar = bool(hello.get("finds_eicar"))
+            self.finds_eicar, self.warning = bool(hello.get("finds_eicar")), text(hello.get("warning", ""))
             self.missing = [text(lack) for lack in hello.get("missing", ())]
         return child
 

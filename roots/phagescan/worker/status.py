@@ -16,7 +16,7 @@ from typing import Any
 
 from scaggr import clock
 from scaggr.conf import ConfError, load
-from scaggr.parts import TIMEOUT, Part, PartError, excuse, log_in, look, startup, unknown
+from scaggr.parts import TIMEOUT, Part, PartError, degraded, excuse, log_in, look, startup, unknown
 from worker.announce import ANNOUNCED, EVERY
 from worker.fetch import AwayError, UnwantedError, received
 from worker.probe import patience
@@ -61,22 +61,26 @@ def fetched(master_url: str, ca_certs: str = "") -> str:
 
 def announced(node: str, file: Path, due: float) -> dict[str, Part]:
     """Say of the node and its engines what it last announced; the first time is `due` so many seconds after its
-    start.
+    start. A worker keeps the name that its host had then.
     """
     late = {"ok": False, "startup": startup(due, node)}
     try:
         written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        engines = json.loads(file.read_text())
-    except (OSError, ValueError):
+        kept = json.loads(file.read_text())
+        engines, name = (kept["engines"], kept["node"]) if isinstance(kept, dict) else (kept, node)
+    except (OSError, ValueError, KeyError):
         return {node: late | {"said": "has announced nothing to the master"}, "engines": NOT_KNOWN}
     said = f"announced its engines {clock.ago(written)} ago"
     if not clock.is_recent(written, timedelta(seconds=LATE)):
         return {node: late | {"said": said}, "engines": NOT_KNOWN}
     faults = [f"{engine['name']}: {engine['problem']}" for engine in engines if engine["problem"]]
+    warnings = [f"{engine['name']}: {engine['warning']}" for engine in engines if engine.get("warning")]
     names = ", ".join(engine["name"] for engine in engines)
+    found = {"ok": not faults, "said": "; ".join(faults) or names, "of": node}
+    renamed = f"works as {name}, as this host was called when it was started: run salt-call --local state.highstate"
     return {
-        node: {"ok": True, "said": said},
-        "engines": {"ok": not faults, "said": "; ".join(faults) or names, "of": node},
+        node: {"ok": True, "said": said} if name == node else degraded(renamed),
+        "engines": degraded("; ".join(warnings)) if warnings and not faults else found,
     }
 
 

@@ -19,6 +19,17 @@ application-yara-rules:
 {%- for name, worker in celery.workers.items() if worker.get('role') == 'worker' %}
       - daemon: celery-{{ name }}-service
 {%- endfor %}
+{%- if rules %}
+
+application-yara-compiled:
+  phagescan.compiled:
+    - name: {{ folder }}
+    - require:
+      - source_tree: application-code
+      - python_lock: application-virtualenv
+      - user: application-worker-user
+      - file: application-yara-rules
+{%- endif %}
 {%- for rule in rules %}
 
 application-yara-rules-{{ rule }}:

@@ -1,5 +1,8 @@
 """The engine yara: what it finds, names, and leaves alone."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,15 +95,42 @@ def test_yara_adds_the_rules_of_the_operator(scan: Callable[..., Any], engines: 
 
 
 def test_yara_leaves_broken_rules_out_and_says_so(scan: Callable[..., Any], engines: Any, tmp_path: Path) -> None:
-    """The other rules work, the self-test passes, and the version names the file."""
+    """The other rules work, the self-test passes, and warning and version name the file and its line."""
     (tmp_path / "broken.yar").write_text("rule Broken { condition: nonsense }")
     (tmp_path / "good.yar").write_text('rule Good { strings: $a = "badge" condition: $a }')
     engine = engines.engine_class("yara")({"rules": str(tmp_path)})
     engine.self_test()
     assert 'without broken.yar(1): undefined identifier "nonsense"' in engine.version()
+    assert engine.warning() == 'without broken.yar(1): undefined identifier "nonsense"'
     assert str(tmp_path) not in engine.version()
     assert scan("yara", b"a badge", rules=str(tmp_path)).name == "Good"
     assert scan("yara", eicar(), rules=str(tmp_path)).name == "EICAR_Test_File"
+
+
+def test_yara_rules_refer_to_those_of_other_files(scan: Callable[..., Any], engines: Any, tmp_path: Path) -> None:
+    """Whatever the order of their names, by more than one step; what has the same name elsewhere is no hindrance."""
+    badge = 'strings: $a = "badge" condition: $a'
+    (tmp_path / "a.yar").write_text("rule A { condition: B and C }")
+    (tmp_path / "b.yar").write_text("rule B { condition: C }")
+    (tmp_path / "c.yar").write_text(f"private rule C {{ {badge} }}\nrule D {{ {badge} }}")
+    (tmp_path / "d.yar").write_text("global rule Never { condition: false }\nrule D { condition: true }")
+    (tmp_path / "x.yar").write_text("\nrule X { condition: Y }")
+    (tmp_path / "y.yar").write_text("rule Y { condition: X }")
+    engine = engines.engine_class("yara")({"rules": str(tmp_path)})
+    assert engine.refused.keys() == {"x.yar", "y.yar"}, "they wait for each other"
+    found = scan("yara", b"a badge", rules=str(tmp_path))
+    assert sorted(found.metadata["rules"].split(", ")) == ["A", "B", "D"]
+
+
+def test_yara_tells_what_does_not_compile(project: Path) -> None:
+    """The command reads texts by name, and names file and line of what the engine would leave out."""
+    texts = {
+        "good": "rule Good { condition: true }",
+        "bad": "rule Good { condition: true }\nrule Bad { condition: Gone }",
+    }
+    command = [sys.executable, "-m", "engines.yara"]
+    done = subprocess.run(command, input=json.dumps(texts), cwd=project, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"bad.yar": 'bad.yar(2): undefined identifier "Gone"'}
 
 
 def test_yara_notices_in_its_self_test_that_a_rule_accuses_every_file(engines: Any, tmp_path: Path) -> None:

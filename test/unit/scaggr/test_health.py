@@ -72,6 +72,22 @@ def test_engines(health: Any, master: Callable[..., Any]) -> None:
     assert caught.value.startup == {"seconds": 45, "nodes": NODES}
 
 
+def test_degraded_engines(health: Any, master: Callable[..., Any]) -> None:
+    """One that works without something is degraded, and so is one of a worker that is silent while others have it."""
+    lacking = master()
+    lacking.engines[0].warning = "without mine.yar(3): no such rule"
+    assert health.look(lacking.announced) == {
+        "ok": True,
+        "degraded": True,
+        "said": "yara on scan@unit: without mine.yar(3): no such rule",
+    }
+    two = master(heard=46)
+    two.engines.append(health.Engine(name="yara", worker="scan@other", announced_at=health.timezone.now()))
+    assert health.look(two.announced)["degraded"]
+    two.engines.append(health.Engine(name="clamav", worker="scan@unit", announced_at=two.engines[0].announced_at))
+    assert health.look(two.announced)["ok"] is False, "nobody else has clamav"
+
+
 @pytest.fixture
 def schedule(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a database in which beat sent a task, the heartbeat ran and the camera took a picture so many seconds

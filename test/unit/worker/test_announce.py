@@ -25,7 +25,7 @@ def test_engines_are_announced_when_they_were_probed(announce: Any, monkeypatch:
     monkeypatch.setattr(announcer.probes, "tick", lambda pool: None)
     announcer.tick("scan@unit", None)
     assert sent == []
-    well = {"name": "yara", "problem": "", "version": "1", "missing": ""}
+    well = {"name": "yara", "problem": "", "version": "1", "warning": "", "missing": ""}
     for state, count in ((well, 1), (well, 1), (well | {"problem": "the strings are torn"}, 2)):
         announcer.probes.engines = [state]
         announcer.tick("scan@unit", None)
@@ -39,7 +39,7 @@ def known(announce: Any) -> Any:
     """Make an announcer that has something to announce."""
     announcer = announce.Announcer(SimpleNamespace())
     announcer.probes.due = math.inf
-    announcer.probes.engines = [{"name": "yara", "problem": "", "version": "1", "missing": ""}]
+    announcer.probes.engines = [{"name": "yara", "problem": "", "version": "1", "warning": "", "missing": ""}]
     return announcer
 
 

@@ -89,7 +89,7 @@ class Pool:
 
 def state(name: str, problem: str = "") -> dict[str, str]:
     """Return what a process finds of an engine."""
-    return {"name": name, "kind": "evilness", "version": "1", "problem": problem, "missing": ""}
+    return {"name": name, "kind": "evilness", "version": "1", "problem": problem, "warning": "", "missing": ""}
 
 
 def test_every_process(probe: Any) -> None:

@@ -30,6 +30,22 @@ def test_status_of_announced_engines(status: Any, tmp_path: Path) -> None:
     assert found["node"]["startup"] == {"seconds": 70, "nodes": ["node"]}
 
 
+def test_status_of_a_renamed_host(status: Any, tmp_path: Path) -> None:
+    """The worker goes on under the name that its host had, which is degraded; and so is one without some rules."""
+    file = tmp_path / "announced.json"
+    engine = {"name": "yara", "problem": "", "warning": "without mine.yar(3): no such rule"}
+    file.write_text(json.dumps({"node": "scan@old", "engines": [engine]}))
+    found = status.announced("scan@new", file, 70)
+    assert [(part["ok"], part["degraded"]) for part in found.values()] == [(True, True), (True, True)]
+    assert "works as scan@old" in found["scan@new"]["said"]
+    assert found["engines"]["said"] == "yara: without mine.yar(3): no such rule"
+    engine["problem"] = "the strings are torn"
+    file.write_text(json.dumps({"node": "scan@new", "engines": [engine]}))
+    found = status.announced("scan@new", file, 70)
+    assert "degraded" not in found["scan@new"]
+    assert found["engines"]["ok"] is False
+
+
 @pytest.mark.parametrize(("answer", "ok"), [(403, True), (502, False), (404, False), (200, False)])
 def test_status_of_the_master(status: Any, server: Callable[..., SimpleNamespace], answer: int, ok: bool) -> None:
     """The master is well when it refuses a signature that is none; what else it answers is a fault."""

@@ -1,5 +1,6 @@
 """System services as systemd knows them, and what is done to them."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ NeedDaemonReload=yes
 NRestarts=3
 MainPID=0
 ReadWritePaths=/run
+WorkingDirectory=/
+BindPaths=
 
 Id=timer.timer
 LoadState=loaded
@@ -68,7 +71,7 @@ def test_systemd(daemon: Any, shows: Callable[..., None]) -> None:
     since = found["web"].pop("since")
     assert since == pytest.approx(time.time() - time.monotonic() + 5, abs=0.5)
     web = {"exists": True, "running": True, "starting": False, "enabled": True, "masked": False, "changed": True}
-    assert found["web"] == web | {"failures": 3, "notifies": False, "unwritable": ""}
+    assert found["web"] == web | {"failures": 3, "notifies": False, "unwritable": "", "elsewhere": ""}
     timer = {"exists": True, "running": False, "enabled": False, "masked": False, "changed": False, "failures": 0}
     assert found["timer.timer"].items() >= timer.items()
     assert found["none"].items() >= {"exists": False, "running": False, "enabled": False, "changed": True}.items()
@@ -208,3 +211,23 @@ def test_salt_loads_them(minion: Callable[..., SimpleNamespace]) -> None:
     assert "daemon.status" in made.utils
     assert "daemon.status" not in made.salt
     assert made.utils["freshness.newest_watched"]({}, []) == (0.0, "")
+
+
+@pytest.mark.parametrize("binds", ["", "/srv:{}:rbind"])
+def test_elsewhere(daemon: Any, shows: Callable[..., None], tmp_path: Path, binds: str) -> None:
+    """A running service whose directory is another than this host's is known by the path, unless its unit says so."""
+    link, real = tmp_path / "link", tmp_path / "samples"
+    real.mkdir()
+    link.symlink_to(real)
+    found = []
+    command = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {real}; echo; exec sleep 600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as inside:
+        assert inside.stdout
+        inside.stdout.read(1)
+        for pid in (inside.pid, os.getpid(), 0):
+            text = SHOWN.split("\n\n")[0].replace("MainPID=0", f"MainPID={pid}")
+            text = text.replace("BindPaths=", f"BindPaths={binds.format(real)}")
+            shows(text.replace("ReadWritePaths=/run", f"ReadWritePaths={link}"))
+            found.append(daemon.status({"web": None})["web"]["elsewhere"])
+        inside.kill()
+    assert found == ["" if binds else str(real), "", ""]

@@ -155,6 +155,7 @@ def test_missing_file(freshness: Any, tmp_path: Path) -> None:
         ({"running": False}, {"starts": "/unit", "reads": "/conf"}, True, ["start"]),
         ({"running": False, "unwritable": "/log"}, {"reads": "/conf"}, True, ["start"]),
         ({"unwritable": "/log"}, {}, True, ["restart"]),
+        ({"elsewhere": "/log"}, {"reads": "/conf"}, True, ["restart"]),
         ({"unwritable": "/log"}, {"reads": "/conf"}, True, ["restart"]),
         ({}, {"starts": "/unit", "reads": "/unit"}, False, ["restart"]),
         ({}, {"starts": "/unit", "reads": "/conf"}, True, ["restart"]),

@@ -75,7 +75,8 @@ UTILS = (
         "credentials.lacking",
         "credentials.write",
     ),
-    *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.password_command", "probes.get"),
+    *("rules.faults", "django_site.code", "django_site.recall", "django_site.remember"),
+    *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.password_command", "arrival.door", "probes.get"),
     *("ownership.judge", "psql.run"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

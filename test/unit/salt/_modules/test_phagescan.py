@@ -23,8 +23,11 @@ def test_roles(phagescan: Callable[..., Any]) -> None:
 def test_canary(phagescan: Callable[..., Any]) -> None:
     """The canary's one line is the answer, and its reason the failure."""
     module = phagescan()
-    module.__utils__["django_site.manage"] = lambda _site, *words: f"{words[0]} ok\n"
+    flown: list[tuple[str, ...]] = []
+    module.__utils__["django_site.manage"] = lambda _site, *words: flown.append(words) or f"{words[0]} ok\n"
     assert module.canary() == "canary ok"
+    assert flown[0][-4:] == ("--address", "127.0.0.1", "--port", "80")
+    assert "--worker" in flown[0]
 
     def broken(_site: dict[str, Any], *_words: str) -> str:
         raise CommandExecutionError("manage.py canary: canary failed: broker")
@@ -38,6 +41,27 @@ def test_canary_on_a_bare_host(phagescan: Callable[..., Any]) -> None:
     """Where nothing is installed the canary says so, in one line."""
     with pytest.raises(CommandExecutionError, match="not installed here"):
         phagescan({"phagescan:user": "unit-nobody"}).canary()
+
+
+def test_rule_faults(phagescan: Callable[..., Any]) -> None:
+    """Each names the key; rules that compiled are not tried again before something has changed."""
+    module = phagescan({"phagescan:engines:yara:rules": {"mine": "rule Mine {}"}})
+    tried, said, known = [], ["mine.yar(1): syntax error"], {}
+
+    def faults(rules: dict[str, str], site: dict[str, Any], _python: Any) -> list[str]:
+        tried.append((rules, site["user"]))
+        return said
+
+    module.__utils__ |= {
+        "rules.faults": faults,
+        "django_site.code": lambda _: "code",
+        "django_site.recall": known.get,
+        "django_site.remember": known.__setitem__,
+    }
+    assert module.rule_faults() == ["phagescan:engines:yara:rules: mine.yar(1): syntax error"]
+    said.clear()
+    assert module.rule_faults() == module.rule_faults() == []
+    assert tried == [({"mine": "rule Mine {}"}, "avscan")] * 2
 
 
 def test_version(phagescan: Callable[..., Any]) -> None:

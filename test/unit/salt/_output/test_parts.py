@@ -9,12 +9,16 @@ def test_output(load: Callable[..., Any]) -> None:
     parts = {
         "web": {"ok": False, "said": "no page", "log": ["1", "2"]},
         "beat": {"ok": None, "said": "not known", "log": []},
+        "fetch": {"ok": True, "said": "well", "log": []},
+        "engines": {"ok": True, "degraded": True, "said": "without a rule", "log": []},
     }
     assert load("_output/parts").output({"local": parts}).splitlines() == [
-        "BROKEN  web   no page",
+        "BROKEN   web      no page",
         "          1",
         "          2",
-        "-       beat  not known",
+        "-        beat     not known",
+        "ok       fetch    well",
+        "degraded engines  without a rule",
     ]
     assert load("_output/parts").output({"local": "text"}) == "text"
 

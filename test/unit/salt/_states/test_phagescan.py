@@ -108,3 +108,10 @@ def test_owned(load: Callable[..., Any], whole: bool, adopted: bool) -> None:
     assert done["result"]
     assert recorded == ([{"file /a"}] if whole or not adopted else [])
     assert bool(done["changes"]) == bool(recorded)
+
+
+@pytest.mark.parametrize(("faults", "result"), [([], True), (None, True), (["rules: mine.yar(3): no"], False)])
+def test_rules_that_do_not_compile(load: Callable[..., Any], faults: list[str] | None, result: bool) -> None:
+    said = load("_states/phagescan", __salt__={"phagescan.rule_faults": lambda: faults}).compiled("/r")
+    assert (said["result"], said["changes"]) == (result, {})
+    assert "mine.yar(3)" in said["comment"] or not faults

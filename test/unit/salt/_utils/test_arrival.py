@@ -156,3 +156,12 @@ def test_password_command(arrival: Any, tmp_path: Path) -> None:
     command = arrival.password_command(str(path), "sesame")
     assert "sesame" in subprocess.check_output(command, shell=True, text=True)
     assert arrival.password_command(str(path), "of local.sls") == by_salt
+
+
+def test_door(arrival: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary comes where nginx listens on this host, with TLS at its port, and knows our certificate."""
+    plain = ["--url", "http://scan.example/", "--address", "127.0.0.1", "--port", "8080"]
+    assert arrival.door("http://scan.example/", nginx("*:8080")) == plain
+    monkeypatch.setattr(arrival, "fingerprint", {"/c": "AB:CD"}.get)
+    secure = ["--url", "https://a/", "--address", "10.1.2.3", "--port", "8443", "--fingerprint", "AB:CD"]
+    assert arrival.door("https://a/", nginx("10.1.2.3:80", tls=True, tls_port=8443)) == secure

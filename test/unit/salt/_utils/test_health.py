@@ -97,7 +97,14 @@ def look(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
         **paths: str,
     ) -> dict[str, Any]:
         def services(names: dict[str, None]) -> dict[str, dict[str, Any]]:
-            return {name: {"running": True, "unwritable": paths.get(name, "")} for name in names}
+            return {
+                name: {
+                    "running": True,
+                    "unwritable": paths.get(name, ""),
+                    "elsewhere": paths.get(f"{name}_elsewhere", ""),
+                }
+                for name in names
+            }
 
         def spared(found: dict[str, Any], nodes: dict[str, str], _: Any) -> dict[str, Any]:
             return {name: health.part(f"{nodes} started", ok=True) for name, each in found.items() if "startup" in each}
@@ -141,6 +148,14 @@ def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
     silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
     assert states(look(answering(silent, told(WORKER))))["scan@unit"] is False
     assert states(look(answering(told((*MASTER, "scan@unit"), engines=None), told(WORKER))))["engines"] is True
+
+
+def test_a_degraded_worker_knows_better(look: Callable[..., dict[str, Any]]) -> None:
+    """The master gets no answer of a worker that goes by the name its host had before; the worker itself says why."""
+    worker = told(WORKER) | {"scan@unit": {"ok": True, "degraded": True, "said": "works as scan@old"}}
+    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    found = look(answering(silent, worker))["scan@unit"]
+    assert found == {"ok": True, "degraded": True, "said": "works as scan@old", "log": []}
 
 
 def test_certificate_among_the_parts(
@@ -187,6 +202,13 @@ def test_unwritable(look: Callable[..., dict[str, Any]]) -> None:
     )
     silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
     assert look(answering(silent, told(WORKER)), celeryd="/logs")["scan@unit"]["said"] == "does not answer"
+
+
+def test_another_directory(look: Callable[..., dict[str, Any]]) -> None:
+    """A service that goes on below what was mounted since is broken, well as it seems."""
+    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn_elsewhere="/samples")
+    assert {name for name, ok in states(found).items() if not ok} == {"web"}
+    assert found["web"]["said"].startswith("gunicorn goes on with what /samples was when it was started")
 
 
 def test_blame(look: Callable[..., dict[str, Any]]) -> None:

@@ -10,11 +10,21 @@ import pytest
 
 from health_support import Quiet, certificate, states
 
-LOGIN = b'<form><input name="csrfmiddlewaretoken"></form>'
+LOGIN = b'<title>Log in - Phagescan</title><form><input name="csrfmiddlewaretoken"></form>'
+SVG = b"<svg/>"
 
 
 @pytest.fixture
-def site() -> Iterator[Callable[..., dict[str, Any]]]:
+def served(tmp_path: Path) -> dict[str, str]:
+    """What nginx should serve, and from where."""
+    folder = tmp_path / "static"
+    (folder / "scaggr").mkdir(parents=True)
+    (folder / "scaggr/icon.svg").write_bytes(SVG)
+    return {"/static/": f"{folder}/"}
+
+
+@pytest.fixture
+def site(served: dict[str, str]) -> Iterator[Callable[..., dict[str, Any]]]:
     """Makes a site that answers a path with a status and a body."""
     servers = []
 
@@ -31,7 +41,7 @@ def site() -> Iterator[Callable[..., dict[str, Any]]]:
 
         servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
         threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
-        return {"listen": servers[-1].server_port, "server_name": "_", "static": {"/static/": "/srv/static/"}}
+        return {"listen": servers[-1].server_port, "server_name": "_", "static": served}
 
     yield make
     for server in servers:
@@ -39,7 +49,7 @@ def site() -> Iterator[Callable[..., dict[str, Any]]]:
         server.server_close()
 
 
-ICON = {"/static/scaggr/icon.svg": (200, b"")}
+ICON = {"/static/scaggr/icon.svg": (200, SVG)}
 
 
 @pytest.mark.parametrize(
@@ -50,12 +60,19 @@ ICON = {"/static/scaggr/icon.svg": (200, b"")}
         (ICON | {"/login/": (502, b"")}, False, True, "gunicorn does not answer, and nginx says 502"),
         (ICON | {"/login/": (500, b"")}, False, True, "/login/: status 500"),
         ({"/login/": (200, LOGIN)}, True, False, "a page from"),
+        (
+            dict.fromkeys(("/login/", "/static/scaggr/icon.svg"), (200, b"the other site")),
+            False,
+            False,
+            "another site's",
+        ),
+        (ICON | {"/login/": (200, LOGIN.replace(b"Phagescan", b"Other"))}, False, True, "another site's"),
     ],
 )
 def test_website(
     health: Any, site: Callable[..., dict[str, Any]], answers: dict[str, Any], web: bool, static: bool, said: str
 ) -> None:
-    """A page counts when it is ours, and a static file when it is there."""
+    """A page counts when it is ours, and so does a static file: a stranger's 200 is none."""
     found = health.probes.website(site(answers), "127.0.0.1")
     assert states(found) == {"web": web, "static": static}
     assert said in found["web"]["said"]
@@ -94,7 +111,7 @@ def test_the_first_page_may_be_slow(health: Any, monkeypatch: pytest.MonkeyPatch
     assert health.probes.website(site, "127.0.0.1")["web"]["startup"] == {"seconds": 20, "nodes": ["gunicorn"]}
 
 
-def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int]) -> None:
+def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int], served: dict[str, str]) -> None:
     """A page is fetched where a redirect to HTTPS leads, on the same address and with the same Host, and no further."""
     hosts = []
 
@@ -104,7 +121,7 @@ def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int
             self.send_response(302 if self.path == "/loop" else 200)
             self.send_header("Location", "https://127.0.0.1:1/")
             self.end_headers()
-            self.wfile.write(LOGIN)
+            self.wfile.write(SVG if self.path.startswith("/static/") else LOGIN)
 
     port = serve(certificate(tmp_path / "expired.pem", -1), Secure)
 
@@ -116,7 +133,7 @@ def test_website_redirects(health: Any, tmp_path: Path, serve: Callable[..., int
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as plain:
         threading.Thread(target=plain.serve_forever, args=(0.01,), daemon=True).start()
-        site = {"listen": plain.server_port, "server_name": "scan.example", "static": {}}
+        site = {"listen": plain.server_port, "server_name": "scan.example", "static": served}
         assert states(health.probes.website(site, "127.0.0.1")) == {"web": True, "static": True}
         assert health.probes.get("127.0.0.1", plain.server_port, "scan.example", "/loop")[0] == 302
         plain.shutdown()
