@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "formulas/_utils/psql.py": ("postgresql", "rotation"),
     "formulas/_utils/python_packages.py": ("bootstrap", "phagescan", "interrupted"),
     "formulas/_utils/rabbitmq_topology.py": ("rabbitmq", "rotation", "coexist", "secrets", "broker"),
+    "formulas/_utils/starts.py": ("packages", "interrupted", "coexist", "preflight"),
     "salt/application/*": ("phagescan", "hardening", "worker", "development", "tls"),
     "salt/application/engines/clamav.sls": ("clamav",),
     "salt/application/files/clamav*": ("clamav",),
