@@ -87,6 +87,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "formulas/_utils/programs.py": ("celery", "rabbitmq", "phagescan"),
     "formulas/_utils/psql.py": ("postgresql", "rotation"),
     "formulas/_utils/python_packages.py": ("bootstrap", "phagescan", "interrupted"),
+    "formulas/_utils/rabbitmq_node.py": ("rabbitmq", "coexist", "broker", "upgrade", "processes"),
     "formulas/_utils/rabbitmq_topology.py": ("rabbitmq", "rotation", "coexist", "secrets", "broker"),
     "formulas/_utils/starts.py": ("packages", "interrupted", "coexist", "preflight"),
     "salt/application/*": ("phagescan", "hardening", "worker", "development", "tls"),

@@ -40,6 +40,11 @@ def ports(situation: Situation) -> Iterator[Fault]:
             break
 
 
+def by_user() -> Iterator[tuple[str, int, str]]:
+    """Address, port and user of each socket that listens."""
+    return ((address, port, _user(uid)) for address, port, uid, _ in _listening())
+
+
 def _is_ours(wanted: Listener, uid: int, inode: str) -> bool:
     return uid in _uids(wanted.users) or _listens(_pid(wanted.pidfile), inode, uid, wanted.program)
 

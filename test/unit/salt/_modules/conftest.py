@@ -45,7 +45,7 @@ def phagescan(
 
 
 NAMES = (
-    *("pillar.get", "served.files", "settings.get", "settings.defaults", "rabbitmq_node.name"),
+    *("pillar.get", "served.files", "settings.get", "settings.defaults", "rabbitmq_node.found"),
     *("rabbitmq_upgrade.stuck", "rabbitmq_upgrade.steps", "rabbitmq_upgrade.version", "rabbitmq_upgrade.blocked"),
 )
 UTILS = (
@@ -72,6 +72,6 @@ UTILS = (
         "credentials.write",
     ),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "probes.get"),
-    *("ownership.judge", "psql.run"),
+    *("ownership.judge", "psql.run", "rabbitmq_node.choices"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

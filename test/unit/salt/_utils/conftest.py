@@ -157,7 +157,16 @@ def doctor(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     def say(pillar: dict[str, Any], node: str = "") -> list[str]:
         facts = {"certificate_faults": certificates.faults, "authority_faults": authority}
-        return ready.faults(pillar, broker_node=lambda default: node or default, **facts)
+        return ready.faults(
+            pillar,
+            broker=lambda wanted: {
+                "name": node or wanted,
+                "ours": node in ("", wanted),
+                "runs": False,
+                "choices": [],
+            },
+            **facts,
+        )
 
     return say
 
