@@ -83,6 +83,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "formulas/_utils/dpkg.py": ("preflight",),
     "formulas/_utils/freshness.py": ("rotation", "interrupted", "supervisord"),
     "formulas/_utils/packages.py": ("packages", "interrupted", "coexist"),
+    "formulas/_utils/postgresql_cluster.py": ("postgresql", "coexist", "preflight", "processes"),
     "formulas/_utils/postgresql_topology.py": ("postgresql", "rotation", "coexist", "secrets"),
     "formulas/_utils/programs.py": ("celery", "rabbitmq", "phagescan"),
     "formulas/_utils/psql.py": ("postgresql", "rotation"),

@@ -58,6 +58,7 @@ def faults(host: bool = True, thorough: bool = False) -> list[str]:
         checkout=[*__opts__["file_roots"]["base"], *__opts__["pillar_roots"]["base"]],
         served=served.keys(),
         secrets=(*(f"{root}/credentials.sls" for root in __opts__["pillar_roots"]["base"]), __opts__["gpg_keydir"]),
+        clusters=__utils__["postgresql_cluster.found"],
         broker=__salt__["rabbitmq_node.found"],
         broker_stuck=__salt__["rabbitmq_upgrade.stuck"],
         broker_steps=__salt__["rabbitmq_upgrade.steps"],

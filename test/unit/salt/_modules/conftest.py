@@ -30,7 +30,7 @@ def phagescan(
         return load(
             "_modules/phagescan",
             __salt__={"state.show_lowstate": lambda **_: []} | {name: made.salt[name] for name in NAMES},
-            __utils__={name: made.utils[name] for name in UTILS},
+            __utils__={name: made.utils[name] for name in UTILS} | {"postgresql_cluster.found": dict},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
             __context__={},

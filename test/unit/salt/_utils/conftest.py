@@ -178,10 +178,12 @@ def examine(
     """Says the faults of the shipped pillar with some keys set otherwise, on a host below tmp_path."""
     ready = doctors.Doctor(load, monkeypatch, tmp_path)
 
-    def say(changed: dict[str, Any] | None = None, *, host: bool = True, **grains: Any) -> list[str]:
+    def say(
+        changed: dict[str, Any] | None = None, *, host: bool = True, facts: dict[str, Any] | None = None, **grains: Any
+    ) -> list[str]:
         pillar = copy.deepcopy(shipped)
         for key, value in (changed or {}).items():
             pillar = put(pillar, key, value)
-        return ready.faults(pillar, grains, host=host)
+        return ready.faults(pillar, grains, host=host, **(facts or {}))
 
     return say
