@@ -74,7 +74,7 @@ class Session:
     def __init__(self, port: int, database: str) -> None:
         self.name, self.database = f"PostgreSQL on port {port}", database
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # as long as the process
-        options = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
+        options = ["-XqAtw", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
         try:
             self.process = programs.start(
                 [program() or "psql", *options],
