@@ -66,6 +66,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "salt/_utils/credentials.py": ("bootstrap", "coexist", "encrypted"),
     "salt/_utils/logins.py": ("rotation",),
     "formulas/_*": (*UNIT, *WHOLE, "processes"),
+    "formulas/_modules/nginx_listen.py": ("nginx", "tls", "coexist", "ports"),
     "formulas/_modules/rabbitmq_*.py": ("rabbitmq", "coexist", "upgrade", "broker"),
     "formulas/_states/certificate.py": ("tls",),
     "formulas/_states/daemon.py": ("rotation", "celery", "development", "tls"),

@@ -167,7 +167,7 @@ def test_run(server: Any, tmp_path: Path) -> None:
     assert server.run("", 5432) == []
     assert server.run("WARN so so\nPRINT 2", 5432, "shop") == [2]
     ((_, *options),) = server.commands
-    assert options == ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", "5432", "-d", "it's"]
+    assert options == ["-XqAtw", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", "5432", "-d", "it's"]
     first, second, third = re.split(r"(?=\\connect)", heard(server, tmp_path))
     assert first == server.QUIET + 'PRINT 1\nPRINT\nPRINT {"a": "zw\u00f6lf \u2603"}\n'
     assert second == server.connect("postgres")
