@@ -7,6 +7,14 @@ from typing import Any
 __utils__: dict[str, Callable[..., Any]]
 
 
-def name(default: str) -> str:
-    """Name of the Erlang node: of the one database that is here already, else `default`."""
-    return __utils__["rabbitmq_topology.node"](default)
+def found(wanted: str) -> dict[str, Any]:
+    """The Erlang node where pillar names `wanted`: its `name`, which is that of the broker that is here; whether its
+    listeners are `ours`; whether it `runs`; `choices`, where several databases are here and nothing decides.
+    """
+    choices = list(__utils__["rabbitmq_node.choices"]())
+    return {
+        "name": __utils__["rabbitmq_node.name"](wanted),
+        "ours": __utils__["rabbitmq_node.ours"](wanted),
+        "runs": __utils__["rabbitmq_node.running"]() is not None,
+        "choices": choices if len(choices) > 1 and wanted not in choices else [],
+    }

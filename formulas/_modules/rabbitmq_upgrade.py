@@ -12,10 +12,10 @@ from typing import Any
 # Set by Salt's loader.
 __grains__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
+__utils__: dict[str, Callable[..., Any]]
 
 PIN = "/etc/apt/preferences.d/salt-rabbitmq.pref"
 PROGRAMS = pathlib.Path("/usr/lib/rabbitmq/lib")
-DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
 # Releases whose own RabbitMQ is 3.
 THREE = ("Debian-12", "Ubuntu-24.04")
 # Without one of these 4.0 does not start (rabbitmqctl list_feature_flags calls them required).
@@ -50,7 +50,7 @@ def version() -> str:
 def missing() -> list[str]:
     """Feature flags that 4 requires and a database here lacks; none without a database."""
     lacking: set[str] = set()
-    for path in DATABASES.glob("*@*-feature_flags"):
+    for path in _flags():
         enabled = set(re.findall(r"\w[\w.]*", path.read_text()))
         if enabled:  # or else it is being made
             lacking |= REQUIRED - enabled
@@ -61,7 +61,7 @@ def blocked() -> bool:
     """Whether apt is to keep 4 away: 3 is here, or would come, and 4 would not start on what it leaves."""
     here = version()
     three = _major(here) < 4 if here else __grains__["osfinger"] in THREE
-    return three and (bool(missing()) or not any(DATABASES.glob("*@*-feature_flags")))
+    return three and (bool(missing()) or not _flags())
 
 
 def stuck() -> bool:
@@ -75,7 +75,8 @@ def steps() -> list[str]:
     """Commands that lead to a working RabbitMQ 4, for the operator: nothing is removed, and pillar fills the new
     database.
     """
-    aside = [f"mv -T {DATABASES} {DATABASES}.3"]
+    databases = __utils__["rabbitmq_node.base"]()
+    aside = [f"mv -T {databases} {databases}.3"]
     if stuck():
         repair = ["service rabbitmq-server stop", *aside, "dpkg --configure -a"] if version() else aside
         return [*repair, "salt-call --local state.highstate"]
@@ -88,6 +89,11 @@ def steps() -> list[str]:
         "apt-get install rabbitmq-server",
         "salt-call --local state.highstate",
     ]
+
+
+def _flags() -> list[pathlib.Path]:
+    """The files of databases that say which feature flags each has."""
+    return list(__utils__["rabbitmq_node.base"]().glob("*-feature_flags"))
 
 
 def _major(version: str) -> int:

@@ -1,7 +1,7 @@
 """State of packages that apt installs.
 
 In place of pkg.installed, which fails where one of several sources does, dies of another's lock, and tells of dpkg's
-errors that there was one.
+errors that there was one. Services that this run starts later are not started by their packages, with defaults.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
+__lowstate__: list[dict[str, Any]]
 __opts__: dict[str, Any]
 __utils__: dict[str, Callable[..., Any]]
 
@@ -23,7 +24,9 @@ def installed(name: str, pkgs: list[str], **_aggregation: Any) -> dict[str, Any]
     if __opts__["test"]:
         return __utils__["results.pending"](name, changes, f"Would be installed: {', '.join(missing)}")
     try:
-        notes = __utils__["packages.install"](missing)
+        held = __utils__["starts.stopped"](__lowstate__, __utils__["daemon.status"])
+        with __utils__["starts.held"](held):
+            notes = __utils__["packages.install"](missing)
     except CommandExecutionError as error:
         return __utils__["results.failed"](name, error)
     lines = [f"Installed: {', '.join(missing)}", *(f"Note: {note}" for note in notes)]

@@ -10,7 +10,7 @@ __opts__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 __utils__: dict[str, Callable[..., Any]]
 
-NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}, "owners": {}}
+NOTHING: dict[str, Any] = {"roles": {}, "databases": {}, "extensions": {}, "owners": {}, "rules": [], "hba": ""}
 
 
 def asked(name: str, port: int = 5432) -> dict[str, Any]:
@@ -37,6 +37,8 @@ def managed(name: str, port: int = 5432) -> dict[str, Any]:
                 if database.get("extensions") or database.get("schema_owner")
             ]
             actual = __utils__["postgresql_topology.read"](within, port, __utils__["psql.run"])
+        if reason := __utils__["postgresql_topology.shut_out"](wanted, actual):
+            return __utils__["results.failed"](name, reason)
         plan = __utils__["postgresql_topology.plan"](wanted, actual)
         if not __opts__["test"] and plan["changes"]:
             __utils__["psql.run"](plan["roles"], port)

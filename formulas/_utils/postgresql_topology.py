@@ -14,6 +14,8 @@ import programs
 from psql import connect, identifier, literal, program
 from salt.exceptions import CommandExecutionError
 
+# Whatever the cluster's own are: not every locale goes with UTF-8.
+LOCALE = "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
 ITERATIONS = 4096  # PostgreSQL's own number
 TABLES, LISTEN = pathlib.Path("/proc/net"), "0A"  # proc(5)
 # Addresses whose listeners 127.0.0.1 leads to, as the kernel writes them: itself, and all, of IPv4 and of both.
@@ -24,7 +26,11 @@ SELECT json_build_object(
   'roles', (SELECT json_object_agg(rolname, json_build_object('login', rolcanlogin, 'createdb', rolcreatedb,
             'superuser', rolsuper, 'expires', isfinite(rolvaliduntil) IS TRUE, 'verifier', rolpassword)) FROM
             pg_authid),
-  'databases', (SELECT json_object_agg(datname, pg_get_userbyid(datdba)) FROM pg_database));
+  'databases', (SELECT json_object_agg(datname, pg_get_userbyid(datdba)) FROM pg_database),
+  'hba', current_setting('hba_file'),
+  'rules', (SELECT json_agg(json_build_object('line', line_number, 'databases', database, 'users', user_name,
+            'method', auth_method, 'map', 'map=' || substring(options::text from 'map=([^,}"]+)')) ORDER BY line_number)
+            FROM pg_hba_file_rules WHERE type = 'local'));
 """
 READ_WITHIN = """
 SELECT EXISTS (SELECT FROM pg_database WHERE datname = {literal}) AS present \\gset
@@ -108,7 +114,7 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
     for name, database in wanted["databases"].items():
         owner, there, quoted = database["owner"], actual["databases"].get(name), identifier(name)
         if there is None:
-            create.append(f"CREATE DATABASE {quoted} OWNER {identifier(owner)} ENCODING 'UTF8' TEMPLATE template0;\n")
+            create.append(f"CREATE DATABASE {quoted} OWNER {identifier(owner)} {LOCALE} TEMPLATE template0;\n")
             changes[f"database {name}"] = "added"
         elif there != owner:
             owners += f"ALTER DATABASE {quoted} OWNER TO {identifier(owner)};\n"
@@ -140,6 +146,29 @@ def _options(role: dict[str, Any], there: dict[str, Any]) -> dict[str, str]:
     elif not password_matches(str(role["password"]), there.get("verifier")):
         options["password"] = "PASSWORD " + literal(verifier(str(role["password"])))
     return options
+
+
+def shut_out(wanted: dict[str, Any], actual: dict[str, Any]) -> str:
+    """Why a role without a password cannot log in as the system's user of its name; nothing where each can.
+
+    The first line of pg_hba.conf that speaks of role and database counts.
+    """
+    for name, database in wanted["databases"].items():
+        for role in dict.fromkeys((database["owner"], database.get("schema_owner", database["owner"]))):
+            rule = next((rule for rule in actual.get("rules") or () if _concerns(rule, name, role)), {})
+            well = rule.get("method") == "trust" or (rule.get("method") == "peer" and not rule["map"])
+            if wanted["roles"].get(role, {}).get("peer") and actual.get("hba") and not well:
+                how = f"line {rule['line']}, {rule['method']} {rule['map'] or ''}".strip() if rule else "no line"
+                return (
+                    f"{actual['hba']} ({how}) does not let the system's user {role} in as role {role}: add this line to"
+                    f" it, before all others, and reload the server: local {name} {role} peer"
+                )
+    return ""
+
+
+def _concerns(rule: dict[str, Any], database: str, role: str) -> bool:
+    """Whether a line of pg_hba.conf speaks of a role at a database; groups and patterns are not looked at."""
+    return bool({"all", database} & {*rule["databases"]}) and bool({"all", role} & {*rule["users"]})
 
 
 def listeners(port: int) -> set[int]:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import select
 import tempfile
 import threading
@@ -21,6 +22,12 @@ __context__: dict[str, Any]
 SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
 QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
+# What libpq says where pg_hba.conf does not let the system's user in.
+SHUT_OUT = re.compile("authentication failed|no password supplied|no pg_hba.conf entry")
+ADVICE = (
+    "; pg_hba.conf does not let the system's user postgres in: add this line to it, before all others, and reload the"
+    " server: local all postgres peer"
+)
 
 
 def program() -> str | None:
@@ -67,7 +74,7 @@ class Session:
     def __init__(self, port: int, database: str) -> None:
         self.name, self.database = f"PostgreSQL on port {port}", database
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # as long as the process
-        options = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
+        options = ["-XqAtw", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
         try:
             self.process = programs.start(
                 [program() or "psql", *options],
@@ -78,7 +85,7 @@ class Session:
                 group="postgres",
                 extra_groups=[],
                 cwd="/",
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGCLIENTENCODING": "UTF8"},
             )
         except (OSError, LookupError) as error:  # no psql, no user
             raise CommandExecutionError(f"{self.name}: {error}") from None
@@ -114,7 +121,8 @@ class Session:
             if not (part := os.read(self.stdout.fileno(), 1 << 20)):
                 self.process.wait()
                 self.errors.seek(0)
-                raise CommandExecutionError(f"{self.name}: {' '.join(self.errors.read().split())}")
+                said = " ".join(self.errors.read().split())
+                raise CommandExecutionError(f"{self.name}: {said}{ADVICE if SHUT_OUT.search(said) else ''}")
             printed += part
         return [line for line in printed.decode(errors="replace").split("\n")[:-2] if line]
 

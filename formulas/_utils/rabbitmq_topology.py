@@ -17,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import programs
+import rabbitmq_node
 from salt.exceptions import CommandExecutionError
 
 # Set by Salt's loader.
 __opts__: dict[str, Any]
 
 RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
-DATABASES = pathlib.Path("/var/lib/rabbitmq/mnesia")
 DEFINITIONS = pathlib.Path("/run/rabbitmq-definitions.json")  # for the moment that the broker needs to read it
 ERL_CALL = "/usr/bin/erl_call"
 # What rabbitmqctl's commands ask of the node. What is exported comes in base64, as erl_call knows no UTF-8.
@@ -44,12 +44,6 @@ RIGHTS = ("configure", "write", "read")
 Definitions = dict[str, list[dict[str, Any]]]
 
 
-def node(default: str) -> str:
-    """Name of the Erlang node: of the one database that is here already, else `default`."""
-    names = [path.name for path in DATABASES.glob("*@*") if path.is_dir() and not path.name.endswith("-expand")]
-    return names[0] if len(names) == 1 else default
-
-
 def installed() -> bool:
     """Whether there is a broker to talk to at all; False on a bare host."""
     return os.path.exists(RABBITMQCTL)
@@ -60,7 +54,9 @@ def ctl(*arguments: str) -> str:
     does.
     """
     try:
-        done = programs.run([RABBITMQCTL, "--quiet", *arguments], timeout=300, **AS_RABBITMQ)
+        name = rabbitmq_node.name("")
+        node = [*(["--longnames"] if "." in name else []), "--node", name] if name else []
+        done = programs.run([RABBITMQCTL, "--quiet", *node, *arguments], timeout=300, **AS_RABBITMQ)
     except OSError as error:
         raise CommandExecutionError(f"rabbitmqctl {arguments[0]}: {error}") from None
     if done.returncode:
@@ -114,10 +110,19 @@ def _import(definitions: Definitions) -> None:
 
 def _call_node(expression: str, timeout: int) -> str:
     """What the node itself prints when it evaluates `expression`; nothing where it does not."""
-    if not (name := node("")):
+    if not (name := rabbitmq_node.name("")):
         return ""
     # The cookie is read from the user's home. One name for us each time: the broker never forgets a node's name.
-    command = [ERL_CALL, "-sname", name, "-h", "salt", "-e", "-fetch_stdout", "-no_result_term"]
+    command = [
+        ERL_CALL,
+        "-name" if "." in name else "-sname",
+        name,
+        "-h",
+        "salt",
+        "-e",
+        "-fetch_stdout",
+        "-no_result_term",
+    ]
     with contextlib.suppress(OSError):
         done = programs.run(command, stdin=expression, timeout=timeout, **AS_RABBITMQ)
         return done.stdout if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-{%- from 'postgresql/map.jinja' import version with context %}
+{%- from 'postgresql/map.jinja' import postgresql, version with context %}
 
 # How clusters are made here: UTF-8, with checksums, and none by the package itself, which may come with others before
 # what it requires (state_aggregate).
@@ -21,5 +21,6 @@ postgresql-package:
 postgresql-main:
   postgresql_cluster.present:
     - name: {{ version }}/main
+    - port: {{ postgresql.port }}
     - require:
       - packages: postgresql-package

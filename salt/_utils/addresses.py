@@ -2,6 +2,7 @@
 namespace.
 """
 
+import ipaddress
 import pathlib
 import re
 import socket
@@ -17,7 +18,15 @@ def allowed_hosts(phagescan: dict[str, Any]) -> list[str]:
     """
     urls = (phagescan.get("public_url", ""), phagescan["worker"]["master_url"])
     names = [name for url in urls if (name := urlsplit(url).hostname)]
-    return list(dict.fromkeys([*phagescan["allowed_hosts"], *(f"[{n}]" if ":" in n else n for n in names)]))
+    return list(dict.fromkeys(map(literal, [*phagescan["allowed_hosts"], *names])))
+
+
+def literal(name: str) -> str:
+    """A name as browsers write it into a URL and ask for it: an address of IPv6 in brackets, and in its short form."""
+    try:
+        return f"[{ipaddress.IPv6Address(name.strip('[]'))}]"
+    except ValueError:
+        return name
 
 
 def peers(phagescan: dict[str, Any], role: str) -> list[str]:

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from addresses import literal
 from probes import is_login, local_address
 from salt.exceptions import CommandExecutionError
 
-ANY = ("", "*", "0.0.0.0", "[::]")  # noqa: S104  # addresses that mean all of them
+# Addresses that mean all of them, and where one comes to these from here.
+ANY = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104
 # Nothing is sent there: the kernel says by which of its addresses it would (RFC 5737, RFC 3849).
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]")
 
 
 def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
@@ -28,19 +30,22 @@ def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
     """
     if phagescan.get("public_url"):
         return phagescan["public_url"].rstrip("/") + "/"
-    site, allowed = nginx["sites"]["phagescan"], phagescan["allowed_hosts"]
+    site, allowed = nginx["sites"]["phagescan"], [*map(literal, phagescan["allowed_hosts"])]
     listen, _, port = str(site["listen"]).split()[0].rpartition(":")
-    own = listen if listen not in ANY else own_address()
-    host = next((name for name in site["server_name"].split() if NAME.fullmatch(name) and "." in name), own)
+    own = listen if listen not in ANY else own_address(listen)
+    named = (name for name in site["server_name"].split() if NAME.fullmatch(name) and re.search("[.:]", name))
+    host = literal(next(named, own))
     if not {"*", host} & {*allowed} and not any(host.endswith(name) for name in allowed if name.startswith(".")):
         host = next((name for name in allowed if NAME.fullmatch(name)), host)
     scheme, usual, port = ("https", "443", str(nginx["tls_port"])) if nginx["tls"] else ("http", "80", port)
     return f"{scheme}://{host}{'' if port == usual else f':{port}'}/"
 
 
-def own_address() -> str:
-    """The address of this host that it reaches others by, as it is written in a URL; without a network, its own."""
-    for family, there in ELSEWHERE:
+def own_address(listen: str = "") -> str:
+    """The address of this host that it reaches others by, as it is written in a URL, of IPv6 where there is no other,
+    or where nginx listens on that alone; without a network, its own.
+    """
+    for family, there in reversed(ELSEWHERE) if listen == "[::]" else ELSEWHERE:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect((there, 9))
@@ -65,7 +70,7 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
     except (OSError, http.client.HTTPException) as error:
         note = f"{site} is not reached from this host ({error}); is the name known, and the way open?"
         listen, _, bound = str(nginx["sites"]["phagescan"]["listen"]).split()[0].rpartition(":")
-        local = ("127.0.0.1" if listen in ANY else listen).strip("[]")
+        local = ANY.get(listen, listen).strip("[]")
         try:
             status, body = get(local, int(bound), host, "/login/")
         except (OSError, http.client.HTTPException) as worse:

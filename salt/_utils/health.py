@@ -205,7 +205,7 @@ def folders(phagescan: dict[str, Any], roles: list[str]) -> list[str]:
 
 def logs(pillar: dict[str, Any], ours: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:
     """Unit and log file of each part that has one."""
-    broker = ("rabbitmq-server", "/var/log/rabbitmq/rabbit@*.log")
+    broker = ("rabbitmq-server", "/var/log/rabbitmq/*@*.log")
     found = {node: (worker["service"], f"{worker['log_dir']}/{worker['service']}.log") for node, worker in ours.items()}
     return found | {
         "broker": broker,

@@ -17,7 +17,6 @@ RECORD = "/etc/phagescan.owned"
 FORMER = ("/etc/phagescan/master.toml", "/etc/phagescan/worker.toml")
 BROKERS = ("vhost", "broker user")
 RENAMED = ("user", "group", "directory")  # what may have another name than the manual's
-DATABASES = "var/lib/rabbitmq/mnesia"
 CLUSTERS = "etc/postgresql"
 
 
@@ -58,7 +57,8 @@ def judge(
     a look from the release that has converged this host before there was a record.
 
     `chunks` are the states of the run in Salt's low form, `settings` those of phagescan, rabbitmq and postgresql;
-    `broker` and `cluster` are asked what they have, where `installed` says that there is a broker.
+    `broker` and `cluster` are asked what they have, where `installed` says that there is a broker; `databases` are the
+    broker's, also of one that is stopped.
     """
     known, chunks = recorded(), list(chunks)
     adopted = known is None and former()
@@ -114,7 +114,7 @@ def _topology(
             kinds = {"vhost": there.get("vhosts", []), "broker user": there.get("users", [])}
             return {f"{kind} {entry['name']}" for kind, entries in kinds.items() for entry in entries}
 
-        empty = not any(here(DATABASES).glob("*@*"))
+        empty = not (asked and asked["databases"]())
         yield from _names(names, removed, known, broker if asked else set, "rabbitmq-server", empty)
     if "postgresql_topology" in of and "postgresql_cluster" in of:
         wanted, place = settings["postgresql"], here(CLUSTERS) / of["postgresql_cluster"]["name"]

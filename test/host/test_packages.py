@@ -23,6 +23,11 @@ def test_nothing_is_only_recommended(machine: Machine) -> None:
     assert not [name for name in found if re.match(r"sysstat|exim4|postfix|bsd-mailx|libsctp1", name)]
 
 
+def test_nothing_is_held(machine: Machine) -> None:
+    """What kept packages from starting services while apt was at work is gone."""
+    assert machine.run("ls /usr/sbin/policy-rc.d*").stdout == ""
+
+
 @pytest.fixture
 def forgotten(machine: Machine) -> None:
     """logrotate knows of no log."""

@@ -1,9 +1,12 @@
 """What users of the broker may do, and the broker that is here already."""
 
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from checks.situation import Fault, Situation
+from checks import listening
+from checks.situation import EVERYWHERE, Fault, Situation
 
 # Permissions that need no compiler to be known as good; a thousand users have thousands.
 PLAIN = re.compile(r"(?:[\w^$@%/ -]|\\[.$^*+?|()\[\]{}-]|\.[*+?]?)*")
@@ -47,16 +50,47 @@ def logins(situation: Situation) -> Iterator[Fault]:
         yield Fault("rabbitmq:least_privilege", f"master and workers share {master}; give them a user each")
 
 
+def node(situation: Situation) -> Iterator[Fault]:
+    """It is known which database is the broker's, and its node's host is known here."""
+    found = _here(situation)
+    if choices := found["choices"]:
+        listed = ", ".join(sorted(choices))
+        reason = (
+            f"there are several databases, {listed}, and no broker runs: start the one that is used, or set this key"
+        )
+        yield Fault("rabbitmq:node", f"{reason} to its name in pillar/local.sls")
+    elif situation.master and not found["ours"]:
+        host = found["name"].partition("@")[2]
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError):
+            reason = f"the broker that is here is {found['name']}, and {host} is not known here, without which it does"
+            yield Fault("rabbitmq:node", f"{reason} not start; add {host} to /etc/hosts")
+
+
 def listeners(situation: Situation) -> Iterator[Fault]:
-    """The broker will speak AMQPS where it is to: one that was here first keeps its listeners."""
-    wanted = situation.get("rabbitmq:node", "rabbit@localhost")
-    if situation.master and situation.amqps and (node := situation.broker_node(wanted)) != wanted:
+    """A broker whose listeners are not ours keeps them: it has to listen where it is looked for."""
+    found, port = _here(situation), situation.get("rabbitmq:port")
+    if not situation.master or found["ours"] or found["choices"]:
+        return
+    if situation.amqps:
         yield Fault(
             "rabbitmq:listen",
-            f"the broker that is here, {node}, is not {wanted} (rabbitmq:node) and keeps its own listeners: AMQPS is"
-            " not made, and AMQP may be open to others; see to both in its configuration, and make this key 127.0.0.1",
+            f"the broker that is here, {found['name']}, keeps its own listeners: AMQPS is not made, and AMQP may be"
+            " open to others; see to both in its configuration, and make this key 127.0.0.1",
             ("rabbitmq:node",),
         )
+    host = situation.get("phagescan:broker:host", "127.0.0.1").replace("localhost", "127.0.0.1")
+    there = [(address, at) for address, at, user in listening.by_user() if user == "rabbitmq"] if found["runs"] else []
+    erlang = situation.get("rabbitmq:ports", {}).values()
+    ports = sorted({at for address, at in there if address in (host, *EVERYWHERE) and at not in erlang})
+    if there and port not in ports:
+        where = f"listens on {', '.join(map(str, ports)) or 'no port'} of {host}, and not on {port}"
+        yield Fault("rabbitmq:port", f"the broker that is here, {found['name']}, {where}; set this key to its port")
+
+
+def _here(situation: Situation) -> Mapping[str, Any]:
+    return situation.broker(situation.get("rabbitmq:node", "rabbit@localhost"))
 
 
 def version(situation: Situation) -> Iterator[Fault]:
@@ -78,4 +112,4 @@ def _expression(text: str) -> str:
 
 
 PILLAR = (permissions, policies, logins)
-CHECKS = (*PILLAR, listeners, version)
+CHECKS = (*PILLAR, node, listeners, version)

@@ -51,6 +51,11 @@ def _epmd(situation: Situation, wanted: Listener, there: Iterable[tuple[str, int
     return epmd.objection(node, wanted.address, wanted.port, {port: uid in ours for _, port, uid, _ in there})
 
 
+def by_user() -> Iterator[tuple[str, int, str]]:
+    """Address, port and user of each socket that listens."""
+    return ((address, port, _user(uid)) for address, port, uid, _ in _listening())
+
+
 def _is_ours(wanted: Listener, uid: int, inode: str) -> bool:
     return uid in _uids(wanted.users) or _listens(_pid(wanted.pidfile), inode, uid, wanted.program)
 

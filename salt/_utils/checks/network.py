@@ -71,6 +71,12 @@ def addresses(situation: Situation) -> Iterator[Fault]:
     except OSError:
         yield Fault("rabbitmq:listen", f"must be an IP address, not {listen}")
         listen = ""
+    hosts = [("phagescan:allowed_hosts", name) for name in get("phagescan:allowed_hosts", ()) if ":" in name]
+    places = ((f"nginx:sites:{name}:listen", site) for name, site in get("nginx:sites", {}).items())
+    hosts += [(key, split(site["listen"])[0]) for key, site in places if "listen" in site]
+    for key, address in hosts:
+        if address not in EVERYWHERE and _address(address.strip("[]")) is None:
+            yield Fault(key, f"{address} is no IP address")
     if not (get("gunicorn:bind") or "").startswith("127.0.0.1:"):
         yield Fault("gunicorn:bind", "Django listens on loopback only; make it 127.0.0.1:<port>")
     elsewhere = host and listen not in EVERYWHERE and _address(host) not in (None, _address(listen))

@@ -15,12 +15,15 @@ NAMELESS = ("_", "", None)
 
 
 class Server(NamedTuple):
-    """What a server of a file listens on, whether it asked to be the default there, and its names."""
+    """What a server of a file listens on, whether it asked to be the default there, and its names; whether its place of
+    IPv6 is one of IPv4 as well.
+    """
 
     path: pathlib.Path
     listen: tuple[str, str]
     default: bool
     names: list[str]
+    both: bool
 
 
 def unreachable(situation: Situation) -> Iterator[Fault]:
@@ -53,6 +56,18 @@ def _includes(path: pathlib.Path, wanted: pathlib.Path, depth: int = 3) -> bool:
         if any(_includes(each, wanted, depth - 1) for each in files):
             return True
     return False
+
+
+def both(situation: Situation) -> Iterator[Fault]:
+    """No other server has IPv4 by a place of IPv6, beside which ours cannot listen."""
+    sites = situation.get("nginx:sites", {}) if situation.master else {}
+    for name, site in sites.items():
+        address, port = _listen(str(site.get("listen", "80")).split()[0])
+        ports = {port, str(situation.get("nginx:tls_port"))} if situation.tls else {port}
+        met = (other for other in servers(sites) if address == "*" and other.both and other.listen[1] in ports)
+        if other := next(met, None):
+            reason = f"{other.path} has IPv4 by a place of IPv6 (ipv6only=off), and nginx would not start"
+            yield Fault(f"nginx:sites:{name}:listen", f"{reason}; make this key '[::]:{port}', which is both there")
 
 
 def notes(sites: dict[str, Any]) -> Iterator[str]:
@@ -90,7 +105,8 @@ def servers(ours: dict[str, Any]) -> list[Server]:
             names = [word for words in re.findall(r"\bserver_name\s+([^;]+);", block) for word in words.split()]
             for words in re.findall(r"\blisten\s+([^;]+);", block) or ["80"]:
                 address, *options = words.split()
-                found.append(Server(path, _listen(address), "default_server" in options, names))
+                server = Server(path, _listen(address), "default_server" in options, names, "ipv6only=off" in options)
+                found.append(server)
     return found
 
 
@@ -116,4 +132,4 @@ def _before(other: Server, place: tuple[str, str], ours: pathlib.Path) -> bool:
     return other.default or other.listen != place or not after
 
 
-CHECKS = (included, unreachable)
+CHECKS = (included, unreachable, both)

@@ -52,7 +52,8 @@ class Situation:
     checkout: list[str]
     served: Set[str] = frozenset()
     secrets: tuple[str, ...] = ()  # files and directories that only their owner may read
-    broker_node: Callable[[str], str] = str
+    broker: Callable[[str], Mapping[str, Any]] = lambda name: {"name": name, "ours": True, "runs": False, "choices": []}
+    clusters: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
     broker_stuck: Callable[[], bool] = bool
     broker_steps: Callable[[], list[str]] = list
     certificate_faults: Callable[[str, str], list[tuple[str, str]]] = lambda _certificate, _key: []

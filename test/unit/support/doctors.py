@@ -52,7 +52,9 @@ class Doctor:
         monkeypatch.setattr(module.paths, "ROOT", top)
         monkeypatch.setattr(module.writers, "ROOT", top)
         monkeypatch.setattr(module.sites, "NGINX", top / "etc/nginx")
-        monkeypatch.setattr(module.database, "CLUSTERS", top / "etc/postgresql")
+        monkeypatch.setattr(module.database.listening, "by_user", lambda: ())
+        self.clusters = load("_utils/postgresql_cluster")
+        self.clusters.SETTINGS, self.clusters.DATA = top / "etc/postgresql", top / "var/lib/postgresql"
         host = tuple(each for each in module.OF_HOST if each not in (module.host, module.listening, module.archive))
         monkeypatch.setattr(module, "OF_HOST", host)
         self.known = module.schemas(ROOT / path for path in sorted(map(str, ROOT.glob("*/*/schema.json"))))
@@ -65,6 +67,7 @@ class Doctor:
         facts = {
             "checkout": ["/srv/salt", "/srv/formulas", "/srv/roots", "/srv/pillar"],
             "served": served(),
+            "clusters": self.clusters.found,
             "secrets": ("/srv/pillar/credentials.sls", "/etc/salt/gpgkeys"),
             **facts,
         }

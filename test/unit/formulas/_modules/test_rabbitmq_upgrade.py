@@ -24,7 +24,8 @@ def upgrade(load: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 
     def make(version: str, flags: set[str] | None, release: str = "Debian-12") -> Any:
         salt: dict[str, Any] = {"pillar.get": lambda *_arguments, **_options: ["shop"]}
-        module = load("_modules/rabbitmq_upgrade", __grains__={"osfinger": release}, __salt__=salt)
+        utils = {"rabbitmq_node.base": lambda: tmp_path / "mnesia"}
+        module = load("_modules/rabbitmq_upgrade", __grains__={"osfinger": release}, __salt__=salt, __utils__=utils)
         module.PROGRAMS, module.DATABASES = tmp_path / "lib", tmp_path / "mnesia"
         module.PROGRAMS.mkdir()
         module.DATABASES.mkdir()

@@ -16,7 +16,11 @@ class Dpkg:
 
     def __init__(self, load: Callable[..., Any], folder: Path, *, test: bool) -> None:
         self.util = util = load("_utils/dpkg")
-        self.state = load("_states/dpkg", __opts__={"test": test}, __utils__={"dpkg.unfinished": util.unfinished})
+        self.starts = starts = load("_utils/starts")
+        starts.POLICY, starts.KEPT = folder / "policy-rc.d", folder / "kept"
+        utils = {f"starts.{name}": getattr(starts, name) for name in ("held", "left", "release")}
+        utils |= {"dpkg.unfinished": util.unfinished, "daemon.status": {}.copy, "starts.stopped": lambda *_: ["web"]}
+        self.state = load("_states/dpkg", __opts__={"test": test}, __lowstate__=[], __utils__=utils)
         util.LOCKS = (str(folder / "lock-frontend"), str(folder / "lock"))
         util.UPDATES = str(folder / "updates")
         self.database = folder / "status"
@@ -38,6 +42,7 @@ class Dpkg:
         """Notes the command."""
         names = command[command.index("install") + 1 :] if "install" in command else []
         self.did.append(" ".join([*command[:2], *names]))
+        assert " web " in self.starts.POLICY.read_text()
         flags = "install ok a\ninstall reinstreq c:amd64\ndeinstall reinstreq d\n" if command[0] == "dpkg-query" else ""
         return subprocess.CompletedProcess(command, self.code[command[0]], flags, "E: no\n  luck")
 
@@ -73,6 +78,18 @@ def test_interrupted(dpkg: Callable[..., Dpkg], tmp_path: Path, trace: str, test
     assert result["result"] is (None if test else True)
     assert result["changes"]
     assert host.did == ([] if test else DONE)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_policy_of_a_killed_run(dpkg: Callable[..., Dpkg], test: bool) -> None:
+    """The policy that a killed run has left is taken away, and what was there comes back; a preview says so."""
+    host = dpkg(test=test)
+    host.starts.POLICY.write_text("own")
+    host.starts.hold(["web"])
+    result = host.state.configured("apt")
+    assert (result["result"], bool(result["changes"]), host.did) == (None if test else True, True, [])
+    assert host.starts.left() is test
+    assert (host.starts.KEPT if test else host.starts.POLICY).read_text() == "own"
 
 
 HOLD = """
@@ -113,6 +130,7 @@ def test_interrupted_and_repaired_by_apt(dpkg: Callable[..., Dpkg]) -> None:
     result = host.state.configured("apt")
     assert (result["result"], result["changes"]) == (False, {})
     assert result["comment"].endswith("failed (100): E: no luck")
+    assert not host.starts.left()
 
 
 def test_run(load: Callable[..., Any]) -> None:

@@ -1,14 +1,26 @@
 """Packages are installed together, once, and a preview names them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
+HELD: list[str] = []
+
+
+@contextmanager
+def held(names: list[str]) -> Iterator[None]:
+    """Notes what is held while packages are installed."""
+    HELD[:] = names
+    yield
+    HELD.clear()
+
 
 def install(names: list[str]) -> list[str]:
-    """Installs what is not called bad, with a note."""
+    """Installs what is not called bad, with a note, while the services that are stopped are held."""
+    assert HELD == ["web"]
     if "bad" in names:
         raise CommandExecutionError("apt-get install failed (100): web: bind failed")
     return ["source x: is not signed."]
@@ -25,8 +37,14 @@ def install(names: list[str]) -> list[str]:
 )
 def test_installed(load: Callable[..., Any], names: list[str], test: bool, result: bool | None, comment: str) -> None:
     """What is missing is installed, what went wrong is said, and what Salt adds to an aggregate is taken."""
-    utils = {"packages.missing": lambda names: [n for n in names if n != "there"], "packages.install": install}
-    state = load("_states/packages", __opts__={"test": test}, __utils__=utils)
+    utils = {
+        "packages.missing": lambda names: [n for n in names if n != "there"],
+        "packages.install": install,
+        "daemon.status": {"web": {"running": False}}.copy,
+        "starts.stopped": lambda _chunks, status: list(status()),
+        "starts.held": held,
+    }
+    state = load("_states/packages", __opts__={"test": test}, __utils__=utils, __lowstate__=[])
     done = state.installed("web-package", names, __agg__=True)
     assert (done["result"], done["comment"]) == (result, comment)
     assert bool(done["changes"]) is (result is not False and names != ["there"])

@@ -42,6 +42,7 @@ class Cluster:
         self.utils = {
             "postgresql_topology.read": self.read,
             "postgresql_topology.plan": topology.plan,
+            "postgresql_topology.shut_out": topology.shut_out,
             "postgresql_topology.login": lambda role, password, port: self.did.append((role, password, port)),
             "psql.program": lambda: None if actual is None else "/usr/bin/psql",
             "psql.run": lambda script, _port: self.run("one by one", script.splitlines()),
@@ -140,3 +141,19 @@ def test_asked(load: Callable[..., Any], test: bool) -> None:
     state = load("_states/postgresql_topology", __utils__={"psql.begin": begun.append}, __opts__={"test": test})
     result = state.asked("postgresql", port=5433)
     assert (result["result"], result["changes"], begun) == (True, {}, [5433])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_state_names_the_line_of_pg_hba(
+    load: Callable[..., Any], topology: Any, wanted: dict[str, Any], converged: dict[str, Any], test: bool
+) -> None:
+    """Where a role that logs in without a password cannot, nothing is changed, and the line to add is said."""
+    wanted["roles"]["keeper"] = {"peer": True}
+    rule = {"line": 90, "databases": ["all"], "users": ["all"], "method": "scram-sha-256", "map": None}
+    cluster = Cluster(topology, wanted, converged | {"hba": "/etc/x/pg_hba.conf", "rules": [rule]})
+    result = cluster.managed(load, test)
+    assert (result["result"], cluster.did) == (False, [])
+    assert result["comment"].startswith(
+        "/etc/x/pg_hba.conf (line 90, scram-sha-256) does not let the system's user keeper"
+    )
+    assert result["comment"].endswith("reload the server: local shop keeper peer")

@@ -102,6 +102,8 @@ def test_empty_cluster(topology: Any, wanted: dict[str, Any]) -> None:
     assert ([role + "\n"], [database + "\n"]) == ([plan["roles"]], plan["create"])
     assert role.startswith('CREATE ROLE "keeper" LOGIN CREATEDB NOSUPERUSER PASSWORD E\'SCRAM-SHA-256$4096:')
     assert database.startswith('CREATE DATABASE "shop" OWNER "keeper" ')
+    # A locale of LATIN1, the cluster's own, does not go with UTF-8.
+    assert database.endswith("ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0;")
     assert (connect, extension) == ("\\connect -reuse-previous=on \"dbname='shop'\"", 'CREATE EXTENSION "hstore";')
     assert plan["logins"] == ["keeper"]
     assert plan["changes"] == {"role keeper": "added", "database shop": "added", "extension hstore in shop": "added"}
@@ -259,3 +261,32 @@ def test_read_asks_once(topology: Any) -> None:
     assert "datname = E'it''s {x}'" in script
     assert "\\connect -reuse-previous=on \"dbname='it\\'s {x}'\"\n" in script
     assert "'expires', isfinite(rolvaliduntil) IS TRUE" in script
+
+
+def rule(databases: str, users: str, method: str, mapped: str | None = None) -> dict[str, Any]:
+    """A line of pg_hba.conf, as the server reads it."""
+    return {"line": 7, "databases": databases.split(","), "users": users.split(","), "method": method, "map": mapped}
+
+
+@pytest.mark.parametrize(
+    ("rules", "how"),
+    [
+        ([rule("all", "all", "peer")], ""),
+        ([rule("all", "all", "trust")], ""),
+        ([rule("all", "postgres", "md5"), rule("shop,x", "seller", "peer"), rule("all", "all", "reject")], ""),
+        ([rule("other", "all", "reject"), rule("all", "all", "peer")], ""),
+        ([rule("all", "all", "peer", "map=staff")], "line 7, peer map=staff"),
+        ([rule("all", "all", "scram-sha-256")], "line 7, scram-sha-256"),
+        ([rule("all", "all", "md5"), rule("all", "seller", "peer")], "line 7, md5"),
+        ([], "no line"),
+        (None, "no line"),
+    ],
+)
+def test_shut_out(topology: Any, rules: list[dict[str, Any]] | None, how: str) -> None:
+    """The first line of pg_hba.conf that speaks of a role decides whether the system's user of its name comes in."""
+    wanted = {"roles": {"seller": {"peer": True}}, "databases": {"shop": {"owner": "keeper", "schema_owner": "seller"}}}
+    said = topology.shut_out(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules})
+    assert said.startswith(f"/etc/pg_hba.conf ({how}) does not let the system's user seller in") if how else said == ""
+    assert said.endswith("local shop seller peer" if how else "")
+    wanted["roles"]["seller"] = {"password": "x"}
+    assert topology.shut_out(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules}) == ""

@@ -61,6 +61,8 @@ for line in sys.stdin:
     elif verb and os.path.exists("gone"):  # whatever psql would need the server for
         os.unlink("gone")
         sys.exit("server closed the connection")
+    elif verb == "ENCODING":
+        print('"' + os.environ["PGCLIENTENCODING"] + '"', flush=True)
     elif verb == "HANG":
         time.sleep(20)
     elif verb == "DRIP":
@@ -165,7 +167,7 @@ def test_run(server: Any, tmp_path: Path) -> None:
     assert server.run("", 5432) == []
     assert server.run("WARN so so\nPRINT 2", 5432, "shop") == [2]
     ((_, *options),) = server.commands
-    assert options == ["-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", "5432", "-d", "it's"]
+    assert options == ["-XqAtw", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", "5432", "-d", "it's"]
     first, second, third = re.split(r"(?=\\connect)", heard(server, tmp_path))
     assert first == server.QUIET + 'PRINT 1\nPRINT\nPRINT {"a": "zw\u00f6lf \u2603"}\n'
     assert second == server.connect("postgres")
@@ -282,3 +284,24 @@ def test_salt_keeps_the_session(minion: Callable[..., SimpleNamespace], server: 
     run.Session = server.Session
     assert [made.utils["psql.run"](f"PRINT {number}\n", 5432) for number in range(3)] == [[0], [1], [2]]
     assert len(server.started) == 1
+
+
+def test_encoding(server: Any) -> None:
+    """What a cluster of another encoding says comes in UTF-8."""
+    assert server.run("ENCODING", 5432) == ["UTF8"]
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ('FATAL:  Peer authentication failed for user "postgres"', True),
+        ("psql: error: fe_sendauth: no password supplied", True),
+        ('FATAL:  no pg_hba.conf entry for host "[local]", user "postgres"', True),
+        ("FATAL:  the database system is starting up", False),
+    ],
+)
+def test_shut_out(server: Any, said: str, advised: bool) -> None:
+    """Where pg_hba.conf does not let us in the line is named that does."""
+    with pytest.raises(CommandExecutionError) as raised:
+        server.run(f"FAIL {said}", 5432)
+    assert str(raised.value).endswith("local all postgres peer") is advised

@@ -17,25 +17,12 @@ def topology(load: Callable[..., Any]) -> Any:
     return load("_utils/rabbitmq_topology", __opts__={"test": False})
 
 
-def test_node(topology: Any, tmp_path: Path) -> None:
-    """A broker that has one database keeps its node's name; with none or several the default holds."""
-    topology.DATABASES = tmp_path / "mnesia"
-    assert topology.node("rabbit@localhost") == "rabbit@localhost"
-    for name in ("rabbit@old", "rabbit@old-plugins-expand"):
-        (tmp_path / "mnesia" / name).mkdir(parents=True)
-    (tmp_path / "mnesia" / "rabbit@old.pid").touch()
-    assert topology.node("rabbit@localhost") == "rabbit@old"
-    (tmp_path / "mnesia" / "rabbit@new").mkdir()
-    assert topology.node("rabbit@localhost") == "rabbit@localhost"
-
-
 @pytest.fixture
 def node(topology: Any, tmp_path: Path) -> Callable[..., Any]:
     """Gives the module a node whose erl_call is the given shell script; rabbitmqctl is asked without starting it."""
 
     def make(script: str, *, database: str = "rabbit@old") -> Any:
-        topology.DATABASES = tmp_path / "mnesia"
-        (topology.DATABASES / database).mkdir(parents=True)
+        topology.rabbitmq_node = SimpleNamespace(name=lambda default: database or default)
         topology.ERL_CALL = str(tmp_path / "erl_call")
         (tmp_path / "erl_call").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "erl_call").chmod(0o755)
@@ -69,6 +56,24 @@ def test_read(node: Callable[..., Any], tmp_path: Path) -> None:
     assert "all_definitions()" in expression
 
 
+def test_long_name(node: Callable[..., Any], tmp_path: Path) -> None:
+    """A node whose host has a domain is asked by its long name, and rabbitmqctl is given the name."""
+    topology = node(f'echo "$@" >asked; {answer(EXPORTED)}', database="bunny@here.example")
+    assert topology.read() == EXPORTED
+    assert (tmp_path / "asked").read_text().startswith("-name bunny@here.example -h")
+
+
+@pytest.mark.parametrize(("name", "options"), [("rabbit@old", ""), ("rabbit@here.example", "--longnames "), ("", None)])
+def test_ctl(topology: Any, tmp_path: Path, name: str, options: str | None) -> None:
+    """rabbitmqctl asks the node that is here, whatever the host is called now."""
+    topology.rabbitmq_node = SimpleNamespace(name=lambda default: name or default)
+    topology.RABBITMQCTL, topology.AS_RABBITMQ = str(tmp_path / "ctl"), {}
+    (tmp_path / "ctl").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / "ctl").chmod(0o755)
+    asked = f"{options}--node {name} " if name else ""
+    assert topology.ctl("list_users") == f"--quiet {asked}list_users\n"
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -95,7 +100,7 @@ def test_read_without_erl_call(node: Callable[..., Any]) -> None:
     topology = node("true")
     topology.ERL_CALL += "-missing"
     topology.read()
-    (topology.DATABASES / "rabbit@other").mkdir()
+    topology.rabbitmq_node.name = str
     topology.ERL_CALL = topology.ERL_CALL.removesuffix("-missing")
     topology.read()
     assert topology.calls == ["export_definitions -"] * 2
@@ -158,7 +163,7 @@ def test_write_without_an_answer(node: Callable[..., Any], tmp_path: Path, scrip
 
     made: Any = node(script or "printf imported")
     if script is None:
-        (made.DATABASES / "rabbit@other").mkdir()  # without a name there is no one to call
+        made.rabbitmq_node.name = str  # without a name there is no one to call
     made.ctl = ctl
     made.write(PLAN).result()
     with pytest.raises(CommandExecutionError, match=r"^rabbitmqctl import_definitions: Error$"):

@@ -30,7 +30,7 @@ def phagescan(
         return load(
             "_modules/phagescan",
             __salt__={"state.show_lowstate": lambda **_: []} | {name: made.salt[name] for name in NAMES},
-            __utils__={name: made.utils[name] for name in UTILS},
+            __utils__={name: made.utils[name] for name in UTILS} | {"postgresql_cluster.found": dict},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
             __context__={},
@@ -45,7 +45,7 @@ def phagescan(
 
 
 NAMES = (
-    *("pillar.get", "served.files", "settings.get", "settings.defaults", "rabbitmq_node.name"),
+    *("pillar.get", "served.files", "settings.get", "settings.defaults", "rabbitmq_node.found"),
     *("rabbitmq_upgrade.stuck", "rabbitmq_upgrade.steps", "rabbitmq_upgrade.version", "rabbitmq_upgrade.blocked"),
 )
 UTILS = (
@@ -77,6 +77,6 @@ UTILS = (
     ),
     *("rules.faults", "django_site.code", "django_site.recall", "django_site.remember"),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.password_command", "arrival.door", "probes.get"),
-    *("ownership.judge", "psql.run"),
+    *("ownership.judge", "psql.run", "rabbitmq_node.choices"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

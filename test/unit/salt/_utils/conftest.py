@@ -157,7 +157,16 @@ def doctor(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     def say(pillar: dict[str, Any], node: str = "") -> list[str]:
         facts = {"certificate_faults": certificates.faults, "authority_faults": authority}
-        return ready.faults(pillar, broker_node=lambda default: node or default, **facts)
+        return ready.faults(
+            pillar,
+            broker=lambda wanted: {
+                "name": node or wanted,
+                "ours": node in ("", wanted),
+                "runs": False,
+                "choices": [],
+            },
+            **facts,
+        )
 
     return say
 
@@ -169,10 +178,12 @@ def examine(
     """Says the faults of the shipped pillar with some keys set otherwise, on a host below tmp_path."""
     ready = doctors.Doctor(load, monkeypatch, tmp_path)
 
-    def say(changed: dict[str, Any] | None = None, *, host: bool = True, **grains: Any) -> list[str]:
+    def say(
+        changed: dict[str, Any] | None = None, *, host: bool = True, facts: dict[str, Any] | None = None, **grains: Any
+    ) -> list[str]:
         pillar = copy.deepcopy(shipped)
         for key, value in (changed or {}).items():
             pillar = put(pillar, key, value)
-        return ready.faults(pillar, grains, host=host)
+        return ready.faults(pillar, grains, host=host, **(facts or {}))
 
     return say

@@ -39,5 +39,8 @@ def test_allowed_hosts(addresses: Any, url: str, host: str) -> None:
     """Django answers workers, whatever else its names are."""
     phagescan = settings(url=url) | {"allowed_hosts": ["scan.example"]}
     assert addresses.allowed_hosts(phagescan) == ["scan.example", host]
+    phagescan["allowed_hosts"] = ["2001:DB8:0::5", "[2001:db8:0:0::5]", "scan.example", "10.0.0.2"]
+    assert addresses.allowed_hosts(phagescan) == ["[2001:db8::5]", "scan.example", "10.0.0.2", host]
+    phagescan["allowed_hosts"] = ["scan.example"]
     public = phagescan | {"public_url": "https://public.example:8443"}
     assert addresses.allowed_hosts(public) == ["scan.example", "public.example", host]

@@ -17,7 +17,7 @@ LOGIN = b"<title>Log in \xc2\xb7 Phagescan</title> csrfmiddlewaretoken"
 def arrival(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, on a host whose default route leaves from 192.0.2.7."""
     module = load("_utils/arrival")
-    monkeypatch.setattr(module, "own_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(module, "own_address", lambda listen: "[2001:db8::7]" if listen == "[::]" else "192.0.2.7")
     return module
 
 
@@ -34,8 +34,11 @@ def nginx(listen: Any = 80, server_name: str = "_", tls: bool = False, tls_port:
         ({"listen": 8080}, {}, "http://192.0.2.7:8080/"),
         ({"listen": "0.0.0.0:80 default_server"}, {}, "http://192.0.2.7/"),
         ({"listen": "10.1.2.3:81"}, {}, "http://10.1.2.3:81/"),
-        ({"listen": "[::]:80"}, {}, "http://192.0.2.7/"),
-        ({"listen": "[2001:db8::5]:80"}, {}, "http://[2001:db8::5]/"),
+        ({"listen": "*:80"}, {}, "http://192.0.2.7/"),
+        ({"listen": "[::]:80"}, {}, "http://[2001:db8::7]/"),
+        ({"listen": "[2001:DB8:0::5]:80"}, {}, "http://[2001:db8::5]/"),
+        ({"listen": "[2001:db8::5]:81"}, {"allowed_hosts": ["2001:db8:0::5"]}, "http://[2001:db8::5]:81/"),
+        ({"server_name": "[2001:db8:0::9] scan.example"}, {}, "http://[2001:db8::9]/"),
         ({"tls": True}, {}, "https://192.0.2.7/"),
         ({"tls": True, "tls_port": 8443, "listen": 8080}, {}, "https://192.0.2.7:8443/"),
         ({"server_name": "scan.example www.example"}, {}, "http://scan.example/"),
@@ -76,6 +79,7 @@ def test_own_address(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(module.socket, "socket", Probe)
     assert module.own_address() == "172.17.0.9"
+    assert module.own_address("[::]") == "[2001:db8::5]"
     del routes["192.0.2.1"]
     assert module.own_address() == "[2001:db8::5]"
     routes.clear()
@@ -124,6 +128,20 @@ def test_not_reached_from_here(arrival: Any) -> None:
 
     note = arrival.knock("https://scan.example/", nginx(8080), get)
     assert note.startswith("https://scan.example/ is not reached from this host (Name or service not known)")
+
+
+def test_of_ipv6_alone(arrival: Any) -> None:
+    """Where nginx listens on IPv6 alone it is asked there."""
+    asked = []
+
+    def get(name: str, *_: Any) -> tuple[int, bytes]:
+        asked.append(name)
+        if name != "::1":
+            raise OSError("unreachable")
+        return 200, LOGIN
+
+    arrival.knock("http://[2001:db8::7]/", nginx("[::]:80"), get)
+    assert asked == ["2001:db8::7", "::1"]
 
 
 def test_nothing_answers(arrival: Any) -> None:

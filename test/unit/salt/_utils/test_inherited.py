@@ -68,7 +68,7 @@ def test_proxy(inherited: Callable[..., Any]) -> None:
     [
         (80, "http://127.0.0.1"),
         ("192.0.2.1:80", "http://192.0.2.1"),
-        ("[::]:81 default_server", "http://127.0.0.1:81"),
+        ("[::]:81 default_server", "http://[::1]:81"),
         ("*:80", "http://127.0.0.1"),
     ],
 )

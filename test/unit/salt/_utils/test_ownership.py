@@ -37,6 +37,7 @@ class Host:
         self.users: list[Any] = []
         self.groups: list[Any] = []
         self.broker: Any = None
+        self.databases: dict[str, Path] = {}
         self.cluster: Any = {"roles": {}, "databases": {}}
         self.asked: list[str] = []
         monkeypatch.setattr(claims, "ROOT", top)
@@ -86,6 +87,7 @@ class Host:
             chunks,
             {"phagescan": phagescan, "rabbitmq": BROKER, "postgresql": CLUSTER},
             installed=lambda: self.broker is not None,
+            databases=lambda: self.databases,
             broker=lambda: self._read("broker", self.broker),
             cluster=lambda _port: self._read("cluster", self.cluster),
         )
@@ -273,7 +275,7 @@ def test_broker_that_does_not_answer(host: Host) -> None:
     """One that has a database is to be started; one that never ran has nothing."""
     host.broker = CommandExecutionError("no connection")
     assert host.lines(*TOPOLOGY) == []
-    (host.top / "var/lib/rabbitmq/mnesia/rabbit@localhost").mkdir(parents=True)
+    host.databases = {"rabbit@localhost": host.top}
     (line,) = host.lines(*TOPOLOGY)
     assert line.startswith("service rabbitmq-server: was here first and does not answer")
     assert line.endswith("(no connection); start it: service rabbitmq-server start")

@@ -123,3 +123,13 @@ def test_notes(load: Callable[..., Any], nginx: Callable[..., None], monkeypatch
     (note,) = sites.notes({"phagescan": site})
     assert note.startswith("nginx:sites:phagescan: requests that name no site go to ")
     assert note.endswith("/etc/nginx/sites-enabled/other; ours answers to scan.example alone")
+
+
+def test_ipv4_by_ipv6(examine: Callable[..., list[str]], nginx: Callable[..., None]) -> None:
+    """Beside a place of IPv6 that has IPv4, too, nothing else can listen; it can be shared."""
+    nginx("[::]:80 ipv6only=off", "sites-enabled/zoo")
+    (line,) = examine({NAME: "scan.example"})
+    assert line.startswith(f"{LISTEN}: ")
+    assert line.endswith("make this key '[::]:80', which is both there")
+    for listen in ("[::]:80", "8080", "127.0.0.1:80"):
+        assert examine({NAME: "scan.example", LISTEN: listen}) == []
