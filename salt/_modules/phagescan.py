@@ -93,7 +93,7 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0] or [*_lacking_packages(run), *_lacking_python(run)] or rule_faults() or []
+        found = found or ownership(run)[0] or __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"]) or rule_faults() or []
     notes = [f"Note: {note}" for note in _notes()]
     log.info("")  # takes the progress line away
     if found:
@@ -266,32 +266,6 @@ def _clocks() -> list[tuple[str, float]]:
         return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
-
-
-def _lacking_packages(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why apt would not install what a run with these states needs: tried as the run does it."""
-    wanted = [name for chunk in chunks if chunk["state"] == "packages" for name in chunk["pkgs"]]
-    missing = __utils__["packages.missing"](wanted)
-    try:
-        if missing:
-            __utils__["packages.install"](missing, try_only=True)
-    except CommandExecutionError as error:
-        return [f"packages: {error}"]
-    return []
-
-
-def _lacking_python(chunks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why pip would not get what a run with these states needs: tried as the run does it."""
-    lines = []
-    for chunk in chunks:
-        if chunk["state"] == "python_lock":
-            log.info("trying pip")
-            command = __utils__["python_packages.trial"](chunk["name"], __salt__["cp.cache_file"](chunk["source"]))
-            done = __utils__["programs.run"](command, env=__utils__["python_packages.environment"]())
-            if done.returncode:
-                why = __utils__["programs.reason"](done.stderr, done.stdout)
-                lines.append(f"{chunk['name']}: pip cannot fetch what it lacks ({why}); see the network and pip.conf")
-    return lines
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

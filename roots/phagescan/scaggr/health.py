@@ -179,12 +179,12 @@ class Master:
         runs = [task.last_run_at for task in tasks if task.last_run_at]
         sent = max((run for run in runs if not clock.is_ahead(run)), default=None)
         limit = 2 * min(every.values()) + GRACE
-        if not clock.is_recent(sent, limit):
+        if sent is None or not clock.is_recent(sent, limit):
             since = " since the clock, which was ahead, was set back" if runs else ""
             raise late_beat(f"sent its last task {clock.ago(sent)} ago" if sent else f"has sent no task{since}", limit)
         ran = latest(Heartbeat, "ran_at")
         limit = 2 * every["scaggr.heartbeat"] + GRACE
-        if not clock.is_recent(ran, limit):
+        if ran is None or not clock.is_recent(ran, limit):
             raise late_beat(
                 f"sends tasks, but scaggr.heartbeat ran {f'{clock.ago(ran)} ago' if ran else 'never'}", limit
             )

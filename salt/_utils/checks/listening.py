@@ -46,7 +46,7 @@ def ports(situation: Situation) -> Iterator[Fault]:
 def _epmd(situation: Situation, wanted: Listener, there: Iterable[tuple[str, int, int, str]]) -> str:
     """What to do about an epmd of somebody else's; nothing where it does for us."""
     node, ours = situation.get("rabbitmq:node", "rabbit@localhost"), _uids(("rabbitmq",))
-    if situation.broker_node(node) != node:
+    if situation.broker(node)["name"] != node:
         return ""  # a broker that was here first has found it
     return epmd.objection(node, wanted.address, wanted.port, {port: uid in ours for _, port, uid, _ in there})
 

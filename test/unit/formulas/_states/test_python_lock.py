@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,6 +126,11 @@ def test_damaged(python_lock: Any, site: Path, tmp_path: Path, damage: str) -> N
     assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)"}
 
 
+def later(python_lock: Any) -> None:
+    """The module runs half an hour later."""
+    python_lock.time = SimpleNamespace(time=lambda: time.time() + 1800)
+
+
 @pytest.mark.parametrize(
     ("stamp", "damaged"), [(None, True), (-1000, True), (1000, False)], ids=["no stamp", "before", "after"]
 )
@@ -135,7 +141,16 @@ def test_edited(python_lock: Any, site: Path, tmp_path: Path, stamp: int | None,
     if stamp:
         (tmp_path / python_lock.STAMP).touch()
         os.utime(tmp_path / python_lock.STAMP, (time.time() + stamp,) * 2)
+    later(python_lock)
     assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)" if damaged else "1.0"}
+
+
+def test_stamp_of_the_future(python_lock: Any, site: Path, tmp_path: Path) -> None:
+    """What a clock that was ahead has dated says nothing: files are read."""
+    (site / "alpha.py").write_text("two = 2\n")
+    (tmp_path / python_lock.STAMP).touch()
+    os.utime(tmp_path / python_lock.STAMP, (time.time() + 1000,) * 2)
+    assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)"}
 
 
 def test_size_is_always_compared(python_lock: Any, site: Path, tmp_path: Path) -> None:
@@ -143,6 +158,7 @@ def test_size_is_always_compared(python_lock: Any, site: Path, tmp_path: Path) -
     (site / "alpha.py").write_text("")
     (tmp_path / python_lock.STAMP).touch()
     os.utime(tmp_path / python_lock.STAMP, (time.time() + 1000,) * 2)
+    later(python_lock)
     assert python_lock._read_environment(str(tmp_path)) == {"al-pha": "1.0 (damaged)"}
 
 
@@ -191,6 +207,7 @@ def test_copy_is_read_once(python_lock: Any, site: Path, tmp_path: Path, test: b
     assert stamp.stat().st_mtime == 7 if test else began - 1 <= stamp.stat().st_mtime <= time.time() - 1
     assert tmp_path.stat().st_mtime_ns == changed
     os.utime(stamp, (time.time() + 1000,) * 2)
+    later(python_lock)
     read: list[str] = []
     assert python_lock._read_environment(str(tmp_path), read) == {"al-pha": "1.0"}
     assert read == []

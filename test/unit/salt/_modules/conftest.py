@@ -63,6 +63,7 @@ UTILS = (
     ),
     *(
         "startup.spared",
+        "supplies.lacking",
         "programs.last_lines",
         "programs.run",
         "programs.reason",
