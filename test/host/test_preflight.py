@@ -2,6 +2,7 @@
 doctor's.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -117,6 +118,22 @@ def test_single_sls(machine: Machine) -> None:
     finally:
         machine.run(f"mv /root/owned {RECORD}").ok()
     machine.run("salt-call --local state.apply nginx").ok()
+
+
+@pytest.mark.once
+def test_epmd_of_somebody(machine: Machine) -> None:
+    """An epmd of another user is named; once it has ended, a run brings systemd's and the broker back."""
+    machine.run(
+        "systemctl stop rabbitmq-server epmd.socket epmd.service && su nobody -s /bin/sh -c 'epmd -daemon'"
+    ).ok()
+    try:
+        told = doctor(machine)
+    finally:
+        machine.run("pkill -u nobody -x epmd").ok()
+    assert told.code
+    assert re.search(r"Erlang's epmd: port 4369 is taken by epmd \(pid \d+\) of user nobody; stop it, ", told.stderr)
+    machine.highstate().ok()
+    machine.canary().ok()
 
 
 @pytest.mark.once
