@@ -93,7 +93,13 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = found or ownership(run)[0] or __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"]) or rule_faults() or []
+        found = (
+            found
+            or ownership(run)[0]
+            or __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
+            or rule_faults()
+            or []
+        )
     notes = [f"Note: {note}" for note in _notes()]
     log.info("")  # takes the progress line away
     if found:
@@ -266,6 +272,10 @@ def _clocks() -> list[tuple[str, float]]:
         return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
+
+
+def _unavailable(run: Sequence[Mapping[str, Any]]) -> list[str]:
+    return __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

@@ -82,7 +82,7 @@ def test_degraded_engines(health: Any, master: Callable[..., Any]) -> None:
         "said": "yara on scan@unit: without mine.yar(3): no such rule",
     }
     two = master(heard=46)
-    two.engines.append(health.Engine(name="yara", worker="scan@other", announced_at=health.clock.timezone.now()))
+    two.engines.append(health.Engine(name="yara", worker="scan@other", announced_at=health.clock.now()))
     assert health.look(two.announced)["degraded"]
     two.engines.append(health.Engine(name="clamav", worker="scan@unit", announced_at=two.engines[0].announced_at))
     assert health.look(two.announced)["ok"] is False, "no one else has clamav"

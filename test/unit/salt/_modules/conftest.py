@@ -29,7 +29,8 @@ def phagescan(
             monkeypatch.setattr(f"checks.{module}.CHECKS", ())
         return load(
             "_modules/phagescan",
-            __salt__={"state.show_lowstate": lambda **_: []} | {name: made.salt[name] for name in NAMES},
+            __salt__={"state.show_lowstate": lambda **_: [], "cp.cache_file": str}
+            | {name: made.salt[name] for name in NAMES},
             __utils__={name: made.utils[name] for name in UTILS} | {"postgresql_cluster.found": dict},
             __grains__=made.opts["grains"],
             __pillar__=pillar,
