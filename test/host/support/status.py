@@ -24,7 +24,7 @@ NODES = {
 }
 PARTS = [
     *("broker", "broker-worker", "database", "web", "static", *NODES.values()),
-    *("camera", "beat", "queues", "engines", "fetch", "disk"),
+    *("camera", "beat", "queues", "engines", "samples", "fetch", "disk"),
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from health_support import certificate, states
 
-MASTER = ("broker", "database", "camera", "beat", "queues", "engines", "master.master")
+MASTER = ("broker", "database", "camera", "beat", "queues", "engines", "samples", "master.master")
 PILLAR: dict[str, Any] = {
     "phagescan": {
         "mode": "production",
@@ -131,7 +131,7 @@ def test_parts(look: Callable[..., dict[str, Any]]) -> None:
     ]
     assert list(found) == [
         *("broker", "broker-worker", "database", "web", "static", "master.master", "scan@unit"),
-        *("camera", "beat", "queues", "engines", "fetch", "disk"),
+        *("camera", "beat", "queues", "engines", "samples", "fetch", "disk"),
     ]
     assert set(states(found).values()) == {True}
     assert list(look(answering({}, told(WORKER)), ("worker",))) == [
