@@ -19,7 +19,7 @@ from probes import Part, part
 COMMAND_TIMEOUT = 30.0
 # What runs in development mode, too.
 DEVELOPMENT = {"application", "worker", "broker", "broker-worker", "database", "static", "disk", "certificate"}
-OF_MASTER = ("broker", "database", "camera", "beat", "clocks", "queues", "engines")
+OF_MASTER = ("broker", "database", "camera", "beat", "clocks", "queues", "engines", "samples")
 
 
 def parts(
@@ -58,7 +58,7 @@ def parts(
         idle = {*found, *ours, *(OF_MASTER if "master" in roles else ())} - DEVELOPMENT
         found |= dict.fromkeys(idle, part("not looked at: phagescan:mode is development"))
     order = ("application", "worker", "broker", "broker-worker", "database", "web", "static", *ours)
-    order += ("camera", "beat", "clocks", "queues", "engines", "fetch", "disk", "certificate")
+    order += ("camera", "beat", "clocks", "queues", "engines", "samples", "fetch", "disk", "certificate")
     places = logs(settings, ours)
     return {name: finished(name, found[name], places, last_lines) for name in order if name in found}
 

@@ -124,14 +124,16 @@ def test_single_sls(machine: Machine) -> None:
 def test_epmd_of_somebody(machine: Machine) -> None:
     """An epmd of another user is named; once it has ended, a run brings systemd's and the broker back."""
     machine.run(
-        "systemctl stop rabbitmq-server epmd.socket epmd.service && su nobody -s /bin/sh -c 'epmd -daemon'"
+        "systemctl stop rabbitmq-server epmd.socket epmd.service && su no one -s /bin/sh -c 'epmd -daemon'"
     ).ok()
     try:
-        told = doctor(machine)
+        reported = doctor(machine)
     finally:
-        machine.run("pkill -u nobody -x epmd").ok()
-    assert told.code
-    assert re.search(r"Erlang's epmd: port 4369 is taken by epmd \(pid \d+\) of user nobody; stop it, ", told.stderr)
+        machine.run("pkill -u no one -x epmd").ok()
+    assert reported.code
+    assert re.search(
+        r"Erlang's epmd: port 4369 is taken by epmd \(pid \d+\) of user no one; stop it, ", reported.stderr
+    )
     machine.highstate().ok()
     machine.canary().ok()
 

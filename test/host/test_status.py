@@ -21,7 +21,7 @@ CONFIGS = {
 }
 # What no one sees without the broker, or without the database.
 BY_BROKER = {*NODES.values(), "camera", "beat", "queues", "engines"}
-BY_DATABASE = {"camera", "beat", "clocks", "engines"}
+BY_DATABASE = {"camera", "beat", "clocks", "engines", "samples"}
 
 SAMPLES = "/var/lib/phagescan/samples"
 RULE = "/etc/phagescan/yara.d/broken.yar"
@@ -122,9 +122,16 @@ BREAKS = {
         logged=False,
     ),
     "disk full": Break(
-        f"mount -t tmpfs -o size=16m tmpfs {SAMPLES}; dd if=/dev/zero of={SAMPLES}/full bs=1M count=15 2>/dev/null",
-        f"umount {SAMPLES}",
+        "mount -t tmpfs -o size=16m tmpfs /tmp; dd if=/dev/zero of=/tmp/full bs=1M count=15 2>/dev/null",
+        "umount /tmp",
         "disk",
+        set(),
+        logged=False,
+    ),
+    "samples not ours": Break(
+        f"chown 4242 {SAMPLES}/incoming",
+        f"chown avuser {SAMPLES}/incoming",
+        "samples",
         set(),
         logged=False,
     ),

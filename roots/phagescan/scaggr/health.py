@@ -20,6 +20,7 @@ from scaggr.models import Engine, Heartbeat, Node, Sample, ScanRun, WorkerState
 from scaggr.parts import TIMEOUT, DegradedError, Part, PartError, excuse, log_in, look, startup, unknown
 from scaggr.queues import engine_queue
 from scaggr.status import QUEUES
+from scaggr.storage import samples
 from scaggr.text import brief
 
 NODE_HEARTBEAT = 2.0
@@ -140,8 +141,8 @@ class Master:
 
     def at_database(self) -> dict[str, Part]:
         """Ask as the application's role, and look at what the others have written there lately."""
-        probes = {"database": self.database, "camera": self.camera, "beat": self.beat, "engines": self.announced}
-        probes |= {"clocks": self.clocks}
+        probes = {"database": self.database, "camera": self.camera, "beat": self.beat, "clocks": self.clocks}
+        probes |= {"engines": self.announced, "samples": samples}
         found = dict.fromkeys(probes, NOT_ASKED["database"])
         for name, probe in probes.items():
             found[name] = look(serves, probe)

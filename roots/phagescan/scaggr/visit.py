@@ -113,11 +113,16 @@ def visitor() -> Iterator[tuple[str, str]]:
 def forget(user: Any) -> None:
     """Remove a visitor, and the samples that it alone has handed in."""
     for run in ScanRun.objects.filter(submitted_by=user).select_related("sample"):
-        sample = run.sample
+        sample, path = run.sample, run.sample.path
         run.delete()
         if not sample.runs.exists():
             sample.delete()
-            sample.path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise VisitError(
+                    "upload", f"left {path} ({brief(error)})", "salt-call --local state.highstate"
+                ) from error
     user.delete()
 
 

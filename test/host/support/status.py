@@ -24,7 +24,7 @@ NODES = {
 }
 PARTS = [
     *("broker", "broker-worker", "database", "web", "static", *NODES.values()),
-    *("camera", "beat", "clocks", "queues", "engines", "fetch", "disk"),
+    *("camera", "beat", "clocks", "queues", "engines", "samples", "fetch", "disk"),
 ]
 
 

@@ -38,7 +38,7 @@ def master(health: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 def test_queues(health: Any, master: Callable[..., Any]) -> None:
-    """A queue that nobody empties is a fault, unless its node is silent; waiting messages are none, waiting scans
+    """A queue that no one empties is a fault, unless its node is silent; waiting messages are none, waiting scans
     are.
     """
     assert master(master=(7, 1)).queues() == "messages: master 7, results 0, periodic 0, engine.yara 0"
@@ -214,7 +214,7 @@ def test_blame_of_the_broker(master: Callable[..., Any]) -> None:
 
 
 def test_nothing_answers(health: Any) -> None:
-    """With neither broker nor database both are named, the rest is not known, and no password is told."""
+    """With neither broker nor database both are named, the rest is not known, and no password is reported."""
     found = health.Master(NODES, 2.0).parts()
     assert [name for name, part in found.items() if part["ok"] is False] == ["broker", "database"]
     assert {part["ok"] for name, part in found.items() if name not in ("broker", "database")} == {None}

@@ -12,7 +12,7 @@ import pytest
 
 from health_support import certificate, states
 
-MASTER = ("broker", "database", "camera", "beat", "clocks", "queues", "engines", "master.master")
+MASTER = ("broker", "database", "camera", "beat", "clocks", "queues", "engines", "samples", "master.master")
 PILLAR: dict[str, Any] = {
     "phagescan": {
         "mode": "production",
@@ -37,7 +37,7 @@ PILLAR: dict[str, Any] = {
 
 
 def test_disk(health: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system is told once; one that is nearly full, or has no inodes left, is a fault."""
+    """A file system is reported once; one that is nearly full, or has no inodes left, is a fault."""
 
     def left(free: int, size: int, inodes: int = 50) -> Any:
         numbers = SimpleNamespace(f_bavail=free, f_blocks=size, f_frsize=2**20, f_favail=inodes, f_files=100)
@@ -75,7 +75,7 @@ def answering(master: Any, worker: Any, ran: list[tuple[str, ...]] | None = None
     return python
 
 
-def told(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
+def reported(names: tuple[str, ...], **broken: bool | None) -> dict[str, Any]:
     """Parts that are ok, but for some."""
     return {name: {"ok": broken.get(name.replace("-", "_"), True), "said": name} for name in names}
 
@@ -124,17 +124,17 @@ WORKER = ("broker-worker", "scan@unit", "engines", "fetch")
 def test_parts(look: Callable[..., dict[str, Any]]) -> None:
     """Each user's Python is asked for what it can know, and the parts come in a sensible order."""
     ran: list[tuple[str, ...]] = []
-    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER), ran))
+    found = look(answering(reported((*MASTER, "scan@unit")), reported(WORKER), ran))
     assert sorted(ran) == [
         ("avscan", "-m", "worker.status", "scan@unit", "/run/celeryd"),
         ("avuser", "manage.py", "status", "--frequency", "7", "--", "master.master", "scan@unit"),
     ]
     assert list(found) == [
         *("broker", "broker-worker", "database", "web", "static", "master.master", "scan@unit"),
-        *("camera", "beat", "clocks", "queues", "engines", "fetch", "disk"),
+        *("camera", "beat", "clocks", "queues", "engines", "samples", "fetch", "disk"),
     ]
     assert set(states(found).values()) == {True}
-    assert list(look(answering({}, told(WORKER)), ("worker",))) == [
+    assert list(look(answering({}, reported(WORKER)), ("worker",))) == [
         "broker-worker",
         "scan@unit",
         "engines",
@@ -145,15 +145,15 @@ def test_parts(look: Callable[..., dict[str, Any]]) -> None:
 
 def test_the_master_knows_better(look: Callable[..., dict[str, Any]]) -> None:
     """Of what both have looked at the master's word counts, unless it knows nothing."""
-    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
-    assert states(look(answering(silent, told(WORKER))))["scan@unit"] is False
-    assert states(look(answering(told((*MASTER, "scan@unit"), engines=None), told(WORKER))))["engines"] is True
+    silent = reported((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    assert states(look(answering(silent, reported(WORKER))))["scan@unit"] is False
+    assert states(look(answering(reported((*MASTER, "scan@unit"), engines=None), reported(WORKER))))["engines"] is True
 
 
 def test_a_degraded_worker_knows_better(look: Callable[..., dict[str, Any]]) -> None:
     """The master gets no answer of a worker that goes by the name its host had before; the worker itself says why."""
-    worker = told(WORKER) | {"scan@unit": {"ok": True, "degraded": True, "said": "works as scan@old"}}
-    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    worker = reported(WORKER) | {"scan@unit": {"ok": True, "degraded": True, "said": "works as scan@old"}}
+    silent = reported((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
     found = look(answering(silent, worker))["scan@unit"]
     assert found == {"ok": True, "degraded": True, "said": "works as scan@old", "log": []}
 
@@ -169,13 +169,13 @@ def test_certificate_among_the_parts(
     path, old = certificate(tmp_path / "new.pem", 90), certificate(tmp_path / "old.pem", 90)
     places = {"web": ("127.0.0.1", serve(path)), "broker": ("127.0.0.1", serve(path))}
     monkeypatch.setattr(health.probes, "secured", lambda *_: places)
-    python = answering(told((*MASTER, "scan@unit")), told(WORKER))
+    python = answering(reported((*MASTER, "scan@unit")), reported(WORKER))
     assert states(look(python, certificate=path))["certificate"] is True
     places["broker"] = ("127.0.0.1", serve(old))
     assert states(look(python, certificate=path))["certificate"] is False
     assert "certificate" not in look(python, ("worker",), certificate=path)
     places["broker"] = ("127.0.0.1", 1)
-    broken = answering(told((*MASTER, "scan@unit"), broker=False), told(WORKER))
+    broken = answering(reported((*MASTER, "scan@unit"), broker=False), reported(WORKER))
     assert states(look(broken, certificate=path))["certificate"] is None
 
 
@@ -183,39 +183,39 @@ def test_just_started(look: Callable[..., dict[str, Any]]) -> None:
     """What is late because its service was started a moment ago is not broken; Celery's services are known by their
     nodes.
     """
-    late = told((*MASTER, "scan@unit"), camera=False) | {"beat": {"ok": False, "said": "late", "startup": {}}}
-    found = look(answering(late, told(WORKER)))
+    late = reported((*MASTER, "scan@unit"), camera=False) | {"beat": {"ok": False, "said": "late", "startup": {}}}
+    found = look(answering(late, reported(WORKER)))
     assert [name for name, ok in states(found).items() if not ok] == ["camera"]
     services = {"gunicorn": "gunicorn", "master.master": "celeryd-master", "scan@unit": "celeryd"}
     assert found["beat"] == {"ok": True, "said": f"{services} started", "log": []}
 
 
 def test_unwritable(look: Callable[..., dict[str, Any]]) -> None:
-    """A service that answers and cannot write where it should is broken; one that is broken already is told as it
+    """A service that answers and cannot write where it should is broken; one that is broken already is reported as it
     is.
     """
-    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn="/samples", celeryd="/logs")
+    found = look(answering(reported((*MASTER, "scan@unit")), reported(WORKER)), gunicorn="/samples", celeryd="/logs")
     assert {name for name, ok in states(found).items() if not ok} == {"web", "scan@unit"}
     assert (
         found["web"]["said"]
         == "gunicorn cannot write /samples, which was made again: run salt-call --local state.highstate"
     )
-    silent = told((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
-    assert look(answering(silent, told(WORKER)), celeryd="/logs")["scan@unit"]["said"] == "does not answer"
+    silent = reported((*MASTER, "scan@unit")) | {"scan@unit": {"ok": False, "said": "does not answer"}}
+    assert look(answering(silent, reported(WORKER)), celeryd="/logs")["scan@unit"]["said"] == "does not answer"
 
 
 def test_another_directory(look: Callable[..., dict[str, Any]]) -> None:
     """A service that goes on below what was mounted since is broken, well as it seems."""
-    found = look(answering(told((*MASTER, "scan@unit")), told(WORKER)), gunicorn_elsewhere="/samples")
+    found = look(answering(reported((*MASTER, "scan@unit")), reported(WORKER)), gunicorn_elsewhere="/samples")
     assert {name for name, ok in states(found).items() if not ok} == {"web"}
     assert found["web"]["said"].startswith("gunicorn goes on with what /samples was when it was started")
 
 
 def test_blame(look: Callable[..., dict[str, Any]]) -> None:
     """A part that is broken because another is does not count as broken."""
-    found = states(look(answering(told(MASTER, broker=False), told(WORKER, broker_worker=False))))
+    found = states(look(answering(reported(MASTER, broker=False), reported(WORKER, broker_worker=False))))
     assert (found["broker"], found["broker-worker"]) == (False, None)
-    assert states(look(answering(told(MASTER), told(WORKER, broker_worker=False))))["broker-worker"] is False
+    assert states(look(answering(reported(MASTER), reported(WORKER, broker_worker=False))))["broker-worker"] is False
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_blame(look: Callable[..., dict[str, Any]]) -> None:
     ],
 )
 def test_application_that_cannot_look(look: Callable[..., dict[str, Any]], trouble: Any, said: str) -> None:
-    """That is a part by itself; what it would have looked at is not known, and the rest is told."""
-    found = look(answering(trouble, told(WORKER)))
+    """That is a part by itself; what it would have looked at is not known, and the rest is reported."""
+    found = look(answering(trouble, reported(WORKER)))
     assert [name for name, ok in states(found).items() if ok is False] == ["application"]
     assert said in found["application"]["said"]
     assert {name for name, ok in states(found).items() if ok is None} == {*MASTER} - {"engines"}
@@ -238,8 +238,8 @@ def test_application_that_cannot_look(look: Callable[..., dict[str, Any]], troub
 def test_development(look: Callable[..., dict[str, Any]]) -> None:
     """What is not to run is not looked at, and is no fault."""
     ran: list[tuple[str, ...]] = []
-    broken = told(WORKER, fetch=False, engines=False) | {"scan@unit": {"ok": False, "said": ""}}
-    found = look(answering(told(("broker", "database")), broken, ran), mode="development")
+    broken = reported(WORKER, fetch=False, engines=False) | {"scan@unit": {"ok": False, "said": ""}}
+    found = look(answering(reported(("broker", "database")), broken, ran), mode="development")
     assert ("avuser", "manage.py", "status", "--frequency", "7", "--") in ran
     assert {name for name, ok in states(found).items() if ok} == {
         "broker",
