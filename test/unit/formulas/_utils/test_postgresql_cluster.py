@@ -15,7 +15,8 @@ class Host:
     """A host of a temporary directory, its calls of Debian's tools noted."""
 
     def __init__(self, module: Any, top: Path) -> None:
-        self.module, self.top, self.did = module, top, []
+        self.module, self.top = module, top
+        self.did: list[str] = []
         module.SETTINGS, module.DATA, module.PROC = top / "etc", top / "var", top / "proc"
         module.programs = SimpleNamespace(call=lambda *command, cwd: self.did.append(" ".join(command)))  # noqa: ARG005
 
