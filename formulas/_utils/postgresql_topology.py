@@ -155,7 +155,8 @@ def shut_out(wanted: dict[str, Any], actual: dict[str, Any]) -> str:
     """
     for name, database in wanted["databases"].items():
         for role in dict.fromkeys((database["owner"], database.get("schema_owner", database["owner"]))):
-            rule: dict[str, Any] = next((rule for rule in actual.get("rules") or () if _concerns(rule, name, role)), {})
+            rules: list[dict[str, Any]] = actual.get("rules") or []
+            rule: dict[str, Any] = next((each for each in rules if _concerns(each, name, role)), {})
             well = rule.get("method") == "trust" or (rule.get("method") == "peer" and not rule["map"])
             if wanted["roles"].get(role, {}).get("peer") and actual.get("hba") and not well:
                 how = f"line {rule['line']}, {rule['method']} {rule['map'] or ''}".strip() if rule else "no line"

@@ -29,9 +29,11 @@ def of(formula: str, get: Get, grains: dict[str, Any]) -> dict[str, Any]:
 
 
 def roles(get: Get, grains: dict[str, Any]) -> list[str]:
-    """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else all there are."""
+    """Roles of this host: pillar `phagescan:roles`, else the grain `roles`, else all there are. What is no list, which
+    the schema refuses, counts as none.
+    """
     given = get("phagescan:roles", None) or grains.get("roles") or ROLES
-    return [given] if isinstance(given, str) else list(given)
+    return [given] if isinstance(given, str) else list(given) if isinstance(given, (list, tuple)) else []
 
 
 def tls(get: Get) -> dict[str, str]:

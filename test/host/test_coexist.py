@@ -12,7 +12,7 @@ import requests
 
 from support.converged import REFUSED, Converged, FirstRun
 from support.machine import Machine
-from support.neighbours import IN_THE_WAY, SOURCE
+from support.neighbours import DATABASES, IN_THE_WAY, SOURCE
 
 pytestmark = pytest.mark.hosts("coexist", only=True)
 
@@ -51,6 +51,19 @@ def test_databases_stay(machine: Machine) -> None:
 def test_other_cluster_is_not_ours(machine: Machine) -> None:
     """Nothing of ours is in the other cluster."""
     assert psql(machine, 5433, "select count(*) from pg_roles where rolname='citestsuper'") == "0"
+
+
+def test_encoding(machine: Machine) -> None:
+    """Ours is of UTF-8, in a cluster of LATIN1."""
+    encoding = "select pg_encoding_to_char(encoding) from pg_database where datname in ('phage', 'postgres') order by 1"
+    assert psql(machine, 5432, encoding).split() == ["LATIN1", "UTF8"]
+
+
+def test_broker_stays(machine: Machine) -> None:
+    """A broker that is called as ours would be keeps its database, where that was moved to, and its listeners."""
+    machine.run(f"test -d {DATABASES}/rabbit@localhost && test ! -e /var/lib/rabbitmq/mnesia").ok()
+    assert "*:5672" in machine.run("ss -Hltn sport = :5672").ok().stdout
+    assert "listeners" not in machine.read("/etc/rabbitmq/conf.d/50-salt.conf")
 
 
 def test_site_stays(machine: Machine) -> None:

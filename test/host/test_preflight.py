@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.machine import CHECKOUT, Machine
+from support.machine import CHECKOUT, LOCAL, Machine
 from support.refusal import TOUCHED, assert_stopped
 from support.results import Result
 from support.waiting import wait_until
@@ -68,6 +68,26 @@ def test_services_are_back(machine: Machine) -> None:
     """Once the port is free a run starts the service."""
     assert "nginx start" in machine.highstate().ok().text()
     machine.canary().ok()
+
+
+@pytest.mark.once
+def test_advice(machine: Machine, listener: Callable[[str, int], str]) -> None:
+    """What is said of a port that is taken works: the cluster that a run has made moves to another."""
+    listener("postgresql", 5432)
+    assert "postgresql:port: port 5432 is taken" in doctor(machine).stderr
+    machine.run(f"echo 'postgresql: {{port: 5433}}' >>{LOCAL}").ok()
+    machine.highstate().ok()
+    machine.canary().ok()
+    machine.highstate().clean()
+
+
+@pytest.mark.once
+def test_port_is_moved_back(machine: Machine) -> None:
+    """Once the port is free the cluster comes back to it, which runs."""
+    machine.run(f"sed -i '/^postgresql:/d' {LOCAL}").ok()
+    machine.highstate().ok()
+    machine.canary().ok()
+    machine.highstate().clean()
 
 
 @pytest.mark.usefixtures("drifted")

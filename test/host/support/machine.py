@@ -1,8 +1,10 @@
 """A test host: made bare, converged as a new user would, asked questions."""
 
+import errno
 import io
 import json
 import os
+import socket
 import struct
 import tarfile
 import time
@@ -34,6 +36,18 @@ BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # What bare hosts have fetched: it is mounted into them, and outlives a run with --keep.
 CACHE = "/var/lib/phagescan-test/cache"
 MOUNTED = "/var/cache/phagescan-test"
+# A kernel without IPv6: socket(AF_INET6) is answered with EAFNOSUPPORT.
+WITHOUT_IPV6 = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [
+        {
+            "names": ["socket"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": errno.EAFNOSUPPORT,
+            "args": [{"index": 0, "value": int(socket.AF_INET6), "op": "SCMP_CMP_EQ"}],
+        }
+    ],
+}
 PROXIES = [name for word in ("http_proxy", "https_proxy", "no_proxy") for name in (word, word.upper())]
 
 
@@ -44,12 +58,13 @@ class Spec:
     image: str
     systemd: bool = True
     sudo: bool = False
+    ipv6: bool = True
 
 
 HOSTS = {
     "debian13": Spec("debian13"),
     "debian12": Spec("debian12", sudo=True),
-    "debian13-plain": Spec("debian13-plain", systemd=False),
+    "debian13-plain": Spec("debian13-plain", systemd=False, ipv6=False),
     "coexist": Spec("debian13"),
     "worker": Spec("debian13"),
 }
@@ -102,7 +117,7 @@ class Machine:
             detach=True,
             labels={"phagescan-test-run": self.run_label},
             cap_add=["SYS_ADMIN", "SYS_PTRACE"],
-            security_opt=["seccomp=unconfined"],
+            security_opt=[f"seccomp={'unconfined' if self.spec.ipv6 else json.dumps(WITHOUT_IPV6)}"],
             cgroupns="private",
             tmpfs={"/run": "", "/tmp": "exec"},
             volumes={CACHE: {"bind": MOUNTED, "mode": "rw"}} if self.cached else {},

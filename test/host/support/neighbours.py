@@ -17,6 +17,11 @@ server {
     location / { return 200 "the other site\\n"; }
 }
 """
+DATABASES = "/srv/rabbitmq"
+BROKER = {
+    "rabbitmq-env.conf": f"NODENAME=rabbit@localhost\nMNESIA_BASE={DATABASES}\n",
+    "rabbitmq.conf": "listeners.tcp.default = 5672\n",
+}
 # What is in the way of a run: as it is named, and what puts it there and takes it away.
 IN_THE_WAY = {
     "file /etc/systemd/system/gunicorn.service": (
@@ -54,12 +59,17 @@ IN_THE_WAY = {
 
 def move_in(machine: Machine) -> None:
     """Another database and cluster, another site, another broker user and vhost, apt sources that cannot be
-    used.
+    used. The cluster that will be ours, too, is of LATIN1, and the broker is called as ours is.
     """
     machine.run("apt-get -q update").ok()
-    packages = "postgresql nginx rabbitmq-server"
+    packages = "postgresql nginx rabbitmq-server locales"
     machine.run(f"DEBIAN_FRONTEND=noninteractive apt-get -q install --yes --no-install-recommends {packages}").ok()
+    machine.run("localedef -i de_DE -f ISO-8859-1 de_DE && pg_dropcluster --stop 17 main").ok()
+    machine.run("pg_createcluster --encoding=LATIN1 --locale=de_DE --start 17 main").ok()
     machine.run("pg_createcluster --start 17 other").ok()
+    machine.run(f"service rabbitmq-server stop && mv /var/lib/rabbitmq/mnesia {DATABASES}").ok()
+    machine.put({f"/etc/rabbitmq/{name}": text.encode() for name, text in BROKER.items()})
+    machine.run("service rabbitmq-server start").ok()
     for port in (5432, 5433):
         for statement in (
             f"create role neighbour{port} login password 'neighbour-password'",
