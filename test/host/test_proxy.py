@@ -70,7 +70,7 @@ def test_others_are_not_believed(machine: Machine, address: str) -> None:
     assert line.startswith(f"{address} ")
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/login/", "text/html"), ("/api/samples", "application/json")])
+@pytest.mark.parametrize(("path", "kind"), [("/login/", "text/html"), ("/api/status", "application/json")])
 def test_a_host_name_that_is_none(machine: Machine, path: str, kind: str) -> None:
     """The reason is on the page."""
     page = requests.get(f"http://{machine.address}{path}", headers={"Host": "phage_scan"}, timeout=30)
