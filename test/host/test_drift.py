@@ -296,9 +296,9 @@ SECOND = [
     ),
     Drift(
         "static files removed",
-        "rm -r /var/lib/phagescan",
+        "cp -a /var/lib/phagescan/samples /root/ && rm -r /var/lib/phagescan",
         "/var/lib/phagescan/static",
-        "test -d /var/lib/phagescan/static/admin",
+        "test -d /var/lib/phagescan/static/admin && cp -a /root/samples/. /var/lib/phagescan/samples",
     ),
 ]
 

@@ -68,7 +68,7 @@ def forget_future(worker: Worker) -> None:
 
 
 def write_worker(worker: Worker) -> None:
-    """Record a node."""
+    """Record a node; one that is silent and was forgotten meanwhile stays so."""
     known = {
         "online": worker.alive,
         "last_heartbeat": moment(worker.heartbeats[-1] if worker.heartbeats else None),
@@ -76,7 +76,11 @@ def write_worker(worker: Worker) -> None:
         "processed": count(worker.processed, 2**63),
         "software": clip(" ".join(filter(None, (worker.sw_ident, worker.sw_ver))), 255) or None,
     }
-    WorkerState.objects.update_or_create(hostname=clip(worker.hostname, 255), defaults=without_none(known))
+    hostname, values = clip(worker.hostname, 255), without_none(known)
+    if worker.alive:
+        WorkerState.objects.update_or_create(hostname=hostname, defaults=values)
+    else:
+        WorkerState.objects.filter(hostname=hostname).update(**values)
 
 
 def write_task(task: Task) -> None:

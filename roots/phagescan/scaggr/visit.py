@@ -193,7 +193,8 @@ def json_of(door: Door, step: str, status: int, body: bytes) -> dict[str, Any]:
         return said
     if status == 400 and not ours:
         raise VisitError(step, f"at {door}: Django does not answer for that name", "phagescan:allowed_hosts in pillar")
-    if status in (502, 503, 504) and not ours:
+    # 500 is nginx's where the application does not say whether the upload is allowed; its own 500 is JSON.
+    if status in (500, 502, 503, 504) and not ours:
         raise VisitError(step, f"at {door}: gunicorn does not answer (status {status})", "service gunicorn status")
     if not ours:
         look = "nginx:sites:phagescan:server_name and listen in pillar"

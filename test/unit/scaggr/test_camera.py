@@ -2,6 +2,7 @@
 # ruff: noqa: D103  (the names of the tests say it)
 
 import importlib
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,7 @@ def camera(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNa
 def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> None:
     module = camera.module
     worker = module.Worker(
-        "n\0" + "x" * 300, active=2**31, processed=-1, sw_ident="s" * 300, sw_ver="1", heartbeats=[1.0]
+        "n\0" + "x" * 300, active=2**31, processed=-1, sw_ident="s" * 300, sw_ver="1", heartbeats=[time.time()]
     )
     task = module.Task("u" * 300, name="t" * 300, state="S" * 65, worker=worker, timestamp=2.0, exception="e" * 9000)
     task.runtime = float("inf")
@@ -38,6 +39,14 @@ def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> Non
     lengths = {key: len(value) for key, value in run["defaults"].items() if isinstance(value, str)}
     assert lengths == {"name": 255, "state": 64, "worker": 255, "exception": 2000}
     assert "runtime" not in run["defaults"]
+
+
+def test_the_camera_brings_no_forgotten_node_back(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, asked = camera.module, []
+    changed = SimpleNamespace(update=lambda **values: asked.append(values["online"]))
+    monkeypatch.setattr(module.WorkerState.objects, "filter", lambda **which: asked.append(which) or changed)
+    module.write_worker(module.Worker("scan@old", heartbeats=[1.0]))
+    assert (camera.rows, asked) == ([], [{"hostname": "scan@old"}, False])
 
 
 @pytest.mark.parametrize(

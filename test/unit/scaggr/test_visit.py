@@ -108,6 +108,7 @@ def test_nothing_answers(visit: Any) -> None:
         (301, b"", "another site, or a redirect", "server_name"),
         (400, b"<h1>Bad Request (400)</h1>", "Django does not answer for that name", "allowed_hosts"),
         (502, b"<h1>down</h1>", "gunicorn does not answer", "service gunicorn status"),
+        (500, b"<h1>down</h1>", "gunicorn does not answer", "service gunicorn status"),
         (503, b'{"detail": "no database"}', "status 503, no database", "gunicorn-error.log"),
         (507, b'{"detail": "no room"}', "status 507, no room", "gunicorn-error.log"),
         (401, b'{"detail": "no token"}', "status 401, no token", "phagescan.status"),
