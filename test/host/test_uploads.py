@@ -81,7 +81,7 @@ def test_a_full_disk(small: Machine, api: Api) -> None:
     codes = [api.upload(bytes([size]) * size * MIB).status_code for size in (10, 20, 30, 30, 5)]
     assert codes == [202, 202, 507, 507, 202]
     # By the port nothing is asked beforehand: the file is written until there is no room.
-    small.run(f"umask 077; printf 'Authorization: {api.session.headers['Authorization']}' >/root/token").ok()
+    small.put({"/root/token": f"Authorization: {api.session.headers['Authorization']!s}".encode()}, mode=0o600)
     ask = "curl --silent -H @/root/token -F file=@- http://127.0.0.1:9000/api/samples"
     small.run("command -v curl || apt-get install --yes --no-install-recommends curl").ok()
     assert "no room left" in small.run(f"head -c 20000000 /dev/zero | {ask}").ok().stdout

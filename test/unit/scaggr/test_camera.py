@@ -42,9 +42,15 @@ def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> Non
 
 
 def test_the_camera_brings_no_forgotten_node_back(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, asked = camera.module, []
-    changed = SimpleNamespace(update=lambda **values: asked.append(values["online"]))
-    monkeypatch.setattr(module.WorkerState.objects, "filter", lambda **which: asked.append(which) or changed)
+    """Its event says only that it is away: the row was taken out, and stays so."""
+    module = camera.module
+    asked: list[Any] = []
+
+    def those(**which: Any) -> SimpleNamespace:
+        asked.append(which)
+        return SimpleNamespace(update=lambda **values: asked.append(values["online"]))
+
+    monkeypatch.setattr(module.WorkerState.objects, "filter", those)
     module.write_worker(module.Worker("scan@old", heartbeats=[1.0]))
     assert (camera.rows, asked) == ([], [{"hostname": "scan@old"}, False])
 
