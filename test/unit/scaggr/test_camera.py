@@ -42,9 +42,15 @@ def test_the_camera_writes_what_its_columns_hold(camera: SimpleNamespace) -> Non
 
 
 def test_the_camera_brings_no_forgotten_node_back(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, asked = camera.module, []
+    module = camera.module
+    asked: list[Any] = []
     changed = SimpleNamespace(update=lambda **values: asked.append(values["online"]))
-    monkeypatch.setattr(module.WorkerState.objects, "filter", lambda **which: asked.append(which) or changed)
+
+    def find(**which: str) -> SimpleNamespace:
+        asked.append(which)
+        return changed
+
+    monkeypatch.setattr(module.WorkerState.objects, "filter", find)
     module.write_worker(module.Worker("scan@old", heartbeats=[1.0]))
     assert (camera.rows, asked) == ([], [{"hostname": "scan@old"}, False])
 

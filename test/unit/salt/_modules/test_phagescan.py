@@ -24,7 +24,12 @@ def test_canary(phagescan: Callable[..., Any]) -> None:
     """The canary's one line is the answer, and its reason the failure."""
     module = phagescan()
     flown: list[tuple[str, ...]] = []
-    module.__utils__["django_site.manage"] = lambda _site, *words: flown.append(words) or f"{words[0]} ok\n"
+
+    def fly(_site: dict[str, Any], *words: str) -> str:
+        flown.append(words)
+        return f"{words[0]} ok\n"
+
+    module.__utils__["django_site.manage"] = fly
     assert module.canary() == "canary ok"
     assert flown[0][-4:] == ("--address", "127.0.0.1", "--port", "80")
     assert "--worker" in flown[0]
@@ -46,7 +51,8 @@ def test_canary_on_a_bare_host(phagescan: Callable[..., Any]) -> None:
 def test_rule_faults(phagescan: Callable[..., Any]) -> None:
     """Each names the key; rules that compiled are not tried again before something has changed."""
     module = phagescan({"phagescan:engines:yara:rules": {"mine": "rule Mine {}"}})
-    tried, said, known = [], ["mine.yar(1): syntax error"], {}
+    tried, said = [], ["mine.yar(1): syntax error"]
+    known: dict[str, Any] = {}
 
     def faults(rules: dict[str, str], site: dict[str, Any], _python: Any) -> list[str]:
         tried.append((rules, site["user"]))
