@@ -58,12 +58,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kinds(definition: pytest.Item, config: pytest.Config) -> tuple[str, ...]:
     """The kinds of host that a test runs on."""
     marker = next((marker for marker in definition.iter_markers() if marker.name in ("hosts", "once")), None)
-    found = marker.args if marker and marker.name == "hosts" else HOSTS[:1] if marker else HOSTS
+    found = marker.args + of_day(marker) if marker and marker.name == "hosts" else HOSTS[:1] if marker else HOSTS
     if config.getoption("--everywhere") and not (marker and marker.kwargs.get("only")):
         return tuple(dict.fromkeys([*found, *HOSTS]))
     if config.getoption("--inner-loop"):
         return tuple(kind for kind in found if kind in INITS) or found
     return found
+
+
+def of_day(marker: pytest.Mark | None) -> tuple[str, ...]:
+    """The kinds of host that a test runs on in tier `day` only."""
+    return tuple(marker.kwargs.get("day", ())) if marker else ()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -95,6 +100,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, place in written:
         if place:
             item.add_marker(pytest.mark.xdist_group(str(place)))
+            marker = item.get_closest_marker("hosts")
+            if place.kind in of_day(marker) and not config.getoption("--everywhere"):
+                item.add_marker(pytest.mark.day)
     yield
     left = set(map(id, items))  # an item's hash is that of its name, to which xdist has added the group
     hosts = [(item, place) for item, place in written if place and id(item) in left]

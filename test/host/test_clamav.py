@@ -9,7 +9,7 @@ from support.packages import installed, only_recommended
 from support.scanning import EICAR, Api
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", day=("debian13-plain",))]
 
 TURNED_ON = "pillar='{phagescan: {engines: {clamav: {}}}}'"
 SIGNATURES = "/var/lib/clamav/test.ndb"

@@ -4,7 +4,7 @@ import pytest
 
 from support.machine import CHECKOUT, CREDENTIALS, Machine
 
-pytestmark = [pytest.mark.clone("break"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("break"), pytest.mark.hosts("debian13", day=("debian13-plain",))]
 
 OURS = ("gunicorn", "celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd")
 DEVELOPMENT = """pillar='{"phagescan": {"mode": "development"}}'"""

@@ -11,7 +11,7 @@ from support.scanning import Api
 from support.status import status
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("break"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("break"), pytest.mark.hosts("debian13", day=("debian13-plain",))]
 
 PSQL = 'su postgres -c "cd / && psql -XAqt {}"'
 SITE = "$(echo /opt/phagescan-venv/lib/python3*/site-packages)"

@@ -14,7 +14,7 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.clone("break")
 # Who knows since when a service runs is its init.
-INITS = pytest.mark.hosts("debian13", "debian13-plain")
+INITS = pytest.mark.hosts("debian13", day=("debian13-plain",))
 
 FORGET = (
     "update django_celery_beat_periodictask set last_run_at = null, total_run_count = 0, date_changed = now()",
@@ -80,6 +80,7 @@ def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.day
 def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
     """It is well for its first half minute, and then broken for good: a start explains no more than that."""
     begin_anew(machine)
@@ -116,6 +117,7 @@ def test_a_restart(machine: Machine, service: str) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.day
 def test_a_long_absence(machine: Machine) -> None:
     """What was stopped for longer than anything may take is as new when it is started, all of it."""
     ps_services = "/opt/phagescan/dev/ps_services.sh"

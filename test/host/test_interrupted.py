@@ -23,9 +23,7 @@ pytestmark = [pytest.mark.clone("cut"), pytest.mark.once]
 
 # Kills and power cuts of the long form, on a fresh host and again on a converged one.
 LONG = {"debian13": (40, 10), "debian12": (10, 3), "debian13-plain": (10, 3)}
-# And of the short form, on a converged host. A fresh one goes through these, each run going on from where the last
-# ended.
-SHORT = (1, 1)
+# In the short form a fresh host goes through these, each run going on from where the last ended.
 FRESH = [
     ("kill", Moment("apt installs Python", 0.5, program("dpkg --status-fd"))),
     ("kill", Moment("pip installs Salt", 2, program("-m pip install --no-compile"))),
@@ -277,13 +275,16 @@ def converged(machine: Machine) -> Iterator[Converged]:
     machine.highstate().ok()
 
 
-def test_converged_host(converged: Converged, long: bool) -> None:
+@pytest.mark.parametrize(
+    "short", [pytest.param(["kill"], id="kill"), pytest.param(["power"], id="power", marks=pytest.mark.day)]
+)
+def test_converged_host(converged: Converged, short: list[str], long: bool) -> None:
     """A run with much to do that was cut off anywhere is completed by the next, and nothing is lost."""
     machine = converged.machine
     converged.drift()
     Run(machine, "salt-call --local state.highstate").join()
     converged.check()
-    hows = kinds(*(LONG[machine.kind] if long else SHORT))
+    hows = kinds(*LONG[machine.kind]) if long else short
     moments = spread(machine, len(hows))
     machine.highstate().clean()
     missed = []

@@ -13,7 +13,7 @@ from support.refusal import TOUCHED, assert_stopped
 from support.results import Result
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("refuse"), pytest.mark.hosts("debian13", day=("debian13-plain",))]
 
 LISTEN = "import socket, time; server = socket.create_server(('127.0.0.1', {port})); time.sleep(86400)"
 OFFLINE = "/etc/apt/apt.conf.d/zz-offline"

@@ -10,7 +10,7 @@ from support.logins import broker_login, database_login
 from support.machine import CREDENTIALS, Machine
 from support.results import Highstate, Result
 
-pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian13-plain")]
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", day=("debian13-plain",))]
 
 LOGINS: dict[str, Callable[..., Result]] = {
     "master": lambda machine, **overrides: broker_login(machine, "master", **overrides),

@@ -30,7 +30,7 @@ GHOST = """insert into scaggr_engine (name, worker, kind, version, problem, anno
     values ('ghost', 'scan@elsewhere', 'evilness', '1', '', now(), true)"""
 
 # What is stopped, and how, is a matter of init.
-INITS = pytest.mark.hosts("debian13", "debian13-plain")
+INITS = pytest.mark.hosts("debian13", day=("debian13-plain",))
 
 
 @dataclass
@@ -144,6 +144,13 @@ BREAKS = {
 }
 
 
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Where and when something is broken. Of what is frozen one part stands for all, but in tier `day`."""
+    if name.endswith("stopped"):
+        return [INITS]
+    return [pytest.mark.once, *([pytest.mark.day] if name.endswith("frozen") and name != "broker frozen" else [])]
+
+
 @pytest.fixture
 def broken(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Break]:
     """The host with something broken; mended afterwards."""
@@ -174,10 +181,7 @@ def test_all_is_well(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [
-        pytest.param(each, id=name, marks=INITS if name.endswith("stopped") else pytest.mark.once)
-        for name, each in BREAKS.items()
-    ],
+    [pytest.param(each, id=name, marks=marks(name)) for name, each in BREAKS.items()],
     indirect=True,
 )
 def test_broken_part_is_named(machine: Machine, broken: Break) -> None:

@@ -19,7 +19,7 @@ from support.scanning import EICAR, Api
 from support.status import PARTS, status, well
 from support.waiting import wait_until
 
-pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", "debian12")]
+pytestmark = [pytest.mark.clone("rotate"), pytest.mark.hosts("debian13", day=("debian12",))]
 
 LISTEN = "rabbitmq: {listen: 0.0.0.0}"
 SELF_SIGNED = f"pillar='{{phagescan: {{tls: {{self_signed: true}}}}, {LISTEN}}}'"
