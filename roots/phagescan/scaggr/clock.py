@@ -6,6 +6,7 @@ neither fresh nor old: each comparison has that case.
 
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import TypeGuard
 
 SLACK = timedelta(seconds=10)
 """What a moment may be in the future: clocks are moved by so much all the time."""
@@ -29,7 +30,7 @@ def is_ahead(moment: datetime) -> bool:
     return moment > horizon()
 
 
-def is_recent(moment: datetime | None, limit: timedelta) -> bool:
+def is_recent(moment: datetime | None, limit: timedelta) -> TypeGuard[datetime]:
     """Tell whether a moment is known, no longer ago than the limit, and not in the future."""
     return moment is not None and now() - limit <= moment <= horizon()
 
