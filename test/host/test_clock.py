@@ -59,6 +59,7 @@ def test_the_clock_was_ahead(ahead: Machine) -> None:
     """Periodic tasks go on, status says what was, and nothing happened in the future."""
     wait_until(lambda: query(ahead, NEW) != "0", "the heartbeat is sent again", 200)
     parts = wait_until(lambda: (found := status(ahead))[0] == 0 and found[1], "all is well", 60)
+    assert parts["clocks"]["degraded"]
     assert parts["clocks"]["said"].startswith("the clock was ahead: there are records until ")
     assert "ahead" not in parts["beat"]["said"] + parts["camera"]["said"]
     assert not [part["said"] for part in parts.values() if " -" in part["said"]]
@@ -80,5 +81,6 @@ def test_the_clock_of_a_worker(machine: Machine, worker: str) -> None:
     wait_until(lambda: query(machine, "select count(*) from scaggr_node where clock > 3000") == "1", "it was heard")
     code, parts = status(machine)
     assert code == 0
+    assert parts["clocks"]["degraded"]
     assert re.search(said, parts["clocks"]["said"])
     assert worker in machine.run("salt-call --local phagescan.doctor").ok().stdout

@@ -202,7 +202,9 @@ class Master:
             if ahead and clock.is_ahead(ahead)
             else []
         )
-        return "; ".join([*wrong, *until]) or "those of the workers are as this host's"
+        if found := "; ".join([*wrong, *until]):
+            raise DegradedError(found)
+        return "those of the workers are as this host's"
 
     def announced(self) -> str:
         """Say which engines work, by what their workers announced. Samples of the others wait."""

@@ -160,19 +160,20 @@ def test_late_camera(health: Any, schedule: Callable[..., Any], seen: float | No
 
 
 def test_clocks(health: Any, schedule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker's clock that is wrong is named, and that this host's was ahead is said; neither is a fault."""
+    """A worker's clock that is wrong is named, and that this host's was ahead is said: degraded."""
 
     def workers(**offsets: float) -> None:
         found = SimpleNamespace(values_list=lambda *_: offsets.items())
         monkeypatch.setattr(health, "Node", SimpleNamespace(objects=SimpleNamespace(filter=lambda **_: found)))
 
     workers(near=59.0, early=3600.4, late=-90.0)
-    assert schedule(1, 1, 1).clocks() == (
-        "that of early is 3600 s ahead of this host's; that of late is 90 s behind this host's"
-    )
+    with pytest.raises(health.DegradedError) as wrong:
+        schedule(1, 1, 1).clocks()
+    assert str(wrong.value) == "that of early is 3600 s ahead of this host's; that of late is 90 s behind this host's"
     workers()
     assert schedule(1, None, 1).clocks() == "those of the workers are as this host's"
-    assert schedule(1, -7200, 1).clocks().startswith("the clock was ahead: there are records until 2")
+    with pytest.raises(health.DegradedError, match="^the clock was ahead: there are records until 2"):
+        schedule(1, -7200, 1).clocks()
 
 
 def parts(**broken: bool | None) -> dict[str, Any]:
