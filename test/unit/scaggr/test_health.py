@@ -172,7 +172,7 @@ def test_clocks(health: Any, schedule: Callable[..., Any], monkeypatch: pytest.M
     assert str(wrong.value) == "that of early is 3600 s ahead of this host's; that of late is 90 s behind this host's"
     workers()
     assert schedule(1, None, 1).clocks() == "those of the workers are as this host's"
-    with pytest.raises(health.DegradedError, match="^the clock was ahead: there are records until 2"):
+    with pytest.raises(health.DegradedError, match=r"^the clock was ahead: there are records until 2"):
         schedule(1, -7200, 1).clocks()
 
 
