@@ -23,7 +23,7 @@ SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
 QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
 # What libpq says where pg_hba.conf does not let the system's user in.
-SHUT_OUT = re.compile("authentication failed|no password supplied|no pg_hba.conf entry")
+REFUSED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry")
 ADVICE = (
     "; pg_hba.conf does not let the system's user postgres in: add this line to it, before all others, and reload the"
     " server: local all postgres peer"
@@ -122,7 +122,7 @@ class Session:
                 self.process.wait()
                 self.errors.seek(0)
                 said = " ".join(self.errors.read().split())
-                raise CommandExecutionError(f"{self.name}: {said}{ADVICE if SHUT_OUT.search(said) else ''}")
+                raise CommandExecutionError(f"{self.name}: {said}{ADVICE if REFUSED.search(said) else ''}")
             printed += part
         return [line for line in printed.decode(errors="replace").split("\n")[:-2] if line]
 

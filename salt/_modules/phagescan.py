@@ -237,8 +237,8 @@ def _notes() -> list[str]:
     master = "master" in roles()
     site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
     roots, look = __opts__["file_roots"]["base"], __utils__["packages.look"]
-    log = f"{_get('phagescan:log_dir')}/gunicorn-error.log"
-    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else (), log))
+    said = f"{_get('phagescan:log_dir')}/gunicorn-error.log"
+    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else (), said))
     broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
     if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
         lines.append(
@@ -272,10 +272,6 @@ def _clocks() -> list[tuple[str, float]]:
         return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
-
-
-def _unavailable(run: Sequence[Mapping[str, Any]]) -> list[str]:
-    return __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

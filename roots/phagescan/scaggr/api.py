@@ -27,7 +27,7 @@ from ninja.security import HttpBearer
 from scaggr import clock
 from scaggr.errors import SubmitError, TooBigError
 from scaggr.models import ApiToken, Sample, ScanRun, Verdict
-from scaggr.requests import reason
+from scaggr.requests import objection
 from scaggr.scans import search, submit, summary
 from scaggr.status import server_status
 from scaggr.uploads import received
@@ -299,7 +299,7 @@ def on_broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpRes
 @api.exception_handler(SuspiciousOperation)
 def on_bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say what else is wrong with a request."""
-    return refuse(request, reason(error) or f"The request cannot be read: {error}", 400)
+    return refuse(request, objection(error) or f"The request cannot be read: {error}", 400)
 
 
 @api.exception_handler(InterfaceError)

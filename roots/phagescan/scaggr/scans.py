@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from scaggr import clock, nodes
 from scaggr.broker import BROKER_ERRORS, depths, publish
-from scaggr.errors import SubmitError, TooBigError, trouble
+from scaggr.errors import SubmitError, TooBigError, not_kept
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
 from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
@@ -52,6 +52,12 @@ INCOMING_KEEP = timedelta(minutes=15)
 """How long ago a file was written that was being received when the server was killed."""
 
 FETCH_SALT = "scaggr.fetch"
+
+UNREADABLE = ".unreadable"
+"""Left beside the samples when one cannot be read: the highstate looks at all of them then, and repairs them."""
+
+LONGEST = timedelta(days=49)
+"""What RabbitMQ counts of a message's life: milliseconds, in 32 bits."""
 
 DELIVERY = re.compile("[0-9a-f]{32}")
 """How a worker numbers the deliveries of its messages."""
@@ -85,7 +91,7 @@ def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[S
             for path in new:
                 path.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise trouble(error) from error
+                raise not_kept(error) from error
             raise
     return runs
 
@@ -165,7 +171,7 @@ def dispatch(run_id: str) -> None:
                     queue=engine_queue(verdict.engine),
                     task_id=str(verdict.id),
                     # The broker's to drop it then: of when a scan is too late no worker's clock decides.
-                    expiration=min(left, lifetime()).total_seconds(),
+                    expiration=min(left, lifetime(), LONGEST).total_seconds(),
                 )
         run.dispatched_at = timezone.now()
         run.save(update_fields=["dispatched_at"])
@@ -233,9 +239,8 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
             give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
             return 410, None
         except PermissionError:
-            # The highstate looks at all samples then, and repairs them.
             with suppress(OSError):
-                Path(settings.SAMPLE_ROOT, ".unreadable").touch(mode=0o600)
+                Path(settings.SAMPLE_ROOT, UNREADABLE).touch(mode=0o600)
             raise
         if not again:
             run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)

@@ -9,7 +9,7 @@ from django.core.files.uploadhandler import SkipFile, TemporaryFileUploadHandler
 from django.http import HttpRequest
 
 from scaggr import room
-from scaggr.errors import SubmitError, trouble
+from scaggr.errors import SubmitError, not_kept
 from scaggr.text import clean_name
 
 
@@ -45,7 +45,7 @@ class SampleUploadHandler(TemporaryFileUploadHandler):
         except SubmitError as error:
             self.refused = error
         except OSError as error:
-            self.refused = trouble(error)
+            self.refused = not_kept(error)
         if self.refused:
             raise SkipFile
 

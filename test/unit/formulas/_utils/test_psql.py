@@ -300,7 +300,7 @@ def test_encoding(server: Any) -> None:
         ("FATAL:  the database system is starting up", False),
     ],
 )
-def test_shut_out(server: Any, said: str, advised: bool) -> None:
+def test_login_refused(server: Any, said: str, advised: bool) -> None:
     """Where pg_hba.conf does not let us in the line is named that does."""
     with pytest.raises(CommandExecutionError) as raised:
         server.run(f"FAIL {said}", 5432)
