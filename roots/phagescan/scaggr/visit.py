@@ -27,7 +27,7 @@ VISITORS = "^canary-[0-9a-f]{32}$"
 """Names of the users that visits are made as: each is there for one visit."""
 
 LONGEST = timedelta(minutes=10)
-"""A user that is older than this, or of the future, is left of a command that was killed. No token is good for longer."""
+"""A user that is older, or of the future, is left of a command that was killed. No token is good for longer."""
 
 TIMEOUT = 10.0
 PAUSE = 0.2
