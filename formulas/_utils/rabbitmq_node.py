@@ -84,7 +84,7 @@ def base() -> pathlib.Path:
 
 
 def ours(wanted: str) -> bool:
-    """Whether the listeners are this formula's: it has made broker `wanted`, or will, and no one else configures any."""
+    """Whether the listeners are this formula's: it has made broker `wanted`, or will, and no one else sets any."""
     node = name(wanted)
     return node == wanted and not _configured() and (node not in choices() or _made())
 

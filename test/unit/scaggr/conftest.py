@@ -72,7 +72,7 @@ def scaggr(scaggr_module: Callable[[str], Any]) -> SimpleNamespace:
 
 @pytest.fixture
 def database(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The models, with tables in memory: SQLite's, for statements that mean the same to PostgreSQL. It locks no rows."""
+    """The models, with tables in memory: SQLite's, for what means the same to PostgreSQL. It locks no rows."""
     connections = importlib.import_module("django.db").connections
     sqlite = importlib.import_module("django.db.backends.sqlite3.base")
     hstore = importlib.import_module("django.contrib.postgres.fields").HStoreField

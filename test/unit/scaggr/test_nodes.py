@@ -59,7 +59,7 @@ def test_another_name_of_a_host(fleet: Fleet, caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_worker_speaks_for_no_other_login(fleet: Fleet) -> None:
-    """Whoever names the host of another does not have it forgotten; nor does one that names none, or is silent itself."""
+    """Whoever names the host of another does not have it forgotten; nor does one that names none."""
     fleet.has("scan@old", "machine", login="old", silent=3600)
     fleet.has("scan@nameless", "", silent=3600)
     fleet.has("scan@new", "machine", silent=3600)
