@@ -268,8 +268,8 @@ def _notes() -> list[str]:
 def _clocks() -> list[tuple[str, float]]:
     """Workers, with the seconds that their clocks are ahead; nothing where the database does not say."""
     try:
-        database = _get("phagescan:database:name")
-        return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
+        user, database = _get("phagescan:user"), _get("phagescan:database:name")
+        return list(map(tuple, __utils__["psql.run_as"](user, CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
 

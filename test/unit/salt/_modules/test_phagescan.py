@@ -222,6 +222,25 @@ def test_doctor(phagescan: Callable[..., Any]) -> None:
     assert [line.split(": ")[0] for line in str(failed.value).splitlines()] == ["phagescan:mode", PASSWORD_KEYS[0]]
 
 
+def test_doctor_compares_clocks(phagescan: Callable[..., Any]) -> None:
+    """Those of workers are read as the application's role, which may have put anything in its table's place; a database
+    that is not there yet, or broken, is no matter of clocks.
+    """
+    module, asked = phagescan({"phagescan:tls": False, "phagescan:user": "shop"}), []
+
+    def run_as(*given: Any) -> list[Any]:
+        asked.append(given)
+        if len(asked) > 1:
+            raise CommandExecutionError("PostgreSQL on port 5432: no such table")
+        return [["scan@early", 3600.0]]
+
+    module.__utils__["doctor.notes"] = lambda *given: [f"{each}" for each in given[3]]
+    module.__utils__["psql.run_as"], module.__utils__["psql.run"] = run_as, None
+    assert module.doctor().endswith("Note: ('scan@early', 3600.0)")
+    assert [(user, port, database) for user, _, port, database in asked] == [("shop", 5432, "phage")]
+    assert module.doctor() == "No faults in pillar or host."
+
+
 def test_in_clear(phagescan: Callable[..., Any]) -> None:
     """That passwords cross the network in clear is to be known, until someone has said so."""
     module = phagescan()
