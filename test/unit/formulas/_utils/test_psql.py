@@ -88,8 +88,8 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
 
     def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
         assert (options.pop("extra_groups"), options.pop("cwd")) == ([], "/")
-        assert (user := options.pop("user")) == options.pop("group")
-        psql.users.append(user)
+        psql.users.append(options.pop("user"))
+        assert options.pop("group") == psql.users[-1]
         options = {"stdin": subprocess.DEVNULL, **options}
         psql.commands.append(command)
         psql.started.append(subprocess.Popen(command, cwd=tmp_path, **options))
