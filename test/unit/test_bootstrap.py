@@ -156,7 +156,7 @@ def test_environment() -> None:
     assert not [line for line in seen.stdout.splitlines() if line.partition("=")[0] in gone]
 
 
-def test_read_only(tmp_path: Path) -> None:
+def test_read_only() -> None:
     """A directory that cannot be written is named before anything is installed."""
     setting = "checkout=/tmp; wrapper=/usr/bin/ours; salt=/usr; untested=yes; PATH=/usr/bin:/bin"
     script = f"{functions('check_host|tested')}\n{setting}\ncheck_belonging() {{ :; }}\ncheck_host; echo well"
