@@ -83,7 +83,7 @@ def _listens() -> dict[str, str]:
     given = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
     with contextlib.suppress(configparser.Error):  # with which supervisord does not start, and says why
         given.read(CONFIGURATION, encoding="utf-8")
-    return {"file": SOCKET, **(given["unix_http_server"] if "unix_http_server" in given else {})}
+    return {"file": SOCKET, **(dict(given.items("unix_http_server")) if given.has_section("unix_http_server") else {})}
 
 
 def _server() -> Any:
