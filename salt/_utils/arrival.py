@@ -112,7 +112,8 @@ def door(site: str, nginx: dict[str, Any]) -> list[str]:
 
 def fingerprint(path: str) -> str:
     """SHA-256 fingerprint of the first certificate in a file, as browsers show it."""
-    leaf = re.search(r"-+BEGIN CERTIFICATE-+.+?-+END CERTIFICATE-+", pathlib.Path(path).read_text(), re.DOTALL)
+    text = pathlib.Path(path).read_text(errors="replace")
+    leaf = re.search(r"-+BEGIN CERTIFICATE-+.+?-+END CERTIFICATE-+", text, re.DOTALL)
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf[0] if leaf else "")).hexdigest().upper()
     return ":".join(re.findall("..", digest))
 
