@@ -2,6 +2,8 @@
 touched.
 """
 
+import base64
+import configparser
 import contextlib
 import http.client
 import socket
@@ -16,7 +18,8 @@ __lowstate__: list[dict[str, Any]]
 __opts__: dict[str, Any]
 __utils__: dict[str, Callable[..., Any]]
 
-SOCKET = "/run/supervisor.sock"
+CONFIGURATION = "/etc/supervisor/supervisord.conf"
+SOCKET = "/run/supervisor.sock"  # Debian's
 BAD_NAME = 10  # supervisor.xmlrpc.Faults
 
 
@@ -24,12 +27,13 @@ class _Connection(http.client.HTTPConnection):
     """To the socket, which a supervisord just started takes a moment to open."""
 
     def connect(self) -> None:
+        path = _listens()["file"]
         last = time.monotonic() + (0 if __opts__["test"] else 15)
         while True:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(self.timeout)
             try:
-                return self.sock.connect(SOCKET)
+                return self.sock.connect(path)
             except OSError:
                 self.sock.close()
                 if time.monotonic() >= last:
@@ -46,7 +50,7 @@ def running(name: str) -> dict[str, Any]:
     """Program `name` runs, with the configuration and the files it watches as they are now."""
     newest, path = __utils__["freshness.newest_watched"](__low__, __lowstate__)
     try:
-        server = xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport()).supervisor
+        server = _server()
         info = _info(server, name)
         up = info and info["statename"] in ("RUNNING", "STARTING")
         changes = {"reads": path if info and newest > info["start"] + 1 else ""}  # whole seconds
@@ -74,6 +78,22 @@ def mod_watch(name: str, **_kwargs: Any) -> dict[str, Any]:
     return __utils__["results.pending"](name, {name: "restart"}, f"{name} would be restarted.")
 
 
+def _listens() -> dict[str, str]:
+    """Where supervisord listens, and the login that it asks for, as its configuration says."""
+    given = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
+    with contextlib.suppress(configparser.Error):  # with which supervisord does not start, and says why
+        given.read(CONFIGURATION, encoding="utf-8")
+    return {"file": SOCKET, **(dict(given.items("unix_http_server")) if given.has_section("unix_http_server") else {})}
+
+
+def _server() -> Any:
+    place, headers = _listens(), []
+    if "username" in place:  # not in the address, which errors show
+        login = base64.b64encode(f"{place['username']}:{place.get('password', '')}".encode()).decode()
+        headers.append(("Authorization", f"Basic {login}"))
+    return xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport(headers=headers)).supervisor
+
+
 def _info(server: Any, name: str) -> dict[str, Any] | None:
     try:
         return server.getProcessInfo(name)
@@ -86,7 +106,7 @@ def _info(server: Any, name: str) -> dict[str, Any] | None:
 def _last_words(name: str) -> str:
     """What supervisord and the program have said last."""
     with contextlib.suppress(OSError, xmlrpc.client.Error):
-        info = _info(xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport()).supervisor, name) or {}
+        info = _info(_server(), name) or {}
         lines = __utils__["programs.tail"](info.get("stdout_logfile", ""))
         return " ".join([info.get("spawnerr", ""), *lines]).strip()
     return ""

@@ -33,7 +33,8 @@ FRESH = 600  # s; older package lists are fetched again
 INSTALLED = re.compile(r"^Package: (\S+)\n(?:(?:Essential|Protected): .*\n)*Status: \S+ ok installed$", re.MULTILINE)
 APT = ("apt-get", "--quiet", "--option=Dpkg::Use-Pty=0", f"--option=DPkg::Lock::Timeout={PATIENCE}")
 INSTALL = ("--yes", "--no-install-recommends", *(f"--option=DPkg::Options::=--force-conf{w}" for w in ("def", "old")))
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "LC_ALL": "C.UTF-8"}
+QUIET = dict.fromkeys(("APT_LISTCHANGES_FRONTEND", "APT_LISTBUGS_FRONTEND"), "none")
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", **QUIET, "LC_ALL": "C.UTF-8"}
 TARGETS = ("deb::Packages", "deb::Translations", "deb-src::Sources")
 # Of each source the release file alone, and what the answers say of the time.
 LOOK = (

@@ -205,4 +205,5 @@ def login(role: str, password: str, port: int, database: str = "postgres") -> No
         )
     if done.returncode:
         reason = programs.reason(done.stderr, done.stdout)
-        raise CommandExecutionError(f"login of role {role} on port {port} refused (see pg_hba.conf): {reason}")
+        see = "pg_hba.conf" if listeners(port) else "listen_addresses in postgresql.conf, which lacks localhost"
+        raise CommandExecutionError(f"login of role {role} on port {port} refused (see {see}): {reason}")

@@ -23,7 +23,7 @@ SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
 QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
 # What libpq says where pg_hba.conf does not let the system's user in.
-REFUSED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry")
+REFUSED = re.compile("authentication failed|no password supplied|pg_hba.conf")
 ADVICE = (
     "; pg_hba.conf does not let the system's user {0} in: add this line to it, before all others, and reload the"
     " server: local all {0} peer"

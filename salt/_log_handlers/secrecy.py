@@ -61,6 +61,8 @@ def _reason(error: BaseException) -> str:
     if twice := next(filter(None, (re.search(r"conflicting ID '([^'\n]+)'", str(each)) for each in errors)), None):
         return f"{place.partition(',')[0].rstrip(': ')}: the key {twice[1]} is there twice; take out one"
     syntax = next((each.problem for each in errors if isinstance(each, ScannerError | ParserError)), None)
+    if syntax and syntax.endswith("start any token"):  # libyaml does not say which
+        syntax += " (a tab, say: YAML takes blanks)"
     return f"{place}{syntax or type(errors[-1]).__name__}; the line is not shown, it may hold a password"
 
 

@@ -1,6 +1,7 @@
 """Where people find the master: the address that is printed has been asked, as a browser asks it."""
 
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import itertools
@@ -9,16 +10,19 @@ import re
 import shlex
 import socket
 import ssl
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import firewall
 from addresses import FROM_HERE, literal
 from probes import is_login, local_address
 from salt.exceptions import CommandExecutionError
 
 # Nothing is sent there: the kernel says by which of its addresses it would (RFC 5737, RFC 3849).
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+SIOCGIFADDR = 0x8915  # netdevice(7)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -41,7 +45,7 @@ def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
 
 def own_address(listen: str = "") -> str:
     """The address of this host that it reaches others by, as it is written in a URL, of IPv6 where there is no other,
-    or where nginx listens on that alone; without a network, its own.
+    or where nginx listens on that alone; without a way to others that of its first interface, or its own.
     """
     for family, there in reversed(ELSEWHERE) if listen == "[::]" else ELSEWHERE:
         try:
@@ -51,7 +55,15 @@ def own_address(listen: str = "") -> str:
         except OSError:
             continue
         return f"[{address}]" if ":" in address else address
-    return "127.0.0.1"
+    return next((address for address in interfaces() if not address.startswith("127.")), "127.0.0.1")
+
+
+def interfaces() -> Iterator[str]:
+    """Addresses of IPv4 that interfaces of this host have."""
+    for _, name in socket.if_nameindex():
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            answer = fcntl.ioctl(asked, SIOCGIFADDR, struct.pack("40s", name.encode()))
+            yield socket.inet_ntoa(answer[20:24])
 
 
 def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]]) -> str:
@@ -63,11 +75,11 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
     secure, host, note = there.scheme == "https", there.netloc, ""
     port = there.port or (443 if secure else 80)
     name = there.hostname or ""
+    local, bound = local_address(nginx["sites"]["phagescan"]["listen"])
     try:
         status, body = get(name, port, host, "/login/", secure)
     except (OSError, http.client.HTTPException) as error:
         note = f"{site} is not reached from this host ({error}); is the name known, and the way open?"
-        local, bound = local_address(nginx["sites"]["phagescan"]["listen"])
         try:
             status, body = get(local, bound, host, "/login/")
         except (OSError, http.client.HTTPException) as worse:
@@ -80,7 +92,8 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
             " own, or another server has this port; set nginx:sites:phagescan:server_name to a name of this host, or"
             " nginx:sites:phagescan:listen to another port"
         )
-    return note
+    here = {bound, nginx["tls_port"] if nginx["tls"] else bound}  # a proxy in front has others
+    return note or (firewall.note(port) if port in here else "")
 
 
 def door(site: str, nginx: dict[str, Any]) -> list[str]:

@@ -147,7 +147,7 @@ def _group(chunk: Chunk) -> str:
 def _program(chunk: Chunk) -> str:
     section = re.compile(rf"^\s*\[program:{re.escape(chunk['name'])}\]", re.MULTILINE)
     mine = f"{chunk['name']}.conf"
-    for path in sorted(here("etc/supervisor/conf.d").glob("*.conf")):
+    for path in sorted(here("etc/supervisor").glob("**/*.conf")):
         if path.name != mine and section.search(path.read_text(errors="replace")):
             return f"is of /{path.relative_to(ROOT)}, which is not ours"
     return ""

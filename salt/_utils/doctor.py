@@ -22,6 +22,7 @@ from checks import (
     paths,
     proxies,
     sites,
+    supervisor,
     tls,
     writers,
 )
@@ -33,7 +34,7 @@ from checks.situation import Fault, Situation, look_up
 OF_PILLAR = (names, paths, network, proxies, broker, limits, passwords)
 OF_HOST = (
     *(names, paths, network, proxies, broker, limits, tls),
-    *(database, host, listening, sites, archive, passwords, writers),
+    *(database, host, listening, sites, supervisor, archive, passwords, writers),
 )
 
 

@@ -134,6 +134,50 @@ def test_watched_without_a_terminal(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "said\n"
 
 
+def functions(names: str) -> str:
+    """Some functions of bootstrap, and those that they speak by."""
+    text = (ROOT / "bootstrap").read_text()
+    found = re.findall(rf"(?ms)^(?:{names})\(\) \{{.*?^\}}", text)
+    assert len(found) == names.count("|") + 1
+    return "\n".join(["set -eu", *re.findall(r"(?m)^(?:say|die)\(\).*", text), *found, ""])
+
+
+def test_environment() -> None:
+    """Of the caller's counts what says how to reach the world; where files go, and in which language, does not."""
+    kept = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/home/me",
+        "https_proxy": "http://proxy:3128",
+        "PIP_INDEX_URL": "http://i/",
+    }
+    gone = {"TMPDIR": "/mine", "LANG": "de_DE", "LANGUAGE": "de", "LC_MESSAGES": "de_DE", "PYTHONPATH": "/evil"}
+    seen = run("/bin/sh", "-c", f"{functions('clean_environment')}\nclean_environment; env", **kept, **gone)
+    assert {f"{name}={value}" for name, value in kept.items()} <= {*seen.stdout.splitlines()}
+    assert not [line for line in seen.stdout.splitlines() if line.partition("=")[0] in gone]
+
+
+def test_read_only() -> None:
+    """A directory that cannot be written is named before anything is installed."""
+    setting = "checkout=/tmp; wrapper=/usr/bin/ours; salt=/usr; untested=yes; PATH=/usr/bin:/bin"
+    script = f"{functions('check_host|tested')}\n{setting}\ncheck_belonging() {{ :; }}\ncheck_host; echo well"
+    command = ["/bin/sh", "-c", script.replace("$salt/installed", "$salt")]
+    refused = subprocess.run(command, user=65534 if os.getuid() == 0 else None, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("bootstrap: /opt cannot be written: ")
+    if os.getuid() == 0:
+        assert subprocess.run(command, capture_output=True, text=True).stdout.endswith("well\n")
+
+
+def test_another_salt(tmp_path: Path) -> None:
+    """That there is one, and what it is called from now on, is said."""
+    text = functions("check_belonging").replace("/usr/bin/salt-call", f"{tmp_path}/salt-call")
+    script = f"{text}\nwrapper={tmp_path}/ours; checkout=/; adopt=yes; check_belonging"
+    assert run("/bin/sh", "-c", script, PATH="/usr/bin:/bin").stderr == ""
+    (tmp_path / "salt-call").touch()
+    said = run("/bin/sh", "-c", script, PATH="/usr/bin:/bin").stderr
+    assert said.startswith("bootstrap: this host has another Salt, which stays: it is ")
+
+
 @pytest.fixture
 def wrapper(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs salt-call as bootstrap writes it, with a Salt that prints where it is and its arguments."""
@@ -141,7 +185,7 @@ def wrapper(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     salt, checkout = tmp_path / "salt", tmp_path / "check out"
     (salt / "lib" / os.path.basename(interpreter) / "site-packages").mkdir(parents=True)
     (salt / "bin").mkdir()
-    (salt / "bin/python").write_text('#!/bin/sh\npwd; echo "$@" "${PYTHONPATH-none}"\n')
+    (salt / "bin/python").write_text('#!/bin/sh\npwd; echo "$@" "${PYTHONPATH-none}${TMPDIR-}${LANGUAGE-}" $LC_ALL\n')
     checkout.mkdir()
     (checkout / "bootstrap").touch()
     names = {"checkout": checkout, "salt": salt, "interpreter": interpreter, "python": os.path.basename(interpreter)}
@@ -150,7 +194,7 @@ def wrapper(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     (salt / "bin/python").chmod(0o755)
 
     def call(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        environment = {"PYTHONPATH": "/evil"}
+        environment = {"PYTHONPATH": "/evil", "TMPDIR": "/mine", "LANGUAGE": "de", "LC_ALL": "de_DE"}
         command = ["/bin/sh", "-c", text, "salt-call", *arguments]
         return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, **options)
 
@@ -162,7 +206,10 @@ def test_salt_call(wrapper: Callable[..., subprocess.CompletedProcess[str]], tmp
     """It is Salt in the checkout; where that or its Python is gone it says what to do. No other process is started."""
     checkout = tmp_path / "check out"
     ran = wrapper("--local", "test.ping")
-    assert ran.stdout.splitlines() == [str(checkout), f"-I {tmp_path}/salt/bin/salt-call --local test.ping none"]
+    assert ran.stdout.splitlines() == [
+        str(checkout),
+        f"-I {tmp_path}/salt/bin/salt-call --local test.ping none C.UTF-8",
+    ]
     lib = tmp_path / "salt/lib"
     lib.rename(tmp_path / "salt/old")
     assert wrapper().stderr == f"salt-call: Python has changed: run {checkout}/bootstrap\n"

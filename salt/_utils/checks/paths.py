@@ -91,16 +91,6 @@ def former_master(situation: Situation) -> Iterator[Fault]:
         )
 
 
-def others_programs(situation: Situation) -> Iterator[Fault]:
-    """In development mode supervisord is stopped, which others may use."""
-    if situation.master and situation.get("phagescan:mode") == "development":
-        programs = situation.get("supervisord:programs", {})
-        for path in sorted(_here("/etc/supervisor/conf.d").glob("*.conf")):
-            if path.stem not in programs:
-                reason = f"development would stop supervisord, which also runs /{path.relative_to(ROOT)}"
-                yield Fault("phagescan:mode", reason, ("supervisord:programs",))
-
-
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
@@ -110,4 +100,4 @@ def _here(path: str) -> pathlib.Path:
 
 
 PILLAR = (directories, shown)
-CHECKS = (*PILLAR, source, readable, former_master, others_programs)
+CHECKS = (*PILLAR, source, readable, former_master)

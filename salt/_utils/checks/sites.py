@@ -2,6 +2,7 @@
 
 import fnmatch
 import glob
+import grp
 import pathlib
 import re
 from collections.abc import Iterator
@@ -48,14 +49,68 @@ def included(situation: Situation) -> Iterator[Fault]:
 
 def _includes(path: pathlib.Path, wanted: pathlib.Path, depth: int = 3) -> bool:
     """Whether a file, or one that it includes, includes another."""
-    text = re.sub(r"#.*", "", path.read_text(errors="replace"))
-    for pattern in re.findall(r"\binclude\s+[\"']?([^;\"'\s]+)", text):
+    for pattern in re.findall(r"\binclude\s+[\"']?([^;\"'\s]+)", _text(path)):
         if fnmatch.fnmatch(str(wanted), str(NGINX / pattern)):
             return True
         files = [each for each in map(pathlib.Path, glob.glob(str(NGINX / pattern))) if depth and each.is_file()]
         if any(_includes(each, wanted, depth - 1) for each in files):
             return True
     return False
+
+
+def streams(situation: Situation) -> Iterator[Fault]:
+    """No server of nginx's block stream has a port of ours: `nginx -t` finds that good, and nginx does not start."""
+    main, sites = NGINX / "nginx.conf", situation.get("nginx:sites", {}) if situation.master else {}
+    taken = [_listen(words.split()[0]) for words in _streams(_whole(main)) if words.split()] if sites else []
+    for name, site in sites.items():
+        places = {f"nginx:sites:{name}:listen": _listen(str(site.get("listen", "80")).split()[0])}
+        if situation.tls:
+            places["nginx:tls_port"] = (next(iter(places.values()))[0], str(situation.get("nginx:tls_port")))
+        for key, (address, port) in places.items():
+            if any(at == port and (there == address or "*" in (address, there)) for there, at in taken):
+                reason = f"port {port} is that of a stream in {main}, or in what that includes; choose another"
+                yield Fault(key, f"{reason} in pillar/local.sls")
+
+
+def proxy(situation: Situation) -> Iterator[Fault]:
+    """nginx, whose user its operator has chosen, may open the socket of gunicorn."""
+    if not situation.master or not situation.get("gunicorn:socket"):
+        return
+    named = re.search(r"^\s*user\s+(\S+?)(?:\s+(\S+))?\s*;", _text(NGINX / "nginx.conf"), re.MULTILINE)
+    user, group = (named[1], named[2] or named[1]) if named else ("www-data", "www-data")
+    wanted = situation.get("gunicorn:socket_group")
+    try:
+        members = grp.getgrnam(wanted).gr_mem
+    except KeyError:
+        members = []
+    if user != "root" and group != wanted and user not in members:
+        reason = f"nginx runs as {user}, group {group} ({NGINX}/nginx.conf), which may not open gunicorn's socket"
+        yield Fault("gunicorn:socket_group", f"{reason}; make this key {group}, in pillar/local.sls")
+
+
+def _streams(text: str) -> Iterator[str]:
+    """What servers of the blocks `stream` listen on, with their options."""
+    for begun in re.finditer(r"(?:^|[\s;}])stream\s*\{", text):
+        depth, end = 1, begun.end()
+        while depth and end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        yield from re.findall(r"\blisten\s+([^;]+);", text[begun.end() : end])
+
+
+def _whole(path: pathlib.Path, depth: int = 3) -> str:
+    """A file, with what it includes in the place of each line that says so."""
+
+    def included(line: re.Match[str]) -> str:
+        files = sorted(glob.glob(str(NGINX / line[1]))) if depth else []
+        return "\n".join(_whole(pathlib.Path(each), depth - 1) for each in files)
+
+    return re.sub(r"\binclude\s+[\"']?([^;\"'\s]+)[\"']?\s*;", included, _text(path))
+
+
+def _text(path: pathlib.Path) -> str:
+    """What is in a file but comments; nothing where there is none."""
+    return re.sub(r"#.*", "", path.read_text(errors="replace")) if path.is_file() else ""
 
 
 def both(situation: Situation) -> Iterator[Fault]:
@@ -100,8 +155,7 @@ def servers(ours: dict[str, Any]) -> list[Server]:
         name = str(path.relative_to(NGINX))
         if name in mine or (name == "sites-enabled/default" and path.is_symlink()) or not path.is_file():
             continue
-        text = re.sub(r"#.*", "", path.read_text(errors="replace"))
-        for block in re.split(r"\bserver\s*\{", text)[1:]:
+        for block in re.split(r"\bserver\s*\{", _text(path))[1:]:
             names = [word for words in re.findall(r"\bserver_name\s+([^;]+);", block) for word in words.split()]
             for words in re.findall(r"\blisten\s+([^;]+);", block) or ["80"]:
                 address, *options = words.split()
@@ -132,4 +186,4 @@ def _before(other: Server, place: tuple[str, str], ours: pathlib.Path) -> bool:
     return other.default or other.listen != place or not after
 
 
-CHECKS = (included, unreachable, both)
+CHECKS = (included, unreachable, streams, both, proxy)

@@ -50,6 +50,7 @@ class Doctor:
         self.module, self.merge = load("_utils/doctor"), load("_utils/layers").merge
         module = self.module
         monkeypatch.setattr(module.paths, "ROOT", top)
+        monkeypatch.setattr(module.supervisor, "ROOT", top)
         monkeypatch.setattr(module.writers, "ROOT", top)
         monkeypatch.setattr(module.sites, "NGINX", top / "etc/nginx")
         monkeypatch.setattr(module.database.listening, "by_user", lambda: ())

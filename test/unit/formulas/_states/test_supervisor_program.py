@@ -1,5 +1,6 @@
 """One program under supervisord, against a server that speaks XML-RPC on a socket as supervisord does."""
 
+import base64
 import os
 import socketserver
 import threading
@@ -129,10 +130,35 @@ def state(load: Callable[..., Any], socket_path: str, tmp_path: Path) -> Callabl
                 for name, value in vars(load("_utils/freshness", __opts__={"test": False})).items()
             },
         )
-        module.SOCKET = socket_path
+        module.SOCKET, module.CONFIGURATION = socket_path, str(tmp_path / "supervisord.conf")
         return module
 
     return make
+
+
+def test_where_it_listens(
+    state: Callable[..., Any], supervisor: Supervisor, socket_path: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Its own configuration says where, and whether it asks for a login, which no error shows."""
+    module = state()
+    module.SOCKET = f"{socket_path}.none"
+    asked: list[str] = []
+    monkeypatch.setattr(Handler, "parse_request", lambda self: _parsed(self, asked), raising=False)
+    text = f"[unix_http_server]\nfile={socket_path}  ; the socket\nusername = ada\npassword = a;b%c\n"
+    (tmp_path / "supervisord.conf").write_text(text)
+    assert module.running("camera")["result"] is True
+    assert supervisor.did == []
+    assert asked == [f"Basic {base64.b64encode(b'ada:a;b%c').decode()}"]
+    (tmp_path / "supervisord.conf").write_text("not a setting\n")
+    module.__opts__["test"] = True
+    assert module.running("camera")["result"] is None
+
+
+def _parsed(handler: Handler, asked: list[str]) -> bool:
+    """Read a request, and keep the login that it brings."""
+    well = super(SimpleXMLRPCRequestHandler, handler).parse_request()
+    asked.append(handler.headers.get("Authorization", ""))
+    return well
 
 
 RESTART = ["reload", "stop camera", "remove camera", "add camera"]

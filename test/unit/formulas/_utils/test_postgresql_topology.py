@@ -203,6 +203,17 @@ def test_stranger_on_the_port(
     assert bool(asked) is not refused
 
 
+@pytest.mark.parametrize(("listens", "see"), [({107}, "pg_hba.conf"), (set(), "listen_addresses in postgresql.conf")])
+def test_login_is_refused(topology: Any, monkeypatch: pytest.MonkeyPatch, listens: set[int], see: str) -> None:
+    """It is said where to look: at who is let in, or at where the server listens."""
+    monkeypatch.setattr(topology, "listeners", lambda _port: listens)
+    monkeypatch.setattr(topology.pwd, "getpwnam", lambda _: SimpleNamespace(pw_uid=107))
+    done = SimpleNamespace(returncode=2, stderr="FATAL: no", stdout="")
+    monkeypatch.setattr(topology.programs, "run", lambda *_, **__: done)
+    with pytest.raises(CommandExecutionError, match=rf"port 5432 refused \(see {see}.*\): FATAL: no"):
+        topology.login("keeper", PASSWORD, 5432)
+
+
 def test_owner(topology: Any, wanted: dict[str, Any], converged: dict[str, Any]) -> None:
     """A database of another owner is given to ours."""
     converged["databases"]["shop"] = "postgres"

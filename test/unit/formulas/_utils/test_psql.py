@@ -294,6 +294,7 @@ def test_encoding(server: Any) -> None:
         ('FATAL:  Peer authentication failed for user "postgres"', True),
         ("psql: error: fe_sendauth: no password supplied", True),
         ('FATAL:  no pg_hba.conf entry for host "[local]", user "postgres"', True),
+        ("FATAL:  kein pg_hba.conf-Eintrag für Host »[local]«, Benutzer »postgres«", True),
         ("FATAL:  the database system is starting up", False),
     ],
 )

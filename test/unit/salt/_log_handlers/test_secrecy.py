@@ -24,6 +24,10 @@ BROKEN = {
     "key twice": (f"#!yaml\na: {SECRET}\na: {SECRET}\n", "line 3: the key a is there twice; take out one"),
     "key a list": (f"#!yaml\na:\n  ? [{SECRET}]\n  : x\n", "line 3, column 5: "),
     "percent": (f"#!yaml\na: %{SECRET}\n", "line 2: found character that cannot start any token"),
+    "tab": (
+        f"#!yaml\na:\n\tb: {SECRET}\n",
+        "line 3: found character that cannot start any token (a tab, say",
+    ),
     "escape": (f'#!yaml\na: "{SECRET}\\q"\n', "line 2: found unknown escape character"),
     "colons": (f"#!yaml\na: {SECRET}: x\n", "line 2: mapping values are not allowed in this context"),
     "control character": (f'#!yaml\na: "{SECRET}\1"\n', "ReaderError"),

@@ -12,7 +12,7 @@ def addresses(load: Callable[..., Any], tmp_path: Path) -> Any:
     """The module, on a host with a name server."""
     module = load("_utils/addresses")
     module.RESOLVERS = tmp_path / "resolv.conf"
-    module.RESOLVERS.write_text("search example\nnameserver 192.0.2.53\n")
+    module.RESOLVERS.write_text("search example\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\n")
     return module
 
 
@@ -27,7 +27,7 @@ def test_peers(addresses: Any) -> None:
     found = addresses.peers(settings("192.0.2.1", "http://[2001:db8::1]:8080"), "worker")
     assert found == ["192.0.2.1", "2001:db8::1"]
     assert addresses.peers(settings("192.0.2.1"), "master") == ["127.0.0.1", "192.0.2.1"]
-    assert {"127.0.0.1", "192.0.2.53"} <= set(addresses.peers(settings("localhost"), "worker"))
+    assert {"127.0.0.1", "192.0.2.53", "fe80::1"} <= set(addresses.peers(settings("localhost"), "worker"))
     addresses.RESOLVERS.unlink()
     assert "192.0.2.53" not in addresses.peers(settings("localhost"), "worker")
 

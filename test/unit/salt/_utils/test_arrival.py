@@ -17,6 +17,7 @@ LOGIN = b"<title>Log in \xc2\xb7 Phagescan</title> csrfmiddlewaretoken"
 def arrival(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, on a host whose default route leaves from 192.0.2.7."""
     module = load("_utils/arrival")
+    monkeypatch.setattr(module.firewall, "note", lambda _port: "")
     monkeypatch.setattr(module, "own_address", lambda listen: "[2001:db8::7]" if listen == "[::]" else "192.0.2.7")
     return module
 
@@ -55,7 +56,7 @@ def test_url(arrival: Any, settings: dict[str, Any], phagescan: dict[str, Any], 
 
 
 def test_own_address(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address is that which the default route leaves from, of IPv6 where there is no other; or loopback."""
+    """The address is that which the default route leaves from, of IPv6 where there is no other; or an interface's."""
     module = load("_utils/arrival")
     routes = {"192.0.2.1": "172.17.0.9", "2001:db8::1": "2001:db8::5"}
 
@@ -77,13 +78,18 @@ def test_own_address(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
         def getsockname(self) -> tuple[str, int]:
             return routes[self.there], 1
 
+    asked = list(module.interfaces())
     monkeypatch.setattr(module.socket, "socket", Probe)
+    monkeypatch.setattr(module, "interfaces", lambda: iter(["127.0.0.1"]))
     assert module.own_address() == "172.17.0.9"
     assert module.own_address("[::]") == "[2001:db8::5]"
     del routes["192.0.2.1"]
     assert module.own_address() == "[2001:db8::5]"
     routes.clear()
     assert module.own_address() == "127.0.0.1"
+    monkeypatch.setattr(module, "interfaces", lambda: iter(["127.0.0.1", "10.0.0.5", "10.0.0.6"]))
+    assert module.own_address() == "10.0.0.5"
+    assert "127.0.0.1" in asked
 
 
 def test_asked_as_printed(arrival: Any) -> None:
@@ -115,6 +121,14 @@ def test_another_page(arrival: Any, answer: tuple[int, bytes], reported: str) ->
     """What is not the login page is a failure, which says what to set."""
     with pytest.raises(CommandExecutionError, match=reported):
         arrival.knock("http://192.0.2.7/", nginx(), lambda *_: answer)
+
+
+def test_firewall(arrival: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others cannot reach is said, where the port is this host's."""
+    monkeypatch.setattr(arrival.firewall, "note", lambda port: f"port {port} is closed")
+    assert arrival.knock("http://192.0.2.7/", nginx(), lambda *_: (200, LOGIN)) == "port 80 is closed"
+    assert arrival.knock("https://192.0.2.7/", nginx(tls=True), lambda *_: (200, LOGIN)) == "port 443 is closed"
+    assert arrival.knock("https://192.0.2.7/", nginx(), lambda *_: (200, LOGIN)) == ""
 
 
 def test_not_reached_from_here(arrival: Any) -> None:

@@ -241,6 +241,10 @@ def test_programs(host: Host) -> None:
     host.has("/etc/supervisor/conf.d/shop.conf", text="; theirs\n[program:celerycam]\n")
     (line,) = host.lines(program)
     assert line.startswith("supervisor program celerycam: is of /etc/supervisor/conf.d/shop.conf, which is not ours; ")
+    host.has("/etc/supervisor/conf.d/shop.conf", text="[program:shop]\n")
+    host.has("/etc/supervisor/supervisord.conf", text="[supervisord]\n[program:celerycam]\n")
+    (line,) = host.lines(program)
+    assert line.startswith("supervisor program celerycam: is of /etc/supervisor/supervisord.conf, which is not ours; ")
 
 
 def test_broker_and_cluster_that_were_here_first(host: Host) -> None:

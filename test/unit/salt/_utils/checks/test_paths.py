@@ -10,18 +10,6 @@ def test_checkout_is_not_emptied(examine: Callable[..., list[str]]) -> None:
     assert fault.startswith("phagescan:virtualenv: must not hold this checkout, /srv/pillar")
 
 
-def test_foreign_programs(examine: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Development stops supervisord, and so is refused while that runs programs of somebody else."""
-    folder = tmp_path / "etc" / "supervisor" / "conf.d"
-    folder.mkdir(parents=True)
-    (folder / "celerycam.conf").touch()
-    assert examine({"phagescan:mode": "development"}) == []
-    (folder / "theirs.conf").touch()
-    (fault,) = examine({"phagescan:mode": "development"})
-    assert fault.startswith("phagescan:mode: development would stop supervisord")
-    assert examine() == []
-
-
 def test_master_that_was(examine: Callable[..., list[str]], tmp_path: Path) -> None:
     """A host that has been a master is not made a worker in passing."""
     (tmp_path / "etc/phagescan").mkdir(parents=True)

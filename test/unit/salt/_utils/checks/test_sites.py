@@ -125,6 +125,61 @@ def test_notes(load: Callable[..., Any], nginx: Callable[..., None], monkeypatch
     assert note.endswith("/etc/nginx/sites-enabled/other; ours answers to scan.example alone")
 
 
+STREAM = "stream {{ map $a $b {{ x y; }} server {{ {} proxy_pass b; }} }}\n"
+HTTP = "http { include sites-enabled/*; server { listen 8081; } }\n"
+
+
+@pytest.mark.parametrize(
+    ("listen", "keys"),
+    [
+        ("listen 80;", [LISTEN]),
+        ("listen 443; listen [::]:443;", ["nginx:tls_port"]),
+        ("listen 10.0.0.1:443 reuseport;", ["nginx:tls_port"]),
+        ("# listen 80;\n", []),
+        ("listen 8443;", []),
+        ("listen unix:/run/x;", []),
+    ],
+)
+@pytest.mark.parametrize("included", [True, False])
+def test_streams(
+    examine: Callable[..., list[str]], tmp_path: Path, listen: str, keys: list[str], included: bool
+) -> None:
+    """A port of nginx's block stream is taken, which nginx itself finds out when it starts."""
+    top = tmp_path / "etc/nginx"
+    (top / "modules-enabled").mkdir(parents=True)
+    text, other = STREAM.format(listen), top / "modules-enabled/90-stream.conf"
+    (top / "nginx.conf").write_text(("include modules-enabled/*.conf;\n" if included else text) + HTTP)
+    other.write_text(text)
+    lines = examine({"phagescan:tls": {"self_signed": True}})
+    assert [line.partition(": port ")[0] for line in lines] == keys
+    assert all(
+        f"is that of a stream in {top}/nginx.conf, or in what that includes; choose another" in line for line in lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "well"),
+    [
+        ("", "www-data", True),
+        ("user www-data;", "www-data", True),
+        ("user nginx;", "www-data", False),
+        ("# user nginx;", "www-data", True),
+        ("user nginx;", "nginx", True),
+        ("user nginx www-data ;", "www-data", True),
+        ("user root;", "www-data", True),
+        ("", "nginx", False),
+    ],
+)
+def test_user(examine: Callable[..., list[str]], tmp_path: Path, user: str, group: str, well: bool) -> None:
+    """An nginx that runs as a user of its operator's choice may open gunicorn's socket."""
+    (tmp_path / "etc/nginx").mkdir(parents=True)
+    (tmp_path / "etc/nginx/nginx.conf").write_text(f"{user}\n{HTTP}")
+    lines = examine({"gunicorn:socket_group": group})
+    assert not lines if well else lines[0].startswith("gunicorn:socket_group: nginx runs as ")
+    expected = "nginx" if user else "www-data"
+    assert well or lines[0].endswith(f"; make this key {expected}, in pillar/local.sls")
+
+
 def test_ipv4_by_ipv6(examine: Callable[..., list[str]], nginx: Callable[..., None]) -> None:
     """Beside a place of IPv6 that has IPv4, too, nothing else can listen; it can be shared."""
     nginx("[::]:80 ipv6only=off", "sites-enabled/zoo")
