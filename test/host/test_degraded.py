@@ -79,6 +79,7 @@ def test_rule_that_does_not_compile(machine: Machine) -> None:
     wait_until(lambda: not reported(machine, DEGRADED).get("engines"), "all rules compile", 60)
 
 
+@pytest.mark.day
 def test_renamed_host(machine: Machine) -> None:
     """Its worker is degraded, one highstate restarts it, and its former name goes."""
     name = machine.run("hostname").ok().stdout.strip()
