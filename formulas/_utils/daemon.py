@@ -137,7 +137,9 @@ def _unwritable_path(pid: str | None, paths: list[str]) -> str:
     for given in paths:
         path = given.lstrip("-+")
         try:
-            if os.statvfs(f"/proc/{pid}/root{path}").f_flag & os.ST_RDONLY:
+            places = (f"/proc/{pid}/root{path}", path)
+            inside, outside = (bool(os.statvfs(place).f_flag & os.ST_RDONLY) for place in places)
+            if inside and not outside:  # one that is mounted so for all a restart does not help
                 return path
         except FileNotFoundError:
             if not given.startswith("-") and os.path.isdir(f"/proc/{pid}"):

@@ -20,6 +20,13 @@ __opts__: dict[str, Any]
 # Logged of every template with an error. Whoever asked for the template reports the error itself.
 TEMPLATE = ("Rendering exception occurred", "Exception:", "Out: %s", "TmplStr: %s", "TraceStr: %s")
 
+# Kinds of errors that say nothing to who has written the file.
+WORDS = {
+    "UnicodeDecodeError": "it is not UTF-8; save it as that",
+    "ReaderError": "it has a character that YAML does not take, such as a control character",
+    "UndefinedError": "a name is not defined (UndefinedError)",
+}
+
 
 def setup_handlers() -> bool:
     """Salt asks log handler modules for their handlers by this name; here it is filters, which see a record first."""
@@ -63,7 +70,8 @@ def _reason(error: BaseException) -> str:
     syntax = next((each.problem for each in errors if isinstance(each, ScannerError | ParserError)), None)
     if syntax and syntax.endswith("start any token"):  # libyaml does not say which
         syntax += " (a tab, say: YAML takes blanks)"
-    return f"{place}{syntax or type(errors[-1]).__name__}; the line is not shown, it may hold a password"
+    kind = type(errors[-1]).__name__
+    return f"{place}{syntax or WORDS.get(kind, kind)}; the line is not shown, it may hold a password"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -20,6 +20,10 @@ log = logging.getLogger("progress")  # what salt/_log_handlers/progress.py shows
 
 __outputter__ = {"status": "parts", "version": "parts", "preview": "highstate"}
 
+# Utils that supplies.lacking asks, as Salt packs none for utils.
+ASKED = (
+    "packages.missing packages.install python_packages.trial python_packages.environment programs.run programs.reason"
+)
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
 CLOCKS = """SELECT json_build_array(hostname, clock) FROM scaggr_node
     WHERE clock IS NOT NULL AND hostname IN (SELECT worker FROM scaggr_engine);
@@ -93,13 +97,7 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = (
-            found
-            or ownership(run)[0]
-            or __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
-            or rule_faults()
-            or []
-        )
+        found = found or ownership(run)[0] or _unavailable(run) or rule_faults() or []
     notes = [f"Note: {note}" for note in _notes()]
     log.info("")  # takes the progress line away
     if found:
@@ -272,6 +270,12 @@ def _clocks() -> list[tuple[str, float]]:
         return list(map(tuple, __utils__["psql.run_as"](user, CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
+
+
+def _unavailable(run: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Packages that the run needs and would not get."""
+    asked = {name: __utils__[name] for name in ASKED.split()}
+    return __utils__["supplies.lacking"](run, asked, __salt__["cp.cache_file"])
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

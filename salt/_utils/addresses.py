@@ -44,5 +44,5 @@ def peers(phagescan: dict[str, Any], role: str) -> list[str]:
         named = named or found != {host}
         addresses |= found
     if named and RESOLVERS.exists():
-        addresses |= set(re.findall(r"^nameserver\s+([^\s%]+)", RESOLVERS.read_text(), re.MULTILINE))
+        addresses |= set(re.findall(r"^nameserver\s+([^\s%]+)", RESOLVERS.read_text(errors="replace"), re.MULTILINE))
     return sorted(addresses)

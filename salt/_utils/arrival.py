@@ -23,6 +23,7 @@ from salt.exceptions import CommandExecutionError
 # Nothing is sent there: the kernel says by which of its addresses it would (RFC 5737, RFC 3849).
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 SIOCGIFADDR = 0x8915  # netdevice(7)
+STATUS = "salt-call --local phagescan.status"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -86,6 +87,8 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
             raise CommandExecutionError(f"{site}: nginx does not answer at {local}:{bound} ({worse})") from None
     if status == 400:
         raise CommandExecutionError(f"{site}: Django does not answer for {name}: add it to phagescan:allowed_hosts")
+    if status in (502, 503, 504):
+        raise CommandExecutionError(f"{site}: nginx gets no page of gunicorn (status {status}); see {STATUS}")
     if status != 200 or not is_login(body):
         raise CommandExecutionError(
             f"{site} shows another page (status {status}): nginx has another site for requests without a name of its"
@@ -106,7 +109,8 @@ def door(site: str, nginx: dict[str, Any]) -> list[str]:
 
 def fingerprint(path: str) -> str:
     """SHA-256 fingerprint of the first certificate in a file, as browsers show it."""
-    leaf = re.search(r"-+BEGIN CERTIFICATE-+.+?-+END CERTIFICATE-+", pathlib.Path(path).read_text(), re.DOTALL)
+    text = pathlib.Path(path).read_text(errors="replace")
+    leaf = re.search(r"-+BEGIN CERTIFICATE-+.+?-+END CERTIFICATE-+", text, re.DOTALL)
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf[0] if leaf else "")).hexdigest().upper()
     return ":".join(re.findall("..", digest))
 

@@ -151,7 +151,8 @@ def hosts(situation: Situation) -> Iterator[Fault]:
         try:
             socket.getaddrinfo(host or "127.0.0.1", None)  # one that is missing is reported elsewhere
         except (OSError, UnicodeError) as error:
-            yield Fault(key, f"{host} is not known here: {getattr(error, 'strerror', None) or error}")
+            why = getattr(error, "strerror", None) or error
+            yield Fault(key, f"{host} is not known here ({why}); add it to /etc/hosts, or make this key its address")
 
 
 def _address(host: str) -> Any:

@@ -76,7 +76,7 @@ def readable(situation: Situation) -> Iterator[Fault]:
     for path in map(_here, situation.secrets):
         if not path.exists() or not path.stat().st_mode & 0o077:
             continue
-        if not (path.is_file() and ENCRYPTED.fullmatch(path.read_text())):
+        if not (path.is_file() and ENCRYPTED.fullmatch(path.read_text(errors="replace"))):
             name = "/" + str(path.relative_to(ROOT))
             yield Fault(name, f"others than its owner may read it; chmod go= {name}")
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ def test_not_ours(storage: Any, paths: list[Path], tmp_path: Path, what: str) ->
     (tmp_path / what).chmod(0)
     with pytest.raises(storage.PartError, match=rf"{what} is not the application's .*, mode 0.: run salt-call"):
         storage.look_at(paths)
+
+
+def test_read_only(storage: Any, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that can be read only, as after an error, is no matter of owners."""
+    (tmp_path / "bb").chmod(0)
+    monkeypatch.setattr(storage.os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(storage.PartError, match=r"bb lies on a file system .* for reading only: see dmesg"):
+        storage.look(paths)
 
 
 def test_gone(storage: Any, paths: list[Path]) -> None:

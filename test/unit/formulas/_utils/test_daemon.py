@@ -123,8 +123,10 @@ def test_systemd_states(
 )
 def test_unwritable(daemon: Any, shows: Callable[..., None], tmp_path: Path, paths: str, expected: str) -> None:
     """A running service that cannot write, where its unit lets it, is known by the path; a stopped one has none."""
-    names = {"rw": str(tmp_path), "ro": "/sys"}  # a file system for reading only, as a unit's other directories are
-    command = ["unshare", "--mount", "sh", "-c", "mount -o remount,bind,ro /sys; echo; exec sleep 600"]
+    names = {"rw": str(tmp_path), "ro": f"{tmp_path}/ro"}  # for reading only, as a unit's other directories are
+    (tmp_path / "ro").mkdir()
+    mount = f"mount --bind {names['ro']} {names['ro']} && mount -o remount,bind,ro {names['ro']}"
+    command = ["unshare", "--mount", "sh", "-c", f"{mount}; echo; exec sleep 600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as inside:
         assert inside.stdout
         assert inside.stdout.read(1)
@@ -133,6 +135,13 @@ def test_unwritable(daemon: Any, shows: Callable[..., None], tmp_path: Path, pat
             shows(text.replace("ReadWritePaths=/run", f"ReadWritePaths={paths.format(**names)}"))
             assert daemon.status({"web": None})["web"]["unwritable"] == path.format(**names)
         inside.kill()
+
+
+def test_unwritable_for_all(daemon: Any, shows: Callable[..., None], monkeypatch: Any) -> None:
+    """A file system that is mounted for reading only is no matter of the service, which a restart would help."""
+    monkeypatch.setattr(daemon.os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    shows(SHOWN.split("\n\n")[0].replace("MainPID=0", f"MainPID={os.getpid()}"))
+    assert daemon.status({"web": None})["web"]["unwritable"] == ""
 
 
 def test_systemd_was_asked(daemon: Any, shows: Callable[..., None]) -> None:

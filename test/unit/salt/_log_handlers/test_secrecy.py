@@ -28,12 +28,14 @@ BROKEN = {
         f"#!yaml\na:\n\tb: {SECRET}\n",
         "line 3: found character that cannot start any token (a tab, say",
     ),
+    "Latin 1": (f"#!yaml\na: {SECRET}ü\n", "it is not UTF-8; save it as that"),
+    "Latin 1, jinja": (f"a: {SECRET}ü\n", "it is not UTF-8; save it as that"),
     "escape": (f'#!yaml\na: "{SECRET}\\q"\n', "line 2: found unknown escape character"),
     "colons": (f"#!yaml\na: {SECRET}: x\n", "line 2: mapping values are not allowed in this context"),
-    "control character": (f'#!yaml\na: "{SECRET}\1"\n', "ReaderError"),
+    "control character": (f'#!yaml\na: "{SECRET}\1"\n', "it has a character that YAML does not take"),
     "no number": (f"#!yaml\na: !!int {SECRET}\n", "ValueError"),
     "jinja": (f"a: '{SECRET}{{% {ROTTEN} %}}'\nb: {SECRET}\n", "line 1: TemplateSyntaxError"),
-    "jinja, undefined": (f"a: '{SECRET}{{{{ {ROTTEN}.x }}}}'\nb: {SECRET}\n", "line 1: UndefinedError"),
+    "jinja, undefined": (f"a: '{SECRET}{{{{ {ROTTEN}.x }}}}'\nb: {SECRET}\n", "line 1: a name is not defined"),
     "jinja, other": (f"a: {{{{ '{SECRET}' | int(1 // 0) }}}}\nb: {SECRET}\n", "line 1: ZeroDivisionError"),
     "json": (f'#!json\n{{"a": {SECRET}}}\n', "line 1: "),
     "python": (f"#!py\ndef run():\n    raise ValueError('{SECRET}')\n", "SaltRenderError"),
@@ -58,7 +60,7 @@ def compiled(
 
     def make(text: str) -> tuple[dict[str, Any], str]:
         (roots / "top.sls").write_text("base: {'*': [credentials]}\n")
-        (roots / "credentials.sls").write_text(text)
+        (roots / "credentials.sls").write_text(text, encoding="latin-1")
         pillar = salt.pillar.Pillar(opts, opts["grains"], "unit", "base").compile_pillar()
         return pillar, said.getvalue()
 

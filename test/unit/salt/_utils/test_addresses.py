@@ -12,7 +12,8 @@ def addresses(load: Callable[..., Any], tmp_path: Path) -> Any:
     """The module, on a host with a name server."""
     module = load("_utils/addresses")
     module.RESOLVERS = tmp_path / "resolv.conf"
-    module.RESOLVERS.write_text("search example\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\n")
+    text = "# für alle\nsearch example\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\n"
+    module.RESOLVERS.write_text(text, encoding="latin-1")
     return module
 
 

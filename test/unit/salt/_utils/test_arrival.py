@@ -114,6 +114,7 @@ def test_asked_as_printed(arrival: Any) -> None:
         ((200, b"<h1>It works!</h1>"), "set nginx:sites:phagescan:server_name"),
         ((200, b"csrfmiddlewaretoken of another site"), "set nginx:sites:phagescan:server_name"),
         ((404, b""), "set nginx:sites:phagescan:server_name"),
+        ((502, b""), "nginx gets no page of gunicorn .status 502.; see salt-call --local phagescan.status"),
         ((400, b""), "add it to phagescan:allowed_hosts"),
     ],
 )
