@@ -2,7 +2,7 @@
 
 from scaggr.celeryconf import *  # noqa: F403
 from scaggr.celeryconf import broker_options_of, broker_url_of
-from scaggr.djangoconf import CELERY_DB_REUSE_MAX, settings
+from scaggr.djangoconf import settings
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 broker_transport_options = broker_options_of(settings.BROKER_CONF)

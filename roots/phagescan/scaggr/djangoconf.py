@@ -17,10 +17,7 @@ from django.db import close_old_connections, connections
 
 from scaggr.conf import ConfError
 
-__all__ = ["CELERY_DB_REUSE_MAX", "settings"]
-
-CELERY_DB_REUSE_MAX = float("inf")
-"""After how many tasks Celery closes the sessions: never. Where this is not set it does so around each."""
+__all__ = ["settings"]
 
 try:
     if not apps.apps_ready:
