@@ -22,7 +22,8 @@ def check_extension(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None
         if cursor.fetchone()[0] is None:
             name = schema_editor.connection.settings_dict["NAME"]
             raise CommandError(
-                f"extension pg_trgm is missing: add it to postgresql:databases:{name}:extensions in pillar"
+                f"extension pg_trgm is missing: add it to postgresql:databases:{name}:extensions in pillar, and run"
+                " salt-call --local state.highstate"
             )
 
 
