@@ -225,10 +225,10 @@ def list_samples(
     found = search(q, PAGE, Start(after=after) if after else Start(offset=(page - 1) * PAGE if numbered else 0))
     runs = found.runs if after or numbered else []
     return {
-        "count": found.count,
+        "count": found.total,
         "more": found.more,
         "page": None if after else page,
-        "pages": max(1, ceil(found.count / PAGE)),
+        "pages": max(1, ceil(found.total / PAGE)),
         "next": runs[-1].id if runs and found.further else None,
         "samples": [
             {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(run.sample_id)}

@@ -69,7 +69,7 @@ class Found(NamedTuple):
 
     runs: list[ScanRun]
 
-    count: int
+    total: int
     """How many there are in all, MOST at the most."""
 
     more: bool
@@ -81,7 +81,7 @@ class Found(NamedTuple):
     @property
     def counted(self) -> str:
         """How many there are, in words."""
-        return f"More than {self.count:,}" if self.more else f"{self.count:,}"
+        return f"More than {self.total:,}" if self.more else f"{self.total:,}"
 
 
 def search(q: str, size: int, start: Start | None = None) -> Found:
@@ -148,7 +148,7 @@ def ways(query: Query) -> list[Way]:
     return found
 
 
-def marked(common: list[Way], rare: list[Way]) -> QuerySet[ScanRun]:
+def marked(common: Sequence[Way], rare: Sequence[Way]) -> QuerySet[ScanRun]:
     """Return all runs, each with whether it is found: what is common is asked of each, what is rare is known before."""
     runs = ScanRun.objects.all()
     condition = reduce(or_, [way.run for way in common if way.run] + [Q(id__in=way.ids) for way in rare], Q())
@@ -186,9 +186,8 @@ def find(q: str, size: int, place: Place) -> tuple[int, list[UUID]]:
     total, each, ids = ordered(every, size, place, MOST)
     if total > MOST:
         common = [way for way, count in zip(every, each, strict=True) if count > MOST]
-        ids = walk(common, size, place, [way for way in every if way not in common])
-        if ids is None:
-            _, _, ids = ordered(every, size, place)
+        near = walk(common, size, place, [way for way in every if way not in common])
+        ids = ordered(every, size, place)[2] if near is None else near
     return total, ids
 
 

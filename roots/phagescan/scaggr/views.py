@@ -122,7 +122,7 @@ def home(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "").strip()[:QUERY_LENGTH]
     start, number = start_of(request.GET)
     found = search(query, PAGE, start)
-    pages = max(1, ceil(found.count / PAGE))
+    pages = max(1, ceil(found.total / PAGE))
     if number and number > pages:
         start, number = Start(offset=(pages - 1) * PAGE), pages
         found = search(query, PAGE, start)
