@@ -22,7 +22,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core import signing
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from scaggr import clock, nodes
@@ -30,7 +30,7 @@ from scaggr.broker import BROKER_ERRORS, depths, publish
 from scaggr.errors import SubmitError, TooBigError, not_kept
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
-from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
+from scaggr.text import as_hstore, clean_name, clip, seconds
 
 logger = logging.getLogger(__name__)
 
@@ -398,32 +398,6 @@ def lock_run(**which: Any) -> ScanRun | None:
 
 
 # What is shown.
-
-
-def search(q: str) -> QuerySet[ScanRun]:
-    """Return the runs that a search finds, newest first; all of them where it is empty."""
-    runs = ScanRun.objects.select_related("sample", "submitted_by").prefetch_related("verdicts")
-    query = parse_query(q)
-    if not query.text:
-        return runs
-    if len(query.prefix) > 32:
-        # Too long for an MD5, and too regular for anything else than a hash.
-        return runs.filter(by_hash(query.prefix))
-    verdicts = Verdict.objects.order_by().values("run_id")
-    matches = Q(name__icontains=query.text) | Q(id__in=verdicts.filter(name__icontains=query.text))
-    if query.pair:
-        # Apart from the names, which have no index: so this one uses its own.
-        key, value = query.pair
-        held = {"metadata__contains": {key: value}} if value else {"metadata__has_key": key}
-        matches |= Q(id__in=verdicts.filter(**held))
-    if query.prefix:
-        matches |= by_hash(query.prefix)
-    return runs.filter(matches)
-
-
-def by_hash(prefix: str) -> Q:
-    """Return the condition that one of a sample's hashes begins so."""
-    return Q(sample__sha256__startswith=prefix) | Q(sample__sha1__startswith=prefix) | Q(sample__md5__startswith=prefix)
 
 
 def summary(run: ScanRun) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Searches, announcements and sums of verdicts; and who may fetch a sample, how often."""
+"""Announcements and sums of verdicts; and who may fetch a sample, how often."""
 # ruff: noqa: D103  (the names of the tests say it)
 
 import importlib
@@ -12,14 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
-
-@pytest.mark.parametrize("q", ["", "%", "\0\ud800", "a=b", "abcdef", "f" * 64, "'", "x" * 100_000])
-def test_every_search_becomes_a_query(scaggr: SimpleNamespace, q: str) -> None:
-    sql, values = scaggr.scans.search(q).query.sql_with_params()
-    assert "scaggr_scanrun" in sql
-    assert all("\0" not in value for value in values if isinstance(value, str))
-    assert "avals" not in sql
 
 
 @pytest.mark.parametrize(
