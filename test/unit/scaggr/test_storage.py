@@ -51,7 +51,7 @@ def test_read_only(storage: Any, paths: list[Path], tmp_path: Path, monkeypatch:
     (tmp_path / "bb").chmod(0)
     monkeypatch.setattr(storage.os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY))
     with pytest.raises(storage.PartError, match=r"bb lies on a file system .* for reading only: see dmesg"):
-        storage.look(paths)
+        storage.look_at(paths)
 
 
 def test_gone(storage: Any, paths: list[Path]) -> None:
