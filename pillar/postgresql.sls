@@ -3,4 +3,4 @@ postgresql:
   roles:
     citestsuper: {createdb: true, superuser: true}
   databases:
-    phage: {owner: citestsuper, extensions: [hstore]}
+    phage: {owner: citestsuper, extensions: [hstore, pg_trgm]}

@@ -4,7 +4,7 @@ import socket
 
 
 def places(listen: str | int) -> list[str]:
-    """What nginx is told for a `listen` of pillar: without an address, or with *, both families that the kernel has.
+    """What nginx reads for a `listen` of pillar: without an address, or with *, both families that the kernel has.
 
     A kernel without IPv6 makes no socket of it, and nginx would not start.
     """

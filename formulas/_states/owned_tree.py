@@ -64,7 +64,8 @@ def _told(name: str, user: str, changed: list[str], left: list[str]) -> dict[str
     """What the state returns: `changed` are the paths that were not well, `left` those that have several names."""
     if left:
         more = f"{len(left)} files in {name} have several names and were left as they are, such as {left[0]}"
-        return __utils__["results.failed"](name, f"{more}: see whose they are")
+        others = "" if __opts__["test"] or not changed else f"; of the others {len(changed)} were made {user}'s"
+        return __utils__["results.failed"](name, f"{more}: see whose they are{others}")
     if not changed:
         return __utils__["results.clean"](name, f"What is in {name} is {user}'s.")
     changes = {name: f"{len(changed)} files and directories, such as {changed[0]}"}

@@ -37,7 +37,7 @@ def managed(name: str, port: int = 5432) -> dict[str, Any]:
                 if database.get("extensions") or database.get("schema_owner")
             ]
             actual = __utils__["postgresql_topology.read"](within, port, __utils__["psql.run"])
-        if reason := __utils__["postgresql_topology.shut_out"](wanted, actual):
+        if reason := __utils__["postgresql_topology.login_refusal"](wanted, actual):
             return __utils__["results.failed"](name, reason)
         plan = __utils__["postgresql_topology.plan"](wanted, actual)
         if not __opts__["test"] and plan["changes"]:

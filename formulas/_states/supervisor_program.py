@@ -81,7 +81,7 @@ def mod_watch(name: str, **_kwargs: Any) -> dict[str, Any]:
 def _listens() -> dict[str, str]:
     """Where supervisord listens, and the login that it asks for, as its configuration says."""
     given = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
-    with contextlib.suppress(configparser.Error):  # with which supervisord does not start, and says why
+    with contextlib.suppress(configparser.Error, UnicodeError):  # with which supervisord does not start, and says why
         given.read(CONFIGURATION, encoding="utf-8")
     return {"file": SOCKET, **(dict(given.items("unix_http_server")) if given.has_section("unix_http_server") else {})}
 

@@ -26,6 +26,7 @@ PROPERTIES = (
     "ReadWritePaths",
     "WorkingDirectory",
     "BindPaths",
+    "PrivateTmp",
 )
 
 
@@ -152,9 +153,10 @@ def _other_path(pid: str | None, unit: dict[str, str]) -> str:
     """The first of the directories that a unit lets its service write, and works in, that is another one for its
     process than for this host: what is mounted there since it was started, or no longer, it does not see.
     """
+    own = () if unit.get("PrivateTmp", "no") == "no" else ("/tmp/", "/var/tmp/")  # noqa: S108
     for given in f"{unit.get('ReadWritePaths', '')} {unit.get('WorkingDirectory', '')}".split():
         path = os.path.realpath(given.lstrip("-+!"))
-        if f":{path}" in unit.get("BindPaths", ""):  # as the unit has it
+        if f":{path}" in unit.get("BindPaths", "") or f"{path}/".startswith(own):  # as the unit has it
             continue
         with contextlib.suppress(OSError):  # not there for one of them, or not ours to see
             its, ours = os.stat(f"/proc/{pid}/root{path}"), os.stat(path)

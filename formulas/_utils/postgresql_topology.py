@@ -148,7 +148,7 @@ def _options(role: dict[str, Any], there: dict[str, Any]) -> dict[str, str]:
     return options
 
 
-def shut_out(wanted: dict[str, Any], actual: dict[str, Any]) -> str:
+def login_refusal(wanted: dict[str, Any], actual: dict[str, Any]) -> str:
     """Why a role without a password cannot log in as the system's user of its name; nothing where each can.
 
     The first line of pg_hba.conf that speaks of role and database counts.

@@ -23,10 +23,10 @@ SESSION = "psql.session.{}"  # key in __context__, by port
 # Statements may carry password verifiers: keep them out of the server's log.
 QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
 # What libpq says where pg_hba.conf does not let the system's user in.
-SHUT_OUT = re.compile("authentication failed|no password supplied|pg_hba.conf")
+REFUSED = re.compile("authentication failed|no password supplied|pg_hba.conf")
 ADVICE = (
-    "; pg_hba.conf does not let the system's user postgres in: add this line to it, before all others, and reload the"
-    " server: local all postgres peer"
+    "; pg_hba.conf does not let the system's user {0} in: add this line to it, before all others, and reload the"
+    " server: local all {0} peer"
 )
 
 
@@ -47,6 +47,18 @@ def run(script: str, port: int, database: str = "postgres", timeout: int = 60) -
         session = __context__[SESSION.format(port)] = Session(port, database)
     session.database = "" if "\\connect" in script else database
     return [json.loads(line) for line in session.run(QUIET + script, timeout)]
+
+
+def run_as(user: str, script: str, port: int, database: str) -> list[Any]:
+    """`run` as a role that the system's user of its name has, in a session of its own.
+
+    For tables that belong to that role: it may put views in their place, whose functions would run as the superuser.
+    """
+    session = Session(port, database, user)
+    try:
+        return [json.loads(line) for line in session.run(script, timeout=60)]
+    finally:
+        session.end()
 
 
 def begin(port: int) -> None:
@@ -71,8 +83,8 @@ def run_together(statements: list[str], port: int, timeout: int = 600) -> None:
 class Session:
     """A psql that waits for scripts until this process ends."""
 
-    def __init__(self, port: int, database: str) -> None:
-        self.name, self.database = f"PostgreSQL on port {port}", database
+    def __init__(self, port: int, database: str, user: str = "postgres") -> None:
+        self.name, self.database, self.user = f"PostgreSQL on port {port}", database, user
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # as long as the process
         options = ["-XqAtw", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-p", str(port), "-d", database]
         try:
@@ -81,8 +93,8 @@ class Session:
                 stdin=programs.PIPE,
                 stdout=programs.PIPE,
                 stderr=self.errors,
-                user="postgres",
-                group="postgres",
+                user=user,
+                group=user,
                 extra_groups=[],
                 cwd="/",
                 env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGCLIENTENCODING": "UTF8"},
@@ -122,7 +134,8 @@ class Session:
                 self.process.wait()
                 self.errors.seek(0)
                 said = " ".join(self.errors.read().split())
-                raise CommandExecutionError(f"{self.name}: {said}{ADVICE if SHUT_OUT.search(said) else ''}")
+                advice = ADVICE.format(self.user) if REFUSED.search(said) else ""
+                raise CommandExecutionError(f"{self.name}: {said}{advice}")
             printed += part
         return [line for line in printed.decode(errors="replace").split("\n")[:-2] if line]
 

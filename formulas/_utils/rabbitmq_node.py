@@ -5,12 +5,12 @@ make what lies in directories a guess. Where none runs its configuration decides
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import pwd
 import re
 import socket
-from collections.abc import Iterator
 
 import programs
 
@@ -36,7 +36,13 @@ _known: dict[int, tuple[str, pathlib.Path]] = {}  # by process, which keeps its 
 
 def running() -> tuple[str, pathlib.Path] | None:
     """Name and data directory of the node that runs."""
-    for pid in _processes():
+    try:
+        uid = pwd.getpwnam(USER).pw_uid
+    except KeyError:
+        return None
+    for pid in itertools.chain([*_known], (int(folder.name) for folder in PROC.glob("[0-9]*"))):
+        if not _is_broker(pid, uid):
+            continue
         if pid not in _known and (match := next(filter(None, map(PLACE.match, _open_files(pid))), None)):
             folder, node = pathlib.Path(match[1]), match[2]
             _known[pid] = (node, folder.parent if folder.name in WITHIN else folder / node)
@@ -78,7 +84,7 @@ def base() -> pathlib.Path:
 
 
 def ours(wanted: str) -> bool:
-    """Whether the listeners are this formula's: it has made the broker `wanted`, or will, and nobody configures any."""
+    """Whether the listeners are this formula's: it has made broker `wanted`, or will, and no one else sets any."""
     node = name(wanted)
     return node == wanted and not _configured() and (node not in choices() or _made())
 
@@ -108,20 +114,15 @@ def _configured() -> bool:
     )
 
 
-def _processes() -> Iterator[int]:
-    """The user's Erlang processes on this host; one in a container is not the host's."""
-    try:
-        uid = pwd.getpwnam(USER).pw_uid
-    except KeyError:
-        return
-    for folder in PROC.glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_uid != uid or (folder / "comm").read_bytes().strip() != PROGRAM.encode():
-                continue
+def _is_broker(pid: int, uid: int) -> bool:
+    """Whether a process is the user's Erlang on this host; one in a container is not the host's."""
+    folder = PROC / str(pid)
+    with contextlib.suppress(OSError):  # it has ended
+        if folder.stat().st_uid == uid and (folder / "comm").read_bytes().strip() == PROGRAM.encode():
             with contextlib.suppress(PermissionError):
-                if not os.path.samestat(os.stat(folder / "root"), os.stat("/")):
-                    continue
-            yield int(folder.name)
+                return os.path.samestat(os.stat(folder / "root"), os.stat("/"))
+            return True
+    return False
 
 
 def _open_files(pid: int) -> list[str]:

@@ -20,6 +20,10 @@ log = logging.getLogger("progress")  # what salt/_log_handlers/progress.py shows
 
 __outputter__ = {"status": "parts", "version": "parts", "preview": "highstate"}
 
+# Utils that supplies.lacking asks, as Salt packs none for utils.
+ASKED = (
+    "packages.missing packages.install python_packages.trial python_packages.environment programs.run programs.reason"
+)
 RELEASES = ("Debian-13", "Debian-12", "Ubuntu-24.04")
 CLOCKS = """SELECT json_build_array(hostname, clock) FROM scaggr_node
     WHERE clock IS NOT NULL AND hostname IN (SELECT worker FROM scaggr_engine);
@@ -93,13 +97,7 @@ def doctor() -> str:
     if not found:
         run = __salt__["state.show_lowstate"](concurrent=True)  # or lines, where it cannot be rendered
         found = [line for line in run if isinstance(line, str)]
-        found = (
-            found
-            or ownership(run)[0]
-            or __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
-            or rule_faults()
-            or []
-        )
+        found = found or ownership(run)[0] or _unavailable(run) or rule_faults() or []
     notes = [f"Note: {note}" for note in _notes()]
     log.info("")  # takes the progress line away
     if found:
@@ -237,8 +235,8 @@ def _notes() -> list[str]:
     master = "master" in roles()
     site = _settings("nginx")["sites"].get("phagescan", {}) if master else {}
     roots, look = __opts__["file_roots"]["base"], __utils__["packages.look"]
-    log = f"{_get('phagescan:log_dir')}/gunicorn-error.log"
-    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else (), log))
+    said = f"{_get('phagescan:log_dir')}/gunicorn-error.log"
+    lines = list(__utils__["doctor.notes"](roots, site, look, _clocks() if master else (), said))
     broker, listen = _get("phagescan:broker", {}), _get("rabbitmq:listen", "127.0.0.1")
     if master and not listen.startswith("127.") and broker.get("master") == broker.get("worker"):
         lines.append(
@@ -268,14 +266,16 @@ def _notes() -> list[str]:
 def _clocks() -> list[tuple[str, float]]:
     """Workers, with the seconds that their clocks are ahead; nothing where the database does not say."""
     try:
-        database = _get("phagescan:database:name")
-        return list(map(tuple, __utils__["psql.run"](CLOCKS, _settings("postgresql")["port"], database)))
+        user, database = _get("phagescan:user"), _get("phagescan:database:name")
+        return list(map(tuple, __utils__["psql.run_as"](user, CLOCKS, _settings("postgresql")["port"], database)))
     except (CommandExecutionError, OSError, LookupError):  # it is not there yet, or broken, which is a fault of its own
         return []
 
 
 def _unavailable(run: Sequence[Mapping[str, Any]]) -> list[str]:
-    return __utils__["supplies.lacking"](run, __utils__, __salt__["cp.cache_file"])
+    """Packages that the run needs and would not get."""
+    asked = {name: __utils__[name] for name in ASKED.split()}
+    return __utils__["supplies.lacking"](run, asked, __salt__["cp.cache_file"])
 
 
 def _lacking(tls: bool) -> dict[str, dict[str, Any]]:

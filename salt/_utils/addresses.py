@@ -9,6 +9,8 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
+# Addresses that mean all of them, as a service listens, and where one comes to it from here.
+FROM_HERE = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}  # noqa: S104
 RESOLVERS = pathlib.Path("/etc/resolv.conf")
 
 

@@ -16,12 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import firewall
-from addresses import literal
+from addresses import FROM_HERE, literal
 from probes import is_login, local_address
 from salt.exceptions import CommandExecutionError
 
-# Addresses that mean all of them, and where one comes to these from here.
-ANY = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104
 # Nothing is sent there: the kernel says by which of its addresses it would (RFC 5737, RFC 3849).
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 SIOCGIFADDR = 0x8915  # netdevice(7)
@@ -37,7 +35,7 @@ def url(nginx: dict[str, Any], phagescan: dict[str, Any]) -> str:
         return phagescan["public_url"].rstrip("/") + "/"
     site, allowed = nginx["sites"]["phagescan"], [*map(literal, phagescan["allowed_hosts"])]
     listen, _, port = str(site["listen"]).split()[0].rpartition(":")
-    own = listen if listen not in ANY else own_address(listen)
+    own = listen if listen not in FROM_HERE else own_address(listen)
     named = (name for name in site["server_name"].split() if NAME.fullmatch(name) and re.search("[.:]", name))
     host = literal(next(named, own))
     if not {"*", host} & {*allowed} and not any(host.endswith(name) for name in allowed if name.startswith(".")):
@@ -78,14 +76,13 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
     secure, host, note = there.scheme == "https", there.netloc, ""
     port = there.port or (443 if secure else 80)
     name = there.hostname or ""
-    listen, _, bound = str(nginx["sites"]["phagescan"]["listen"]).split()[0].rpartition(":")
+    local, bound = local_address(nginx["sites"]["phagescan"]["listen"])
     try:
         status, body = get(name, port, host, "/login/", secure)
     except (OSError, http.client.HTTPException) as error:
         note = f"{site} is not reached from this host ({error}); is the name known, and the way open?"
-        local = ANY.get(listen, listen).strip("[]")
         try:
-            status, body = get(local, int(bound), host, "/login/")
+            status, body = get(local, bound, host, "/login/")
         except (OSError, http.client.HTTPException) as worse:
             raise CommandExecutionError(f"{site}: nginx does not answer at {local}:{bound} ({worse})") from None
     if status == 400:
@@ -98,7 +95,7 @@ def knock(site: str, nginx: dict[str, Any], get: Callable[..., tuple[int, bytes]
             " own, or another server has this port; set nginx:sites:phagescan:server_name to a name of this host, or"
             " nginx:sites:phagescan:listen to another port"
         )
-    here = {int(bound), nginx["tls_port"] if nginx["tls"] else int(bound)}  # a proxy in front has others
+    here = {bound, nginx["tls_port"] if nginx["tls"] else bound}  # a proxy in front has others
     return note or (firewall.note(port) if port in here else "")
 
 

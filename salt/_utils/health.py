@@ -111,15 +111,15 @@ def unwritable_paths(found: dict[str, Part], units: dict[str, str], services: Ca
     if not units or not os.path.isdir("/run/systemd/system"):
         return {}
     reasons = {
-        "unwritable": "{} cannot write {}, which was made again: run salt-call --local state.highstate",
         "elsewhere": "{} goes on with what {} was when it was started, below or without what is mounted there now: run"
         " salt-call --local state.highstate",
+        "unwritable": "{} cannot write {}, which was made again: run salt-call --local state.highstate",
     }
     found_of = services(dict.fromkeys(units.values()))
     lost = {
         name: why.format(unit, found_of[unit][key])
         for name, unit in units.items()
-        for key, why in reversed(reasons.items())
+        for key, why in reasons.items()  # of two the last counts
         if found_of[unit].get(key)
     }
     return {name: part(said, ok=False, of="gunicorn" if name == "web" else "") for name, said in lost.items()}

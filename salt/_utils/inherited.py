@@ -8,6 +8,8 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any
 
+from addresses import FROM_HERE
+
 Get = Callable[..., Any]
 
 ROLES = ("master", "worker")
@@ -59,9 +61,7 @@ def _phagescan(get: Get, grains: dict[str, Any]) -> dict[str, Any]:
     """A worker on the master's host fetches samples from nginx, whose port no other user can listen on."""
     site = _entries(get("nginx:sites", {})).get("phagescan", {})
     address, _, port = str(site.get("listen", "")).partition(" ")[0].rpartition(":")
-    own = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
-    host = own.get(address, address)
-    url = f"http://{host}" + (f":{port}" if port != "80" else "")
+    url = f"http://{FROM_HERE.get(address, address)}" + (f":{port}" if port != "80" else "")
     return {"worker": {"master_url": url if port else None}} if "master" in roles(get, grains) else {}
 
 

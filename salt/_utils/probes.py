@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from addresses import FROM_HERE
 from cryptography import x509
 
 # `ok`: true, false, or None where it cannot be known; `degraded`, where it is true: it does what it is for, not as it
@@ -81,8 +82,7 @@ def is_login(body: bytes) -> bool:
 def local_address(listen: Any) -> tuple[str, int]:
     """Where this host reaches what listens there."""
     address, _, port = str(listen).split()[0].rpartition(":")
-    address = address.strip("[]").replace("*", "")
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), int(port)  # noqa: S104
+    return FROM_HERE.get(address, address).strip("[]"), int(port)
 
 
 def get(address: str, port: int, host: str, path: str, secure: bool = False) -> tuple[int, bytes]:

@@ -23,5 +23,5 @@ def faults(rules: Mapping[str, str], site: dict[str, Any], python: Callable[...,
         return [" ".join(done.stderr.split())[-300:]]
     try:
         return [str(error) for error in json.loads(done.stdout).values()]
-    except ValueError:  # the engine of a release before, which does not tell
+    except ValueError:  # the engine of a release before, which does not say
         return None

@@ -12,7 +12,9 @@ log = logging.getLogger("progress")  # what salt/_log_handlers/progress.py shows
 def lacking(
     chunks: Sequence[Mapping[str, Any]], utils: Mapping[str, Callable[..., Any]], fetch: Callable[[str], str]
 ) -> list[str]:
-    """Why a run of these states would not get its packages, a line each. `utils` are Salt's, `fetch` cp.cache_file."""
+    """Why a run of these states would not get its packages, a line each. `utils` are those that it
+    asks, by name, `fetch` is cp.cache_file.
+    """
     return [*_of_apt(chunks, utils), *_of_pip(chunks, utils, fetch)]
 
 

@@ -55,6 +55,7 @@ def worker(machine: Machine) -> Iterator[str]:
     query(machine, "delete from scaggr_node where hostname = 'scan@ahead'")
 
 
+@pytest.mark.day
 def test_the_clock_was_ahead(ahead: Machine) -> None:
     """Periodic tasks go on, status says what was, and nothing happened in the future."""
     wait_until(lambda: query(ahead, NEW) != "0", "the heartbeat is sent again", 200)

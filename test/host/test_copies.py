@@ -62,6 +62,7 @@ def test_image(copy: Machine) -> None:
     wait_until(lambda: copy.canary().code == 0, "the canary flies", 4)
 
 
+@pytest.mark.day
 def test_archive(copy: Machine) -> None:
     """Files that were lost and are back from an archive are as they were."""
     copy.run("find /opt/phagescan/scaggr /var/lib/phagescan/static -type f -exec touch {} +").ok()

@@ -68,6 +68,7 @@ def test_right_after_bootstrap(first_run: FirstRun) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.day
 def test_a_new_beat(machine: Machine, slow_heartbeat: None) -> None:
     """A beat that was started a moment ago is well, and then for what it does."""
     begin_anew(machine)
@@ -89,6 +90,7 @@ def test_a_beat_that_never_works(machine: Machine, without_lock: None) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.day
 def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None, systemd: bool) -> None:
     """One that systemd had to start again has no time to begin: it would always be new."""
     begin_anew(machine)

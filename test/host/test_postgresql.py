@@ -43,10 +43,10 @@ def test_role(machine: Machine) -> None:
 
 
 def test_database(machine: Machine) -> None:
-    """The database belongs to the role and has hstore."""
+    """The database belongs to the role, and has hstore and what names are searched by."""
     assert query(machine, "select pg_get_userbyid(datdba) from pg_database where datname='phage'") == "citestsuper"
     assert query(machine, "select pg_encoding_to_char(encoding) from pg_database where datname='phage'") == "UTF8"
-    assert query(machine, "select count(*) from pg_extension where extname='hstore'") == "1"
+    assert query(machine, "select count(*) from pg_extension where extname in ('hstore', 'pg_trgm')") == "2"
 
 
 def test_login_works(machine: Machine) -> None:

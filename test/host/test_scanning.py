@@ -74,6 +74,20 @@ def test_text(api: Api) -> None:
     assert "text" in json.dumps(verdicts["fileinfo"]["metadata"])
 
 
+def test_sessions_last(machine: Machine, api: Api) -> None:
+    """Services keep their sessions with the database, where each upload cost four new ones."""
+
+    def opened() -> int:
+        return int(query(machine, "select sessions from pg_stat_database where datname = 'phage'", "postgres"))
+
+    for number in range(8):  # so that each process has one
+        api.scan(f"before {number}\n".encode())
+    before = opened()
+    for answer in [api.upload(f"session {number}\n".encode()) for number in range(24)]:
+        api.finished(answer.json()["sha256"])
+    assert opened() - before < 12
+
+
 def test_upload_by_page(machine: Machine, page: requests.Session, api: Api) -> None:
     """A file that the page uploads is scanned likewise."""
     content = EICAR + b"\n"

@@ -203,6 +203,7 @@ def test_broken_part_is_named(machine: Machine, broken: Break) -> None:
     assert len(parts[broken.named]["log"]) <= 5
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("broken", [BREAKS["nginx stopped"]], ids=["nginx stopped"], indirect=True)
 def test_text(machine: Machine, broken: Break) -> None:
     """The broken part's line says BROKEN, the lines below it are of its log, and there is no traceback."""

@@ -151,8 +151,7 @@ def test_environment() -> None:
         "PIP_INDEX_URL": "http://i/",
     }
     gone = {"TMPDIR": "/mine", "LANG": "de_DE", "LANGUAGE": "de", "LC_MESSAGES": "de_DE", "PYTHONPATH": "/evil"}
-    command = ["/bin/sh", "-c", f"{functions('clean_environment')}\nclean_environment; env"]
-    seen = subprocess.run(command, env=kept | gone, capture_output=True, text=True)
+    seen = run("/bin/sh", "-c", f"{functions('clean_environment')}\nclean_environment; env", cwd=ROOT, **kept, **gone)
     assert {f"{name}={value}" for name, value in kept.items()} <= {*seen.stdout.splitlines()}
     assert not [line for line in seen.stdout.splitlines() if line.partition("=")[0] in gone]
 

@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -22,6 +24,7 @@ from scaggr.models import (
     Verdict,
     WorkerState,
 )
+from scaggr.search import MOST, newest
 
 
 class ReadOnly:
@@ -44,6 +47,41 @@ class RecordAdmin(ReadOnly, admin.ModelAdmin):
     """A list of such rows."""
 
     list_per_page = 50
+
+
+class BoundedPaginator(Paginator):
+    """Pages of no more rows than are counted: counting all would take a minute one day."""
+
+    @cached_property
+    def count(self) -> int:
+        """Count to MOST."""
+        return self.object_list[:MOST].count()
+
+
+class ScanAdmin(RecordAdmin):
+    """Rows of samples: millions of them one day. They are searched for as on the page of samples."""
+
+    SHOWN = 1000
+    BY_RUNS: ClassVar = {Sample: "sha256__in", ScanRun: "id__in", Verdict: "run__in"}
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    search_fields: ClassVar = ["pk"]
+    search_help_text = (
+        f"A hash or its beginning, a file's name, a threat, or key=value: what the newest {SHOWN} scans have of it."
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        """Return the rows of the newest scans that are found."""
+        term = search_term.replace("\0", "").strip()
+        if not term:
+            return queryset, False
+        found = newest(term, self.SHOWN)
+        if self.model is Sample:
+            found = list(ScanRun.objects.order_by().filter(id__in=found).values_list("sample_id", flat=True))
+        return queryset.filter(**{self.BY_RUNS[self.model]: found}), False
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -92,25 +130,21 @@ class VerdictInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Sample)
-class SampleAdmin(RecordAdmin):
+class SampleAdmin(ScanAdmin):
     """Samples."""
 
     list_display: ClassVar = ["sha256", "size", "first_seen", "sha1", "md5"]
-    search_fields: ClassVar = ["sha256__startswith", "sha1__startswith", "md5__startswith", "runs__name"]
-    date_hierarchy = "first_seen"
     inlines: ClassVar = [RunInline]
 
 
 @admin.register(ScanRun)
-class ScanRunAdmin(RecordAdmin):
+class ScanRunAdmin(ScanAdmin):
     """Runs, each with its verdicts."""
 
     list_display: ClassVar = ["created_at", "name", "state", "submitted_by", "finished_at", "sample"]
     list_display_links: ClassVar = ["created_at", "name"]
     list_filter: ClassVar = [StatusFilter, "submitted_by"]
     list_select_related: ClassVar = ["submitted_by"]
-    search_fields: ClassVar = ["name", "sample__sha256__startswith", "verdicts__name"]
-    date_hierarchy = "created_at"
     fields: ClassVar = [
         "id",
         "name",
@@ -135,14 +169,14 @@ class ScanRunAdmin(RecordAdmin):
 
 
 @admin.register(Verdict)
-class VerdictAdmin(RecordAdmin):
+class VerdictAdmin(ScanAdmin):
     """Verdicts."""
 
     list_display: ClassVar = ["engine", "outcome", "name", "run", "worker", "duration", "attempts", "answered_at"]
-    list_filter: ClassVar = ["outcome", "engine", "worker"]
+    list_filter: ClassVar = ["outcome"]
+    # By what has an index.
+    ordering: ClassVar = ["-id"]
     list_select_related: ClassVar = ["run"]
-    search_fields: ClassVar = ["name", "error", "run__name", "run__sample__sha256__startswith"]
-    date_hierarchy = "answered_at"
     fields: ClassVar = [
         *("id", "run_link", "engine", "engine_version", "outcome", "name", "error"),
         *("key_values", "duration", "attempts", "worker", "answered_at"),

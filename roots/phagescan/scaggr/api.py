@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from http import HTTPStatus
+from math import ceil
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.core.paginator import Paginator
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -27,8 +28,9 @@ from ninja.security import HttpBearer
 from scaggr import clock
 from scaggr.errors import SubmitError, TooBigError
 from scaggr.models import ApiToken, Sample, ScanRun, Verdict
-from scaggr.requests import reason
-from scaggr.scans import search, submit, summary
+from scaggr.requests import objection
+from scaggr.scans import submit, summary
+from scaggr.search import MOST, Start, search
 from scaggr.status import server_status
 from scaggr.uploads import received
 
@@ -134,11 +136,17 @@ class FoundOut(RunOut):
 
 
 class PageOut(Schema):
-    """A page of what a search found."""
+    """A page of what a search found.
+
+    `count` ends at 10,000, and so do `pages`: `more` is true then. `next`, where there are others, is `after` of the
+    page behind this one: so any number of pages is read, each as quickly.
+    """
 
     count: int
-    page: int
+    more: bool
+    page: int | None
     pages: int
+    next: UUID | None
     samples: list[FoundOut]
 
 
@@ -207,15 +215,26 @@ def post_sample(request: HttpRequest) -> Status:
 
 
 @api.get("samples", response={200: PageOut, 401: ErrorOut, 422: ErrorOut}, summary="Search")
-def list_samples(request: HttpRequest, q: str = "", page: int = Query(1, ge=1, le=LAST_PAGE)) -> dict[str, Any]:
-    """Find scans by a hash or its beginning, a name, a threat, or `key=value`; the newest come first."""
-    found = Paginator(search(q), PAGE)
-    runs = found.page(page) if page <= found.num_pages else []
-    samples = [
-        {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(run.sample_id)}
-        for run in runs
-    ]
-    return {"count": found.count, "page": page, "pages": found.num_pages, "samples": samples}
+def list_samples(
+    request: HttpRequest, q: str = "", page: int = Query(1, ge=1, le=LAST_PAGE), after: UUID | None = None
+) -> dict[str, Any]:
+    """Find scans by a hash or its beginning, a name, a threat, or `key=value`; the newest come first. A page is that of
+    a number, or the one behind the scan `after`.
+    """
+    numbered = page <= MOST // PAGE
+    found = search(q, PAGE, Start(after=after) if after else Start(offset=(page - 1) * PAGE if numbered else 0))
+    runs = found.runs if after or numbered else []
+    return {
+        "count": found.total,
+        "more": found.more,
+        "page": None if after else page,
+        "pages": max(1, ceil(found.total / PAGE)),
+        "next": runs[-1].id if runs and found.further else None,
+        "samples": [
+            {**run_out(run), "sha256": run.sample_id, "size": run.sample.size, "url": sample_url(run.sample_id)}
+            for run in runs
+        ],
+    }
 
 
 @api.get(
@@ -299,7 +318,7 @@ def on_broken_form(request: HttpRequest, error: MultiPartParserError) -> HttpRes
 @api.exception_handler(SuspiciousOperation)
 def on_bad_request(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say what else is wrong with a request."""
-    return refuse(request, reason(error) or f"The request cannot be read: {error}", 400)
+    return refuse(request, objection(error) or f"The request cannot be read: {error}", 400)
 
 
 @api.exception_handler(InterfaceError)

@@ -35,6 +35,9 @@ broker_connection_max_retries = None
 task_ignore_result = True
 result_expires = None
 
+# Sessions with the database last, see scaggr/djangoconf.py; without this Celery opens one for each task.
+CELERY_DB_REUSE_MAX = float("inf")
+
 # The camera lives on events.
 worker_send_task_events = True
 

@@ -37,7 +37,7 @@ class NoRoomError(SubmitError):
         )
 
 
-def trouble(error: OSError) -> SubmitError:
-    """Return what a client is told when a file could not be written; the log has the rest."""
+def not_kept(error: OSError) -> SubmitError:
+    """Return what a client reads when a file could not be written; the log has the rest."""
     logger.error("an upload was not kept: %s", error)
     return NoRoomError() if error.errno in FULL else SubmitError("The server could not keep the upload.", 500)

@@ -6,7 +6,7 @@ possible. Of the results' queue that would give every worker the rights of the m
 before anything looks at it, to the name of a task, its arguments and its id; and what is not such a message is dropped.
 
 Nor does a message say when it is too late: that time is of the sender's clock, and Celery would compare it with this
-host's and drop the message in silence. The broker drops what nobody took in time (`expiration`), by one clock; of scans
+host's and drop the message in silence. The broker drops what no one took in time (`expiration`), by one clock; of scans
 the master knows which are over.
 """
 

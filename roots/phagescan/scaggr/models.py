@@ -10,8 +10,9 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.postgres.fields import HStoreField
 from django.contrib.postgres.functions import RandomUUID
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from scaggr import clock
@@ -68,6 +69,8 @@ class ScanRun(models.Model):
         ordering: ClassVar = ["-created_at"]
         indexes: ClassVar = [
             models.Index("created_at", name="scanrun_open", condition=models.Q(finished_at=None)),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="scanrun_name_anywhere"),
+            models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="scanrun_name_beginning"),
         ]
 
     def __str__(self) -> str:
@@ -100,7 +103,7 @@ class Verdict(models.Model):
     engine = models.CharField(max_length=64)
     engine_version = models.CharField(max_length=255, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)
-    name = models.CharField("threat", max_length=255, blank=True, db_index=True)
+    name = models.CharField("threat", max_length=255, blank=True)
     error = models.TextField(blank=True, help_text="Why there is no better outcome.")
     metadata = HStoreField(default=dict, help_text="What else the engine found, key by key.")
     duration = models.FloatField(null=True, help_text="Seconds that the engine took.")
@@ -123,7 +126,19 @@ class Verdict(models.Model):
 
         ordering: ClassVar = ["engine"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["run", "engine"], name="verdict_once")]
-        indexes: ClassVar = [GinIndex(fields=["metadata"], name="verdict_metadata")]
+        indexes: ClassVar = [
+            GinIndex(fields=["metadata"], name="verdict_metadata"),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                name="verdict_threat_anywhere",
+                condition=~models.Q(name=""),
+            ),
+            models.Index(
+                OpClass(Upper("name"), name="text_pattern_ops"),
+                name="verdict_threat_beginning",
+                condition=~models.Q(name=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         """Show the engine and what it says."""

@@ -12,7 +12,6 @@ from typing import Any
 from celery.utils.log import get_logger
 from django.conf import settings
 from django.db import Error
-from django.utils import timezone
 
 from scaggr import clock
 from scaggr.models import ApprovedEngine, Engine, Node, WorkerState
@@ -76,18 +75,20 @@ def heard_of(node: str, login: str | None) -> bool:
 
 
 def forget_former(worker: str, hosts: Collection[str]) -> None:
-    """Forget the workers that a host had under another name: silent ones whose login is this one's. Two that were made
-    of one image may have an id in common; neither is silent.
+    """Forget the workers that a host had under another name: those with this one's login that were silent from when
+    this one was first heard. Hosts that were made of one image have an id in common, too; they are heard side by side.
     """
-    silent = Engine.objects.filter(host__in=hosts, announced_at__lt=timezone.now() - Engine.SILENCE)
-    former = set(silent.exclude(worker=worker).values_list("worker", flat=True)) if hosts else set()
-    login = Node.objects.filter(hostname=worker).values("login")
-    if gone := former and set(
-        Node.objects.filter(hostname__in=former, login__in=login).values_list("hostname", flat=True)
-    ):
-        logger.info("%s was called %s before", worker, ", ".join(sorted(gone)))
+    node = Node.objects.filter(hostname=worker).first()
+    if not hosts or not node:
+        return
+    until = min(clock.now() - Engine.SILENCE, node.since + Engine.SILENCE)
+    silent = Engine.objects.filter(host__in=hosts, announced_at__lt=until).exclude(worker=worker)
+    former = Node.objects.filter(hostname__in=silent.values("worker"), login=node.login)
+    if gone := list(former.values_list("hostname", flat=True)):
+        logger.info("%s was called %s before", worker, ", ".join(gone))
         Engine.objects.filter(worker__in=gone).delete()
         WorkerState.objects.filter(hostname__in=gone).delete()
+        Node.objects.filter(hostname__in=gone).delete()
 
 
 def approved() -> set[str]:

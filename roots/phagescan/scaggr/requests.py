@@ -21,7 +21,7 @@ UNKNOWN_PROXY = "a form was refused that came by a proxy which phagescan:proxies
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer with the reason, as page or as JSON."""
     host = clip(request.META.get("HTTP_HOST", ""), 100)
-    why = wrong_host(host) if isinstance(exception, DisallowedHost) else reason(exception)
+    why = wrong_host(host) if isinstance(exception, DisallowedHost) else objection(exception)
     if request.path.startswith("/api/"):
         return JsonResponse({"detail": why or "The request cannot be read."}, status=STATUS)
     return render(request, "400.html", {"why": why}, status=STATUS)
@@ -37,7 +37,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", {"proxy": proxy, "hidden": hidden}, status=403)
 
 
-def reason(error: Exception) -> str:
+def objection(error: Exception) -> str:
     """Return what is wrong where that is not what Django says, or ""."""
     if isinstance(error, TooManyFilesSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FILES

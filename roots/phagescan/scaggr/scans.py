@@ -22,15 +22,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core import signing
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from scaggr import clock, nodes
 from scaggr.broker import BROKER_ERRORS, depths, publish
-from scaggr.errors import SubmitError, TooBigError, trouble
+from scaggr.errors import SubmitError, TooBigError, not_kept
 from scaggr.models import Engine, Sample, ScanRun, Verdict
 from scaggr.queues import engine_queue
-from scaggr.text import as_hstore, clean_name, clip, parse_query, seconds
+from scaggr.text import as_hstore, clean_name, clip, seconds
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,12 @@ INCOMING_KEEP = timedelta(minutes=15)
 """How long ago a file was written that was being received when the server was killed."""
 
 FETCH_SALT = "scaggr.fetch"
+
+UNREADABLE = ".unreadable"
+"""Left beside the samples when one cannot be read: the highstate looks at all of them then, and repairs them."""
+
+LONGEST = timedelta(days=49)
+"""What RabbitMQ counts of a message's life: milliseconds, in 32 bits."""
 
 DELIVERY = re.compile("[0-9a-f]{32}")
 """How a worker numbers the deliveries of its messages."""
@@ -85,7 +91,7 @@ def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[S
             for path in new:
                 path.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise trouble(error) from error
+                raise not_kept(error) from error
             raise
     return runs
 
@@ -165,7 +171,7 @@ def dispatch(run_id: str) -> None:
                     queue=engine_queue(verdict.engine),
                     task_id=str(verdict.id),
                     # The broker's to drop it then: of when a scan is too late no worker's clock decides.
-                    expiration=min(left, lifetime()).total_seconds(),
+                    expiration=min(left, lifetime(), LONGEST).total_seconds(),
                 )
         run.dispatched_at = timezone.now()
         run.save(update_fields=["dispatched_at"])
@@ -233,9 +239,8 @@ def claim(signed: str, delivery: str) -> tuple[int, BinaryIO | None]:
             give_up(run, [verdict], Outcome.ERROR, "the sample's file is gone")
             return 410, None
         except PermissionError:
-            # The highstate looks at all samples then, and repairs them.
             with suppress(OSError):
-                Path(settings.SAMPLE_ROOT, ".unreadable").touch(mode=0o600)
+                Path(settings.SAMPLE_ROOT, UNREADABLE).touch(mode=0o600)
             raise
         if not again:
             run.verdicts.filter(id=verdict.id).update(attempts=F("attempts") + 1, delivery=delivery)
@@ -393,32 +398,6 @@ def lock_run(**which: Any) -> ScanRun | None:
 
 
 # What is shown.
-
-
-def search(q: str) -> QuerySet[ScanRun]:
-    """Return the runs that a search finds, newest first; all of them where it is empty."""
-    runs = ScanRun.objects.select_related("sample", "submitted_by").prefetch_related("verdicts")
-    query = parse_query(q)
-    if not query.text:
-        return runs
-    if len(query.prefix) > 32:
-        # Too long for an MD5, and too regular for anything else than a hash.
-        return runs.filter(by_hash(query.prefix))
-    verdicts = Verdict.objects.order_by().values("run_id")
-    matches = Q(name__icontains=query.text) | Q(id__in=verdicts.filter(name__icontains=query.text))
-    if query.pair:
-        # Apart from the names, which have no index: so this one uses its own.
-        key, value = query.pair
-        held = {"metadata__contains": {key: value}} if value else {"metadata__has_key": key}
-        matches |= Q(id__in=verdicts.filter(**held))
-    if query.prefix:
-        matches |= by_hash(query.prefix)
-    return runs.filter(matches)
-
-
-def by_hash(prefix: str) -> Q:
-    """Return the condition that one of a sample's hashes begins so."""
-    return Q(sample__sha256__startswith=prefix) | Q(sample__sha1__startswith=prefix) | Q(sample__md5__startswith=prefix)
 
 
 def summary(run: ScanRun) -> dict[str, Any]:

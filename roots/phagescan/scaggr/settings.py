@@ -71,7 +71,8 @@ DATABASES = {
         "PORT": CONF["database"]["port"],
         "NAME": CONF["database"]["name"],
         "USER": CONF["database"]["user"],
-        "CONN_MAX_AGE": 60,
+        # Sessions last; whether they still do is asked at the beginning of each request and task.
+        "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 5, "application_name": "scaggr"},
     },

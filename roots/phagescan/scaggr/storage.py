@@ -26,10 +26,10 @@ def samples() -> str:
             raise PartError(f"{folder} {fault(folder)}")
     newest = Sample.objects.all()[:LOOKED_AT]
     others = Sample.objects.filter(sha256__gte=secrets.token_hex(32)).order_by("sha256")[:LOOKED_AT]
-    return look([sample.path for sample in {*newest, *others}])
+    return look_at([sample.path for sample in {*newest, *others}])
 
 
-def look(paths: Collection[Path]) -> str:
+def look_at(paths: Collection[Path]) -> str:
     """Say how these samples are."""
     gone, count = [], len(paths)
     for path in sorted(paths):

@@ -1,7 +1,7 @@
 """How a file is received."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +9,7 @@ from django.core.files.uploadhandler import SkipFile, TemporaryFileUploadHandler
 from django.http import HttpRequest
 
 from scaggr import room
-from scaggr.errors import SubmitError, trouble
+from scaggr.errors import SubmitError, not_kept
 from scaggr.text import clean_name
 
 
@@ -35,6 +35,12 @@ class SampleUploadHandler(TemporaryFileUploadHandler):
                 room.need(len(raw_data), settings.FILE_UPLOAD_TEMP_DIR)
                 super().receive_data_chunk(raw_data, start)
 
+    def file_complete(self, file_size: int) -> Any:
+        """End a file: what Python has kept in memory is written now."""
+        with suppress(SkipFile), self._refusing():
+            return super().file_complete(file_size)
+        return None
+
     @contextmanager
     def _refusing(self) -> Iterator[None]:
         """Skip a file that cannot be written, and all after it."""
@@ -45,8 +51,10 @@ class SampleUploadHandler(TemporaryFileUploadHandler):
         except SubmitError as error:
             self.refused = error
         except OSError as error:
-            self.refused = trouble(error)
+            self.refused = not_kept(error)
         if self.refused:
+            with suppress(OSError, AttributeError):  # it writes again as it closes; there is none yet
+                self.file.close()
             raise SkipFile
 
 

@@ -3,7 +3,8 @@ open.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -28,7 +28,8 @@ from scaggr.api import BearerToken
 from scaggr.canary import duration
 from scaggr.errors import NoRoomError, SubmitError, TooBigError
 from scaggr.models import Sample, ScanRun, Verdict
-from scaggr.scans import as_uuid, rescan, search, submit, summary
+from scaggr.scans import as_uuid, rescan, submit, summary
+from scaggr.search import MOST, Found, Start, search
 from scaggr.status import server_status
 from scaggr.text import QUERY_LENGTH, parse_query
 from scaggr.uploads import received
@@ -119,33 +120,59 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the drop zone and the list of runs, or the list alone when the search box asks for it."""
     # PostgreSQL keeps no NUL.
     query = request.GET.get("q", "").replace("\0", "").strip()[:QUERY_LENGTH]
-    runs = Paginator(search(query), PAGE).get_page(request.GET.get("page"))
-    runs.object_list = [described(run) for run in runs]
+    start, number = start_of(request.GET)
+    found = search(query, PAGE, start)
+    pages = max(1, ceil(found.total / PAGE))
+    if number and number > pages:
+        start, number = Start(offset=(pages - 1) * PAGE), pages
+        found = search(query, PAGE, start)
     alone = bool(request.htmx and not request.htmx.history_restore_request)
     context = {
         "alone": alone,
         "query": query,
         "longest": QUERY_LENGTH,
-        "runs": runs,
+        "runs": [described(run) for run in found.runs],
+        "found": found,
+        "number": number,
+        "pages": pages,
         "limit": settings.MAX_SAMPLE_SIZE,
         "limit_text": f"{settings.MAX_SAMPLE_SIZE / 2**20:.4g} MiB",
         "too_big": TooBigError(),
         "links": {
-            word: "?" + urlencode({"q": query, "page": number} if query else {"page": number})
-            for word, number in neighbours(runs).items()
+            word: "?" + urlencode({"q": query, **place} if query else place)
+            for word, place in neighbours(found, start, number, pages).items()
         },
     }
     return render(request, "parts/runs.html" if alone else "home.html", context)
 
 
-def neighbours(runs: Any) -> dict[str, int]:
-    """Number the pages before and after."""
-    found = {}
-    if runs.has_previous():
-        found["newer"] = runs.previous_page_number()
-    if runs.has_next():
-        found["older"] = runs.next_page_number()
-    return found
+def start_of(asked: Mapping[str, str]) -> tuple[Start, int | None]:
+    """Return where a page begins, and its number: that of a page behind the last one that has one is None."""
+    after, before = as_uuid(asked.get("after")), as_uuid(asked.get("before"))
+    page = asked.get("page", "")
+    number = min(max(1, int(page)), MOST // PAGE) if page.isdecimal() and len(page) < 10 else None
+    if after or before:
+        return Start(after=None if before else after, before=before), number
+    return Start(offset=((number or 1) - 1) * PAGE), number or 1
+
+
+def neighbours(found: Found, start: Start, number: int | None, pages: int) -> dict[str, dict[str, Any]]:
+    """Return where the pages before and after begin: from number to number, or, where there are many, from scan to
+    scan, which is quicker.
+    """
+    places: dict[str, dict[str, Any]] = {}
+    if not found.runs:
+        return places
+    if found.further if start.before else start.after or start.offset:
+        if number and number <= 2:
+            places["newer"] = {"page": 1}
+        else:
+            numbered = {"page": number - 1} if number else {}
+            places["newer"] = {**numbered, "before": found.runs[0].id} if found.more or not number else numbered
+    if start.before or found.further:
+        numbered = {"page": number + 1} if number and number < pages else {}
+        places["older"] = {**numbered, "after": found.runs[-1].id} if found.more or not number else numbered
+    return places
 
 
 def described(run: ScanRun) -> ScanRun:

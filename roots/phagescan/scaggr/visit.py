@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 
+from scaggr import clock
 from scaggr.broker import BROKER_ERRORS, depths
 from scaggr.models import ApiToken, Engine, ScanRun
 from scaggr.queues import engine_queue
@@ -27,7 +27,7 @@ VISITORS = "^canary-[0-9a-f]{32}$"
 """Names of the users that visits are made as: each is there for one visit."""
 
 LONGEST = timedelta(minutes=10)
-"""How old such a user is when the command that made it was killed. Its token is good for no longer."""
+"""A user that is older, or of the future, is left of a command that was killed. No token is good for longer."""
 
 TIMEOUT = 10.0
 PAUSE = 0.2
@@ -64,9 +64,10 @@ class Door:
         """Ask for a page; return its status and body."""
         there = urlsplit(self.url)
         try:
-            with socket.create_connection((self.address, self.port), TIMEOUT) as plain:
-                connection = http.client.HTTPConnection(self.address, self.port)
-                connection.sock = self.secured(plain, there.hostname or "", step) if self.fingerprint else plain
+            with closing(http.client.HTTPConnection(self.address, self.port)) as connection:
+                plain = connection.sock = socket.create_connection((self.address, self.port), TIMEOUT)
+                if self.fingerprint:
+                    connection.sock = self.secured(plain, there.hostname or "", step)
                 connection.request(method, path, body or None, {"Host": there.netloc, **headers})
                 answer = connection.getresponse()
                 return answer.status, answer.read()
@@ -99,12 +100,13 @@ def visitor() -> Iterator[tuple[str, str]]:
     in, and so is what was left by a command that was killed.
     """
     users = get_user_model().objects
-    for old in users.filter(username__regex=VISITORS, date_joined__lt=timezone.now() - LONGEST):
+    recent = (clock.now() - LONGEST, clock.horizon())
+    for old in users.filter(username__regex=VISITORS).exclude(date_joined__range=recent):
         forget(old)
     user = users.create_user(VISITOR.format(uuid4().hex))
     try:
         token = ApiToken.make(user)
-        ApiToken.objects.filter(user=user).update(expires_at=timezone.now() + LONGEST)
+        ApiToken.objects.filter(user=user).update(expires_at=clock.now() + LONGEST)
         yield user.username, token
     finally:
         forget(user)

@@ -1,11 +1,13 @@
-"""The application's modules: those that need Django, and those that do not."""
+"""The application's modules: those that need Django, and those that do not; and a database for what needs one."""
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -66,6 +68,28 @@ def scaggr_module(
 def scaggr(scaggr_module: Callable[[str], Any]) -> SimpleNamespace:
     """The modules that need Django."""
     return SimpleNamespace(**{name: scaggr_module(name) for name in ("broker", "models", "scans", "uploads")})
+
+
+@pytest.fixture
+def database(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The models, with tables in memory: SQLite's, for what means the same to PostgreSQL. It locks no rows."""
+    connections = importlib.import_module("django.db").connections
+    sqlite = importlib.import_module("django.db.backends.sqlite3.base")
+    hstore = importlib.import_module("django.contrib.postgres.fields").HStoreField
+    monkeypatch.setattr(hstore, "get_prep_value", lambda _, value: json.dumps(value))
+    former = connections["default"]
+    settings = former.settings_dict | {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": {}}
+    connections["default"] = made = sqlite.DatabaseWrapper(settings, "default")
+    try:
+        made.ensure_connection()
+        made.connection.create_function("gen_random_uuid", 0, lambda: uuid4().hex)
+        with made.schema_editor() as editor:
+            for model in importlib.import_module("django.apps").apps.get_models():
+                editor.create_model(model)
+        yield scaggr.models
+    finally:
+        connections["default"] = former
+        made.connection.close()
 
 
 @pytest.fixture

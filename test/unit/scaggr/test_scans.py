@@ -1,7 +1,9 @@
-"""Searches, announcements and sums of verdicts; and who may fetch a sample, how often."""
+"""Announcements and sums of verdicts; and who may fetch a sample, how often."""
 # ruff: noqa: D103  (the names of the tests say it)
 
 import importlib
+import stat
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
-
-@pytest.mark.parametrize("q", ["", "%", "\0\ud800", "a=b", "abcdef", "f" * 64, "'", "x" * 100_000])
-def test_every_search_becomes_a_query(scaggr: SimpleNamespace, q: str) -> None:
-    sql, values = scaggr.scans.search(q).query.sql_with_params()
-    assert "scaggr_scanrun" in sql
-    assert all("\0" not in value for value in values if isinstance(value, str))
-    assert "avals" not in sql
 
 
 @pytest.mark.parametrize(
@@ -119,6 +113,39 @@ def test_what_keeps_the_master_from_a_sample_is_not_counted(claimed: Claimed, tm
     assert (claimed.verdict.attempts, claimed.verdict.error) == (0, "the sample's file is gone")
 
 
+def test_a_sample_that_cannot_be_read_is_marked_for_the_highstate(
+    scaggr: SimpleNamespace, database: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[..., Any]
+) -> None:
+    settings = importlib.import_module("django.conf").settings
+    monkeypatch.setattr(settings, "SAMPLE_ROOT", str(tmp_path))
+    run = database.ScanRun.objects.create(sample=database.Sample.objects.create(sha256="a" * 64, size=1), name="file")
+    verdict = database.Verdict.objects.create(run=run, engine="yara", fetch_key=uuid4())
+    signed, number = scaggr.scans.signature(verdict), "a" * 32
+    run.sample.path.parent.mkdir()
+    run.sample.path.write_text("x")
+    status, file = scaggr.scans.claim(signed, number)
+    file.close()
+    mark = tmp_path / load("_states/owned_tree").MARK
+    assert (status, mark.exists()) == (200, False)
+
+    def denied(*_: Any) -> None:
+        raise PermissionError
+
+    for root in (tmp_path, tmp_path / "of others, or gone"):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tmp_path), "open", denied)
+            patch.setattr(settings, "SAMPLE_ROOT", str(root))
+            with pytest.raises(PermissionError):
+                scaggr.scans.claim(signed, "b" * 32)
+    assert stat.S_IMODE(mark.stat().st_mode) == 0o600
+    verdict.refresh_from_db()
+    assert (verdict.attempts, verdict.delivery, verdict.outcome) == (1, number, "pending")
+    run.sample.path.unlink()
+    assert scaggr.scans.claim(signed, "b" * 32) == (410, None)
+    verdict.refresh_from_db()
+    assert (verdict.outcome, verdict.error) == ("error", "the sample's file is gone")
+
+
 @pytest.mark.parametrize(
     "authorization", [None, "", "Signature", "Signature x:y:z", "Signature {}x", "Signature :{}", "Bearer {}", "{}"]
 )
@@ -168,6 +195,20 @@ def test_no_message_to_a_worker_says_when_it_is_too_late(
         scans.dispatch("run")
         assert [round(options["expiration"]) for options in sent] == ([left] if left else [])
         assert not any("expires" in options or "eta" in options for options in sent)
+
+
+def test_no_message_lives_longer_than_the_broker_can_count(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans, sent = scaggr.scans, []
+    monkeypatch.setattr(importlib.import_module("django.conf").settings, "SCAN_EXPIRES", 2**31)
+    run = scaggr.models.ScanRun(created_at=scans.timezone.now())
+    verdicts = [scaggr.models.Verdict(run=run, engine="yara", fetch_key=uuid4())]
+    monkeypatch.setattr(scans, "lock_run", lambda **_: Opened(run, verdicts))
+    monkeypatch.setattr(scans.transaction, "atomic", nullcontext)
+    monkeypatch.setattr(scans, "publish", lambda task, **options: sent.append(options["expiration"]))
+    scans.dispatch("run")
+    assert 0 < sent[0] * 1000 < 2**32
 
 
 class Opened:

@@ -34,8 +34,8 @@ def paths(tmp_path: Path) -> list[Path]:
 
 def test_well(storage: Any, paths: list[Path]) -> None:
     """What is looked at is there; a master that is new has none."""
-    assert storage.look(paths) == "2 were looked at, and are there"
-    assert storage.look([]) == "there are none yet"
+    assert storage.look_at(paths) == "2 were looked at, and are there"
+    assert storage.look_at([]) == "there are none yet"
 
 
 @pytest.mark.parametrize("what", ["aa/aa1", "bb"])
@@ -43,7 +43,7 @@ def test_not_ours(storage: Any, paths: list[Path], tmp_path: Path, what: str) ->
     """A file or a folder that the application cannot use is named, and what to do."""
     (tmp_path / what).chmod(0)
     with pytest.raises(storage.PartError, match=rf"{what} is not the application's .*, mode 0.: run salt-call"):
-        storage.look(paths)
+        storage.look_at(paths)
 
 
 def test_read_only(storage: Any, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_gone(storage: Any, paths: list[Path]) -> None:
     """A file that is gone is named, and is no fault of what comes in."""
     paths[0].unlink()
     with pytest.raises(storage.DegradedError, match=rf"of 2 samples .* files of 1 are gone, such as {paths[0]}"):
-        storage.look(paths)
+        storage.look_at(paths)
 
 
 def test_no_place(storage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

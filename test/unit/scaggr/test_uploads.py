@@ -5,6 +5,7 @@ import errno
 import importlib
 import io
 import os
+import resource
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,6 +124,24 @@ def test_nothing_stays_of_a_file_that_cannot_be_written(
     assert caught.value.status == status
     request.close()
     scaggr.uploads.clean_up(request)
+    assert found(place) == []
+
+
+@pytest.mark.parametrize(("content", "room"), [(b"one", 2), (b"x" * 200_000, 70_000)])
+def test_a_write_that_fails_late(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, place: Path, content: bytes, room: int
+) -> None:
+    monkeypatch.setattr(importlib.import_module("django.conf").settings, "MAX_SAMPLE_SIZE", 1 << 20)
+    request, (soft, hard) = posted(b"1", content), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))  # what Python keeps in memory is written in the end
+    try:
+        with pytest.raises(scaggr.scans.SubmitError) as caught:
+            scaggr.scans.submit(scaggr.uploads.received(request), None)
+        scaggr.uploads.clean_up(request)
+        request.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.status == 500
     assert found(place) == []
 
 

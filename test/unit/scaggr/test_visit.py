@@ -1,12 +1,15 @@
-"""A visit through the proxy: what is asked there, and who is named where it fails."""
+"""A visit through the proxy: what is asked there, who is named where it fails, and that nothing is left of it."""
 
 import hashlib
+import importlib
 import json
 import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,3 +155,83 @@ def test_verdict_without_workers(visit: Any, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(visit, "Engine", SimpleNamespace(objects=none))
     waiting = door(visit, (200, {"status": "waiting", "verdicts": []}))
     assert "no worker has announced an engine" in visit.verdict(waiting, "0", "token", 60)
+
+
+class Rows:
+    """What visitors have left, in a database and in a directory of samples."""
+
+    def __init__(self, visit: Any, models: Any, samples: Path) -> None:
+        self.visit, self.models, self.samples = visit, models, samples
+        self.users = visit.get_user_model().objects
+
+    def hand_in(self, user: Any, sha256: str) -> None:
+        """A user hands a file in."""
+        sample, _ = self.models.Sample.objects.get_or_create(sha256=sha256, size=1)
+        run = self.models.ScanRun.objects.create(sample=sample, submitted_by=user, name="file")
+        self.models.Verdict.objects.create(run=run, engine="yara")
+        sample.path.parent.mkdir(exist_ok=True)
+        sample.path.write_text("x")
+
+    def left(self) -> tuple[set[str], set[str], int, int]:
+        """Users, samples (rows and files are the same), runs and tokens that are there."""
+        rows = set(self.models.Sample.objects.values_list("sha256", flat=True))
+        assert rows == {path.name for path in self.samples.glob("*/*")}
+        runs = self.models.ScanRun.objects.count()
+        assert self.models.Verdict.objects.count() == runs
+        tokens = self.models.ApiToken.objects.count()
+        return set(self.users.values_list("username", flat=True)), rows, runs, tokens
+
+
+@pytest.fixture
+def rows(visit: Any, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """A user has handed a file in."""
+    monkeypatch.setattr(importlib.import_module("django.conf").settings, "SAMPLE_ROOT", str(tmp_path / "samples"))
+    (tmp_path / "samples").mkdir()
+    found = Rows(visit, database, tmp_path / "samples")
+    found.hand_in(found.users.create_user("someone"), "a" * 64)
+    return found
+
+
+def test_nothing_is_left_of_a_visit(rows: Rows) -> None:
+    """User, token, sample, its file and verdicts go, in a visit that breaks as well; what others have, too, stays."""
+    with suppress(KeyError), rows.visit.visitor() as (name, token):
+        visitor = rows.users.get(username=name)
+        rows.hand_in(visitor, "a" * 64)
+        rows.hand_in(visitor, "b" * 64)
+        assert not visitor.has_usable_password()
+        assert not visitor.is_superuser
+        assert not visitor.get_all_permissions()
+        row = rows.models.ApiToken.objects.get(digest=rows.models.ApiToken.digest_of(token))
+        assert row.user == visitor
+        assert row.expires_at <= rows.visit.clock.now() + rows.visit.LONGEST
+        assert rows.left() == ({"someone", name}, {"a" * 64, "b" * 64}, 3, 1)
+        raise KeyError
+    assert rows.left() == ({"someone"}, {"a" * 64}, 1, 0)
+
+
+def test_what_a_killed_visit_left(rows: Rows) -> None:
+    """The next one removes it, also where the clock was ahead then; not a visit that goes on, nor other users."""
+    old, ahead, current = (f"canary-{digit * 32}" for digit in "123")
+    for name, age in ((old, 700), (ahead, -3600), (current, 60), ("canary-islands", 700), (f"x-{old}", 700)):
+        user = rows.users.create_user(name, date_joined=rows.visit.clock.now() - timedelta(seconds=age))
+        rows.hand_in(user, name[-1] * 64)
+        rows.models.ApiToken.make(user)
+    with rows.visit.visitor():
+        pass
+    users, samples, runs, tokens = rows.left()
+    assert users == {"someone", current, "canary-islands", f"x-{old}"}
+    assert (samples, runs, tokens) == ({digit * 64 for digit in "a3s1"}, 4, 3)
+
+
+def test_a_file_that_cannot_be_removed(rows: Rows) -> None:
+    """It is named; the visit fails, and its user is left for the next one."""
+    user = rows.users.create_user("canary-" + "1" * 32)
+    rows.hand_in(user, "b" * 64)
+    path = rows.models.Sample.objects.get(sha256="b" * 64).path
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(rows.visit.VisitError, match=re.escape(f"left {path}")):
+        rows.visit.forget(user)
+    path.rmdir()
+    rows.visit.forget(user)
+    assert rows.left() == ({"someone"}, {"a" * 64}, 1, 0)

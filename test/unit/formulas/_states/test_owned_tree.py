@@ -99,6 +99,8 @@ def test_not_followed(keep: Callable[..., Any], root: Path, tmp_path: Path) -> N
     refused = keep()
     assert refused["result"] is False
     assert str(root / "aa/hard") in refused["comment"]
+    assert refused["comment"].endswith(f"; of the others 1 were made {ME}'s")
+    assert not keep()["comment"].endswith(f"made {ME}'s")
     assert stat.S_IMODE(other.stat().st_mode) == 0o644
 
 

@@ -42,7 +42,7 @@ class Cluster:
         self.utils = {
             "postgresql_topology.read": self.read,
             "postgresql_topology.plan": topology.plan,
-            "postgresql_topology.shut_out": topology.shut_out,
+            "postgresql_topology.login_refusal": topology.login_refusal,
             "postgresql_topology.login": lambda role, password, port: self.did.append((role, password, port)),
             "psql.program": lambda: None if actual is None else "/usr/bin/psql",
             "psql.run": lambda script, _port: self.run("one by one", script.splitlines()),

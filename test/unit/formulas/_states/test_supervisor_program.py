@@ -149,9 +149,10 @@ def test_where_it_listens(
     assert module.running("camera")["result"] is True
     assert supervisor.did == []
     assert asked == [f"Basic {base64.b64encode(b'ada:a;b%c').decode()}"]
-    (tmp_path / "supervisord.conf").write_text("not a setting\n")
     module.__opts__["test"] = True
-    assert module.running("camera")["result"] is None
+    for broken in (b"not a setting\n", b"# \xfcber\n"):
+        (tmp_path / "supervisord.conf").write_bytes(broken)
+        assert module.running("camera")["result"] is None
 
 
 def _parsed(handler: Handler, asked: list[str]) -> bool:

@@ -1,6 +1,7 @@
 """System services as systemd knows them, and what is done to them."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ MainPID=0
 ReadWritePaths=/run
 WorkingDirectory=/
 BindPaths=
+PrivateTmp=no
 
 Id=timer.timer
 LoadState=loaded
@@ -222,8 +224,8 @@ def test_salt_loads_them(minion: Callable[..., SimpleNamespace]) -> None:
     assert made.utils["freshness.newest_watched"]({}, []) == (0.0, "")
 
 
-@pytest.mark.parametrize("binds", ["", "/srv:{}:rbind"])
-def test_elsewhere(daemon: Any, shows: Callable[..., None], tmp_path: Path, binds: str) -> None:
+@pytest.mark.parametrize("unit", ["", "BindPaths=/srv:{}:rbind", "PrivateTmp=yes"])
+def test_elsewhere(daemon: Any, shows: Callable[..., None], tmp_path: Path, unit: str) -> None:
     """A running service whose directory is another than this host's is known by the path, unless its unit says so."""
     link, real = tmp_path / "link", tmp_path / "samples"
     real.mkdir()
@@ -235,8 +237,9 @@ def test_elsewhere(daemon: Any, shows: Callable[..., None], tmp_path: Path, bind
         inside.stdout.read(1)
         for pid in (inside.pid, os.getpid(), 0):
             text = SHOWN.split("\n\n")[0].replace("MainPID=0", f"MainPID={pid}")
-            text = text.replace("BindPaths=", f"BindPaths={binds.format(real)}")
+            key = unit.partition("=")[0]
+            text = re.sub(rf"(?m)^{key}=.*", unit.format(real), text) if unit else text
             shows(text.replace("ReadWritePaths=/run", f"ReadWritePaths={link}"))
             found.append(daemon.status({"web": None})["web"]["elsewhere"])
         inside.kill()
-    assert found == ["" if binds else str(real), "", ""]
+    assert found == ["" if unit else str(real), "", ""]

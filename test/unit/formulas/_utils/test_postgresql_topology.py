@@ -293,12 +293,12 @@ def rule(databases: str, users: str, method: str, mapped: str | None = None) -> 
         (None, "no line"),
     ],
 )
-def test_shut_out(topology: Any, rules: list[dict[str, Any]] | None, how: str) -> None:
+def test_login_refusal(topology: Any, rules: list[dict[str, Any]] | None, how: str) -> None:
     """The first line of pg_hba.conf that speaks of a role decides whether the system's user of its name comes in."""
     wanted: dict[str, Any] = {"roles": {"seller": {"peer": True}}}
     wanted["databases"] = {"shop": {"owner": "keeper", "schema_owner": "seller"}}
-    said = topology.shut_out(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules})
+    said = topology.login_refusal(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules})
     assert said.startswith(f"/etc/pg_hba.conf ({how}) does not let the system's user seller in") if how else said == ""
     assert said.endswith("local shop seller peer" if how else "")
     wanted["roles"]["seller"] = {"password": "x"}
-    assert topology.shut_out(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules}) == ""
+    assert topology.login_refusal(wanted, {"hba": "/etc/pg_hba.conf", "rules": rules}) == ""

@@ -87,12 +87,9 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
     """The module with a psql that is a script of ours and runs as who we are: `started` processes, at exit `ends`."""
 
     def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        assert [options.pop(name) for name in ("user", "group", "extra_groups", "cwd")] == [
-            "postgres",
-            "postgres",
-            [],
-            "/",
-        ]
+        assert (options.pop("extra_groups"), options.pop("cwd")) == ([], "/")
+        psql.users.append(options.pop("user"))
+        assert options.pop("group") == psql.users[-1]
         options = {"stdin": subprocess.DEVNULL, **options}
         psql.commands.append(command)
         psql.started.append(subprocess.Popen(command, cwd=tmp_path, **options))
@@ -100,7 +97,7 @@ def server(psql: Any, tmp_path: Path) -> Iterator[Any]:
 
     (tmp_path / "psql").write_text(f"#!{sys.executable} -IS\n{FAKE}")
     (tmp_path / "psql").chmod(0o755)
-    psql.commands, psql.started, psql.ends = [], [], []
+    psql.commands, psql.started, psql.ends, psql.users = [], [], [], []
     psql.program = lambda: str(tmp_path / "psql")
     psql.programs = SimpleNamespace(start=start, PIPE=subprocess.PIPE)
     psql.atexit = SimpleNamespace(register=psql.ends.append)
@@ -301,8 +298,23 @@ def test_encoding(server: Any) -> None:
         ("FATAL:  the database system is starting up", False),
     ],
 )
-def test_shut_out(server: Any, said: str, advised: bool) -> None:
+def test_login_refused(server: Any, said: str, advised: bool) -> None:
     """Where pg_hba.conf does not let us in the line is named that does."""
-    with pytest.raises(CommandExecutionError) as raised:
-        server.run(f"FAIL {said}", 5432)
-    assert str(raised.value).endswith("local all postgres peer") is advised
+    for user in ("postgres", "shop"):
+        with pytest.raises(CommandExecutionError) as raised:
+            server.run(f"FAIL {said}", 5432) if user == "postgres" else server.run_as(
+                user, f"FAIL {said}", 5432, "shop"
+            )
+        assert str(raised.value).endswith(f"local all {user} peer") is advised
+
+
+def test_as_a_role_of_its_own(server: Any) -> None:
+    """What a role may have put there is read with that role's rights, in a session that the superuser's is no part of,
+    and that ends.
+    """
+    server.run("PRINT 1", 5432)
+    assert server.run_as("shop", "PRINT 2", 5432, "shop") == [2]
+    assert server.run("PRINT 3", 5432) == [3]
+    assert server.users == ["postgres", "shop"]
+    assert server.commands[1][-1] == "shop"
+    assert [process.poll() is None for process in server.started] == [True, False]

@@ -79,6 +79,6 @@ UTILS = (
     ),
     *("rules.faults", "django_site.code", "django_site.recall", "django_site.remember"),
     *("arrival.url", "arrival.knock", "arrival.fingerprint", "arrival.password_command", "arrival.door", "probes.get"),
-    *("ownership.judge", "psql.run", "rabbitmq_node.choices"),
+    *("ownership.judge", "psql.run", "psql.run_as", "rabbitmq_node.choices"),
     *("rabbitmq_topology.installed", "rabbitmq_topology.read", "postgresql_topology.read"),
 )

@@ -16,9 +16,8 @@ def proxies(load: Callable[..., Any]) -> Any:
 def test_the_log_names_a_proxy(proxies: Any, tmp_path: Path) -> None:
     """Once, as long as pillar does not; words of the application are what is looked for."""
     application = Path(__file__).parents[5] / "roots/phagescan/scaggr/requests.py"
-    words = next(line for line in application.read_text().splitlines() if line.startswith("UNKNOWN_PROXY")).split('"')[
-        1
-    ]
+    lines = application.read_text().splitlines()
+    _, words, _ = next(line for line in lines if line.startswith("UNKNOWN_PROXY")).split('"')
     log = tmp_path / "log"
     log.write_text(
         "".join(f"[now: WARNING/scaggr] {words} {each}: x\n" for each in ("10.0.0.5", "::1", "10.0.0.5", ":"))
