@@ -156,6 +156,27 @@ def test_environment() -> None:
     assert not [line for line in seen.stdout.splitlines() if line.partition("=")[0] in gone]
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({}, ""), ({"https_proxy": "http://p/", "PIP_INDEX_URL": "http://i/", "LANG": "C"}, "PIP_INDEX_URL,https_proxy")],
+)
+def test_sudo(tmp_path: Path, given: dict[str, str], kept: str) -> None:
+    """How to reach the world is handed on to root."""
+    for name, text in (("id", "echo 1000"), ("sudo", 'echo "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    script = f"{functions('become_root')}\ncheckout='/a b'; become_root test=True"
+    environment = {**given, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    said = subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, text=True).stdout.split(
+        " ", 1
+    )
+    if kept:
+        option, names = said.pop(0).split("=")
+        assert option == "--preserve-env"
+        assert sorted(names.split(",")) == kept.split(",")
+    assert " ".join(said) == "-- /a b/bootstrap test=True\n"
+
+
 def test_read_only() -> None:
     """A directory that cannot be written is named before anything is installed."""
     setting = "checkout=/tmp; wrapper=/usr/bin/ours; salt=/usr; untested=yes; PATH=/usr/bin:/bin"
