@@ -19,7 +19,7 @@ __utils__: dict[str, Callable[..., Any]]
 def migrated(name: str, site: dict[str, Any]) -> dict[str, Any]:
     """Every migration of the installed applications is applied."""
     try:
-        before = __utils__["django_site.database"](site, __utils__["psql.run"])["migrations"]
+        before = __utils__["django_site.database"](site, __utils__["psql.run_as"])["migrations"]
         code = __utils__["django_site.code"](site)
         if (__utils__["django_site.recall"]("migrated") or {}) == {"code": code, "migrations": sorted(before)}:
             return __utils__["results.clean"](name, "All migrations are applied.")
@@ -29,7 +29,7 @@ def migrated(name: str, site: dict[str, Any]) -> dict[str, Any]:
             )
         __utils__["django_site.manage"](site, "migrate", "--noinput")
         __utils__["django_site.forget"]()
-        after = __utils__["django_site.database"](site, __utils__["psql.run"])["migrations"]
+        after = __utils__["django_site.database"](site, __utils__["psql.run_as"])["migrations"]
         __utils__["django_site.remember"]("migrated", {"code": code, "migrations": sorted(after)})
     except CommandExecutionError as error:
         return __utils__["results.failed"](name, error)
@@ -45,7 +45,7 @@ def superuser(name: str, site: dict[str, Any], password_key: str) -> dict[str, A
     """Superuser `name` may log in with the password of `password_key` in pillar."""
     password = str(__salt__["pillar.get"](password_key, "", unmask=True))
     try:
-        stored = __utils__["django_site.database"](site, __utils__["psql.run"])["superusers"].get(name)
+        stored = __utils__["django_site.database"](site, __utils__["psql.run_as"])["superusers"].get(name)
         if stored and __utils__["django_site.recall"]("superuser") == __utils__["django_site.seal"](password, stored):
             return __utils__["results.clean"](name, f"{name} is a superuser with the password of {password_key}.")
         if __opts__["test"]:
@@ -54,7 +54,7 @@ def superuser(name: str, site: dict[str, Any], password_key: str) -> dict[str, A
             )
         did = __utils__["django_site.manage"](site, "ensure_admin", name, stdin=password + "\n").strip()
         __utils__["django_site.forget"]()
-        stored = __utils__["django_site.database"](site, __utils__["psql.run"])["superusers"][name]
+        stored = __utils__["django_site.database"](site, __utils__["psql.run_as"])["superusers"][name]
         __utils__["django_site.remember"]("superuser", __utils__["django_site.seal"](password, stored))
     except CommandExecutionError as error:
         return __utils__["results.failed"](name, error)

@@ -60,14 +60,14 @@ def python(
 
 
 def database(site: dict[str, Any], run: Callable[..., list[Any]]) -> dict[str, Any]:
-    """Applied migrations (`app.name`) and active superusers (name to password hash), read with psql.run.
+    """Applied migrations (`app.name`) and active superusers (name to password hash), read with psql.run_as.
 
     Nothing where there is no table yet, and in a preview where there is no database.
     """
     if "django_site" not in __context__:
         empty: dict[str, Any] = {"migrations": [], "superusers": {}}
         try:
-            rows = run(DATABASE, site["port"], site["database"])
+            rows = run(site["user"], DATABASE, site["port"], site["database"])
         except CommandExecutionError:
             if not __opts__["test"]:
                 raise

@@ -122,7 +122,9 @@ def plan(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
     for name, database in wanted["databases"].items():
         missing = [e for e in database.get("extensions", []) if e not in actual["extensions"].get(name, [])]
         if missing:
-            owners += connect(name) + "".join(f"CREATE EXTENSION {identifier(item)};\n" for item in missing)
+            owners += connect(name) + "".join(
+                f"CREATE EXTENSION {identifier(item)} SCHEMA public;\n" for item in missing
+            )
             changes.update({f"extension {item} in {name}": "added" for item in missing})
         wanted_owner = database.get("schema_owner")
         if wanted_owner and actual["owners"].get(name) != [wanted_owner]:

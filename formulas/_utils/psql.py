@@ -20,8 +20,12 @@ from salt.exceptions import CommandExecutionError
 __context__: dict[str, Any]
 
 SESSION = "psql.session.{}"  # key in __context__, by port
-# Statements may carry password verifiers: keep them out of the server's log.
-QUIET = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
+# Statements may carry password verifiers: keep them out of the server's log. What schema public has of functions is
+# a database's owner's to make, and would run as the superuser.
+QUIET = (
+    "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;"
+    " SET search_path = pg_catalog;\n"
+)
 # What libpq says where pg_hba.conf does not let the system's user in.
 REFUSED = re.compile("authentication failed|no password supplied|pg_hba.conf")
 ADVICE = (

@@ -43,7 +43,7 @@ class Project:
                 "django_site.database": lambda _site, _run: self.rows,
                 "django_site.manage": self.manage,
                 "django_site.forget": lambda: None,
-                "psql.run": None,
+                "psql.run_as": None,
             },
         )
 

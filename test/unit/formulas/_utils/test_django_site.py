@@ -140,7 +140,7 @@ def test_database(
     """No tables, or empty ones, are no migrations and no superusers; the database is asked once."""
     asked = []
 
-    def run(_script: str, port: int, database: str) -> list[dict[str, Any]]:
+    def run(_user: str, _script: str, port: int, database: str) -> list[dict[str, Any]]:
         asked.append((port, database))
         return rows
 

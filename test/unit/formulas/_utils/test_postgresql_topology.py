@@ -104,7 +104,10 @@ def test_empty_cluster(topology: Any, wanted: dict[str, Any]) -> None:
     assert database.startswith('CREATE DATABASE "shop" OWNER "keeper" ')
     # A locale of LATIN1, the cluster's own, does not go with UTF-8.
     assert database.endswith("ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0;")
-    assert (connect, extension) == ("\\connect -reuse-previous=on \"dbname='shop'\"", 'CREATE EXTENSION "hstore";')
+    assert (connect, extension) == (
+        "\\connect -reuse-previous=on \"dbname='shop'\"",
+        'CREATE EXTENSION "hstore" SCHEMA public;',
+    )
     assert plan["logins"] == ["keeper"]
     assert plan["changes"] == {"role keeper": "added", "database shop": "added", "extension hstore in shop": "added"}
     assert PASSWORD not in str(plan)
@@ -240,7 +243,10 @@ def test_extension(topology: Any, wanted: dict[str, Any], converged: dict[str, A
     """Only what is missing is made, in its own database."""
     wanted["databases"]["shop"]["extensions"] = ["hstore", "citext"]
     plan = topology.plan(wanted, converged)
-    assert statements(plan) == ["\\connect -reuse-previous=on \"dbname='shop'\"", 'CREATE EXTENSION "citext";']
+    assert statements(plan) == [
+        "\\connect -reuse-previous=on \"dbname='shop'\"",
+        'CREATE EXTENSION "citext" SCHEMA public;',
+    ]
     assert plan["changes"] == {"extension citext in shop": "added"}
 
 
@@ -254,7 +260,7 @@ def test_hostile_names(topology: Any) -> None:
     lines = statements(topology.plan(wanted, {"roles": {}, "databases": {}, "extensions": {}, "owners": {}}))
     assert lines[0].startswith('CREATE ROLE "a""; DROP ROLE b; --" LOGIN ')
     assert lines[1].startswith('CREATE DATABASE "d""\'e" OWNER "a""; DROP ROLE b; --" ')
-    assert lines[2:] == ['\\connect -reuse-previous=on "dbname=\'d""\\\'e\'"', 'CREATE EXTENSION "x"";";']
+    assert lines[2:] == ['\\connect -reuse-previous=on "dbname=\'d""\\\'e\'"', 'CREATE EXTENSION "x"";" SCHEMA public;']
 
 
 def test_read_asks_once(topology: Any) -> None:
