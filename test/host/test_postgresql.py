@@ -1,9 +1,30 @@
 """The database."""
 
+import pytest
 from testinfra.host import Host
 
 from support.logins import database_login, query
 from support.machine import Machine
+
+# Tables and functions of the application's, in the place of what a run reads and calls.
+BAIT = """
+CREATE FUNCTION bait() RETURNS text LANGUAGE plpgsql AS $bait$
+BEGIN
+  EXECUTE $$COPY (SELECT 1) TO PROGRAM 'touch /var/lib/postgresql/bitten'$$;
+  RETURN '';
+EXCEPTION WHEN insufficient_privilege THEN RETURN '';
+END $bait$;
+CREATE FUNCTION json_build_object(text, name, text, json, text, json) RETURNS json LANGUAGE sql AS
+  'SELECT pg_catalog.json_build_object($1, $2, $3, $4, $5, $6) FROM (SELECT bait()) AS bait';
+ALTER TABLE auth_user RENAME TO auth_user_kept;
+CREATE VIEW auth_user AS SELECT * FROM auth_user_kept WHERE bait() IS NOT NULL;
+"""
+NO_BAIT = """
+DROP VIEW auth_user;
+ALTER TABLE auth_user_kept RENAME TO auth_user;
+DROP FUNCTION json_build_object(text, name, text, json, text, json);
+DROP FUNCTION bait();
+"""
 
 
 def test_package(machine: Machine) -> None:
@@ -63,3 +84,16 @@ def test_no_password_is_refused(machine: Machine) -> None:
     """Nor does none."""
     assert database_login(machine, password="").code != 0
     assert machine.run("cd / && psql -XAtc 'select 1' -U citestsuper postgres", user="avuser").code != 0
+
+
+@pytest.mark.once
+def test_functions_in_the_database(machine: Machine) -> None:
+    """Who takes Django over waits in vain, in its tables and functions, for a run whose psql is a superuser's."""
+    ask = 'su - avuser -c "psql -q -v ON_ERROR_STOP=1 -h /run/postgresql -d phage" <'
+    machine.put({"/root/bait.sql": BAIT.encode(), "/root/no-bait.sql": NO_BAIT.encode()})
+    machine.run(f"{ask}/root/bait.sql").ok()
+    try:
+        machine.highstate().clean()
+    finally:
+        machine.run(f"{ask}/root/no-bait.sql").ok()
+    assert machine.run("ls /var/lib/postgresql/bitten").code
