@@ -122,7 +122,9 @@ class Place:
 
 
 class Way(NamedTuple):
-    """A way to find runs: the ids that it finds, and its condition for a run or for one of its verdicts."""
+    """A way to find runs: the ids that it finds, and its condition for a run or for one of its verdicts; none for a
+    sample's.
+    """
 
     ids: QuerySet[Any]
     run: Q | None = None
@@ -185,7 +187,8 @@ def find(q: str, size: int, place: Place) -> tuple[int, list[UUID]]:
     every = ways(query)
     total, each, ids = ordered(every, size, place, MOST)
     if total > MOST:
-        common = [way for way, count in zip(every, each, strict=True) if count > MOST]
+        # Of one sample there may be many scans: that is known by their ids as well.
+        common = [way for way, count in zip(every, each, strict=True) if count > MOST and (way.run or way.verdict)]
         near = walk(common, size, place, [way for way in every if way not in common])
         ids = ordered(every, size, place)[2] if near is None else near
     return total, ids

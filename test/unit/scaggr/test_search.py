@@ -82,6 +82,7 @@ class Asked:
         ("name", [9_999, 1], None, [("ordered", 10_000)], [ONE]),
         ("name", [10_001, 6], [TWO], [("ordered", 10_000), ("walk", 1, 1)], [TWO]),
         ("name", [9_000, 9_000], [TWO], [("ordered", 10_000), ("walk", 0, 2)], [TWO]),
+        ("f" * 64, [10_001, 0, 0], [TWO], [("ordered", 10_000), ("walk", 0, 3)], [TWO]),
         ("name", [10_001, 10_001], [], [("ordered", 10_000), ("walk", 2, 0)], []),
         ("name", [10_001, 6], None, [("ordered", 10_000), ("walk", 1, 1), ("ordered", None)], [ONE]),
     ],
