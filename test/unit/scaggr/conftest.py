@@ -87,8 +87,6 @@ def database(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterat
             for model in importlib.import_module("django.apps").apps.get_models():
                 monkeypatch.setattr(model._meta, "indexes", [])  # some are PostgreSQL's alone
                 editor.create_model(model)
-            # Others are PostgreSQL's kinds, and change no answer.
-            editor.deferred_sql[:] = [sql for sql in editor.deferred_sql if str(sql).startswith("CREATE UNIQUE ")]
         yield scaggr.models
     finally:
         connections["default"] = former
