@@ -19,7 +19,7 @@ from support.scanning import Api
 from support.status import status, well
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.clone("scan")
+pytestmark = [pytest.mark.clone("scan"), pytest.mark.hosts("debian13", "debian13-plain", day=("debian12",))]
 
 PYTHON = "/opt/phagescan-venv/bin/python"
 HOSTILE = Path(__file__).with_name("support") / "hostile.py"
@@ -115,6 +115,7 @@ def broken_engines(machine: Machine) -> str:
 
 
 @pytest.mark.once
+@pytest.mark.day
 def test_worker_that_cannot_scan(machine: Machine, hostile: dict[str, dict[str, Any]]) -> None:
     """A pool that answers, but writes no sample any more, is BROKEN within a minute, and well again when it can."""
     pool = machine.run("pgrep --full --uid avscan celeryd").ok().stdout.split()

@@ -51,6 +51,7 @@ def test_preview_is_in_nobodys_way(machine: Machine) -> None:
         machine.run(f"kill -KILL {run.pid}")
 
 
+@pytest.mark.day
 def test_two_bootstraps(machine: Machine) -> None:
     """A bootstrap during another one, or a highstate, ends at once and names it."""
     machine.run("rm /opt/phagescan-salt/installed").ok()

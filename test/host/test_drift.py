@@ -385,6 +385,7 @@ def test_extension_is_made_again(machine: Machine) -> None:
     ).ok()
 
 
+@pytest.mark.day
 def test_folders_made_again(machine: Machine) -> None:
     """A unit keeps the folders that it was given: a service whose folder is another one since is restarted, later as
     well.

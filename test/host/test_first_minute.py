@@ -14,7 +14,7 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.clone("break")
 # Who knows since when a service runs is its init.
-INITS = pytest.mark.hosts("debian13", day=("debian13-plain",))
+INITS = pytest.mark.hosts("debian13", "debian13-plain")
 
 FORGET = (
     "update django_celery_beat_periodictask set last_run_at = null, total_run_count = 0, date_changed = now()",
@@ -106,6 +106,7 @@ def test_a_beat_that_ends_again_and_again(machine: Machine, slow_heartbeat: None
 
 
 @INITS
+@pytest.mark.day
 @pytest.mark.parametrize(
     "service",
     ["celeryd-master", "celeryd-result", "celeryd-periodic", "celeryd", "gunicorn", "supervisord", "rabbitmq-server"],
