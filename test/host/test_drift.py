@@ -327,7 +327,8 @@ def assert_repaired(machine: Machine, drifts: list[Drift], highstate: Highstate)
 
 @pytest.fixture(scope="module")
 def first(machine: Machine) -> Highstate:
-    """The highstate after many small alterations."""
+    """The highstate after many small alterations, of a host that has just booted, perhaps."""
+    wait_until(lambda: machine.run("supervisorctl status celerycam").code == 0, "the camera runs")
     return repair(machine, FIRST)
 
 
