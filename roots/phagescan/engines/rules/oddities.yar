@@ -1,4 +1,4 @@
-// Oddities: what honest files seldom have. The tag says that the rule accuses nobody, see engines/yara.py.
+// Oddities: what honest files seldom have. The tag says that the rule counts as no detection, see engines/yara.py.
 
 rule PE_Packed_With_UPX : oddity packer
 {
