@@ -117,7 +117,7 @@ def test_watched(tmp_path: Path) -> None:
         while b"Setting up nginx  1 s" not in seen:
             seen += os.read(ours, 1000)
         go_on.write_text("\n")
-        while b"code 3" not in seen:
+        while b"code 3\r\n" not in seen:
             seen += os.read(ours, 1000)
     assert ran.returncode == 0
     assert b"\r\x1b[Kcode 3\r\n" in seen
