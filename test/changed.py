@@ -51,6 +51,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "roots/phagescan/scaggr/*": (*PAGES, "celery", "first_minute", "kills", "manual", "remote", "rotation", "attacks"),
     "roots/phagescan/scaggr/*.py": ("clock", "uploads", "proxy", "search"),
     "roots/phagescan/scaggr/migrations/*": ("copies", "drift", "interrupted", "release", "search"),
+    "roots/phagescan/shared/*": (*PAGES, "celery", "first_minute", "kills", "manual", "remote", "rotation", "attacks"),
+    "roots/phagescan/shared/*.py": ("clock", "uploads", "proxy", "search", "worker", "clamav"),
     "roots/phagescan/worker/*": ("worker", "kills", "clamav", "remote", "hardening", "attacks"),
     "salt/*": (*UNIT, *WHOLE, "processes"),
     "salt/_executors/*": ("concurrency", "interrupted", "preflight"),

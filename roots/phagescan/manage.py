@@ -6,7 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from scaggr.conf import ConfError
+from shared.conf import ConfError
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Master Task: node master.master manages tasks and sends them to the workers."""
 
-from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_options_of, broker_url_of
 from scaggr.djangoconf import settings
+from shared.celeryconf import *  # noqa: F403
+from shared.celeryconf import broker_options_of, broker_url_of
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 broker_transport_options = broker_options_of(settings.BROKER_CONF)

@@ -1,8 +1,8 @@
 """Result Collector: node master.results collects what the workers send back."""
 
-from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_options_of, broker_url_of
 from scaggr.djangoconf import settings
+from shared.celeryconf import *  # noqa: F403
+from shared.celeryconf import broker_options_of, broker_url_of
 
 broker_url = broker_url_of(settings.BROKER_CONF)
 broker_transport_options = broker_options_of(settings.BROKER_CONF)

@@ -6,10 +6,10 @@ import warnings
 
 from celery.exceptions import CPendingDeprecationWarning
 
-from scaggr.celeryconf import *  # noqa: F403
-from scaggr.celeryconf import broker_options_of, broker_ssl_of, broker_url_of
-from scaggr.conf import ConfError, load
-from scaggr.queues import engine_queue
+from shared.celeryconf import *  # noqa: F403
+from shared.celeryconf import broker_options_of, broker_ssl_of, broker_url_of
+from shared.conf import ConfError, load
+from shared.queues import engine_queue
 
 CONF = load("worker")
 BROKER_CONF = CONF["broker"]

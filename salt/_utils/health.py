@@ -1,7 +1,7 @@
 """How each part of this host is, by what it does: what `phagescan.status` reports. Nothing is started or changed.
 
 What needs Django, Celery or a login is asked in the application's virtualenv, as the users that have it: see
-scaggr/health.py and worker/status.py there.
+scaggr/health/checks.py and worker/status.py there.
 """
 
 import json

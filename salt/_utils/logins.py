@@ -26,7 +26,7 @@ def answers(tried: list[dict[str, Any]], python: Callable[..., Any]) -> list[str
 
     Returns what the broker said to each: `refused: ...`, another trouble, or "" where it was let in.
     """
-    done = python("-m", "scaggr.login", stdin=json.dumps(tried))
+    done = python("-m", "shared.login", stdin=json.dumps(tried))
     if done.returncode:
-        raise CommandExecutionError(f"python -m scaggr.login: {' '.join(done.stderr.split())[-500:]}")
+        raise CommandExecutionError(f"python -m shared.login: {' '.join(done.stderr.split())[-500:]}")
     return json.loads(done.stdout)

@@ -39,7 +39,7 @@ while True:
     client.sendall(struct.pack(">BHI", 1, 0, len(method)) + method + b"\xce")
     print(client.recv(65536), flush=True)
 """
-CONNECT = "from scaggr.broker import connect; connect(5, 5)"
+CONNECT = "from shared.broker import connect; connect(5, 5)"
 SHUTDOWN = """
 import tomllib
 from celery import Celery

@@ -22,11 +22,11 @@ AHEAD = """
     update scaggr_engine set announced_at = now() + interval '2 hours'
 """
 NEW = "select count(*) from scaggr_heartbeat where sent_at between now() - interval '1 minute' and now()"
-WATCHED = ("/etc/gunicorn/gunicorn.conf.py", "/opt/phagescan/scaggr/models.py")
+WATCHED = ("/etc/gunicorn/gunicorn.conf.py", "/opt/phagescan/scaggr/models/samples.py")
 ANNOUNCE = """
 import time
-from scaggr.celery import app
-from scaggr.queues import RESULTS
+from shared.app import app
+from shared.queues import RESULTS
 engines = [dict(name="yara", kind="evilness", version="1", problem="")]
 app.send_task("scaggr.announce", kwargs=dict(worker="scan@ahead", engines=engines), queue=RESULTS,
               exchange=RESULTS.exchange.name, routing_key=RESULTS.routing_key, user_id=app.login,

@@ -32,8 +32,8 @@ concurrency = 1
 # Each module that a worker names by a string, and those that it imports from there.
 PROCESS = """
 import sys, importlib
-for name in ("scaggr.celeryd", "scaggr.celery", "scaggr.intake", "scaggr.events", "scaggr.receiver", "worker.tasks",
-             "worker.announce", "worker.status", "worker.child", "engines.clamav", "engines.fileinfo", "engines.yara"):
+for name in ("shared.celeryd", "shared.app", "shared.intake", "shared.events", "worker.tasks", "worker.announce",
+             "worker.status", "worker.child", "engines.clamav", "engines.fileinfo", "engines.yara"):
     importlib.import_module(name)
 print(*sys.modules)
 """
@@ -69,21 +69,23 @@ def test_contracts() -> None:
 def test_worker_configuration() -> None:
     """The worker's configuration imports what the contract keeps from Django; import-linter sees packages only."""
     names = set(imported(PROJECT / "workerceleryconfig.py"))
-    ours = {name for name in names if within(name, ["engines", "scaggr", "worker"])}
-    assert "scaggr.celeryconf" in ours
+    ours = {name for name in names if within(name, ["engines", "scaggr", "shared", "worker"])}
+    assert "shared.celeryconf" in ours
     assert not [name for name in ours if not within(name, WORKER["source_modules"])]
     assert not [name for name in names if within(name, WORKER["forbidden_modules"])]
 
 
 def test_worker_process(tmp_path: Path) -> None:
-    """What a worker's process has loaded is no Django but its utilities, which Celery's serialization looks for."""
+    """What a worker's process has loaded is nothing of the master, and no Django but its utilities, which Celery's
+    serialization looks for.
+    """
     (tmp_path / "worker.toml").write_text(CONF)
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     environment |= {"CELERY_CONFIG_MODULE": "workerceleryconfig", "PHAGESCAN_CONF_DIR": str(tmp_path)}
     environment |= {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", PROCESS]
     loaded = subprocess.check_output(command, cwd=PROJECT, env=environment, text=True).split()
-    assert {"workerceleryconfig", "worker.tasks", "scaggr.intake"} <= set(loaded)
+    assert {"workerceleryconfig", "worker.tasks", "shared.intake"} <= set(loaded)
     forbidden = [name for name in loaded if within(name, WORKER["forbidden_modules"])]
     assert not [name for name in forbidden if name != "django" and not within(name, ["django.utils"])]
 
@@ -92,7 +94,7 @@ def test_worker_process(tmp_path: Path) -> None:
 def test_states_do_not_import_the_application(folder: str) -> None:
     """Modules of Salt run in Salt's virtualenv, on hosts where the application is not installed yet."""
     application = [path.stem for path in PROJECT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
-    assert {"scaggr", "worker", "engines", "manage", "workerceleryconfig"} <= set(application)
+    assert {"scaggr", "shared", "worker", "engines", "manage", "workerceleryconfig"} <= set(application)
     for path in sorted((ROOT / folder).rglob("*.py")):
         wrong = [name for name in imported(path) if within(name, application)]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"

@@ -1,5 +1,6 @@
 """What tests of different parts share: the project's modules, and an extension module by itself."""
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -18,6 +19,8 @@ import salt.config
 import salt.loader
 from celery import _state
 from celery.utils.dispatch import Signal
+
+from masters import MASTER_TOML
 
 # Salt's import hook for PyNaCl is of a kind that pytest cannot ask (no find_spec).
 sys.meta_path = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
@@ -140,3 +143,29 @@ def project(ours: set[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         signal.receivers = before
     for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def django_modules() -> dict[str, Any]:
+    """The project's modules that were imported with Django, which takes each model once a process."""
+    return {}
+
+
+@pytest.fixture
+def as_master(
+    project: Path,
+    ours: set[str],
+    django_modules: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Path]:
+    """The project root, configured as the master's: its modules are imported with Django and its settings, and without
+    a database or a broker.
+    """
+    (tmp_path / "master.toml").write_text(MASTER_TOML)
+    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
+    sys.modules.update(django_modules)
+    importlib.import_module("shared.app")
+    yield project
+    django_modules.update({name: module for name, module in sys.modules.items() if name.partition(".")[0] in ours})

@@ -24,7 +24,7 @@ from scaggr.models import (
     Verdict,
     WorkerState,
 )
-from scaggr.search import MOST, newest
+from scaggr.scanning.search import MOST, newest
 
 
 class ReadOnly:

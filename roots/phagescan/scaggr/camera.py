@@ -14,9 +14,9 @@ from celery.events.state import State, Task, Worker
 from celery.utils.log import get_logger
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection, transaction
 
-from scaggr import clock
 from scaggr.models import TaskState, WorkerState
-from scaggr.text import clip, seconds
+from shared import clock
+from shared.text import clip, seconds
 
 logger = get_logger(__name__)
 

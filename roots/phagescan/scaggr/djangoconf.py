@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import close_old_connections, connections
 
-from scaggr.conf import ConfError
+from shared.conf import ConfError
 
 __all__ = ["settings"]
 

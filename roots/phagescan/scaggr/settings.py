@@ -1,9 +1,9 @@
-"""Django's settings. What differs from host to host comes from master.toml, see scaggr/conf.py."""
+"""Django's settings. What differs from host to host comes from master.toml, see shared/conf.py."""
 
 from datetime import timedelta
 from pathlib import Path
 
-from scaggr.conf import load
+from shared.conf import load
 
 CONF = load("master")
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,8 +35,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "scaggr.middleware.secure_cookies",
-    "scaggr.middleware.uploads_end",
+    "scaggr.web.middleware.secure_cookies",
+    "scaggr.web.middleware.uploads_end",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -88,7 +88,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTH_PASSWORD_VALIDATORS.append({"NAME": "scaggr.passwords.RevokeTokens"})
+AUTH_PASSWORD_VALIDATORS.append({"NAME": "scaggr.web.passwords.RevokeTokens"})
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
@@ -99,8 +99,8 @@ LOGOUT_REDIRECT_URL = "login"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "scaggr.views.locked"
-AXES_CLIENT_IP_CALLABLE = "scaggr.views.client_address"
+AXES_LOCKOUT_CALLABLE = "scaggr.web.login.locked"
+AXES_CLIENT_IP_CALLABLE = "scaggr.web.login.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 # What is typed as a user name may be a password: it is not logged. Logins that succeed are not recorded.
@@ -114,7 +114,7 @@ AXES_VERBOSE = False
 X_FRAME_OPTIONS = "DENY"
 # What a proxy in front may hide by another Host.
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
-CSRF_FAILURE_VIEW = "scaggr.requests.csrf_failure"
+CSRF_FAILURE_VIEW = "scaggr.web.requests.csrf_failure"
 if CONF["tls"] and DEBUG:
     # runserver has no such socket.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -137,7 +137,7 @@ UPLOAD_SPOOL = CONF["scan"]["spool"]
 ENGINES = CONF["scan"]["engines"]
 # Uploads are received beside the samples, so that a sample gets its place by a rename.
 FILE_UPLOAD_TEMP_DIR = f"{SAMPLE_ROOT}/incoming"
-FILE_UPLOAD_HANDLERS = ["scaggr.uploads.SampleUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["scaggr.web.uploads.SampleUploadHandler"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = CONF["static_root"]
@@ -150,7 +150,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "[{asctime}: {levelname}/{name}] {message}", "style": "{"}},
-    "filters": {"printable": {"()": "scaggr.text.PrintableFilter"}},
+    "filters": {"printable": {"()": "shared.text.PrintableFilter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["printable"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django's own handlers would mail the admins and be silent without DEBUG.

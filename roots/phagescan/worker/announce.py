@@ -12,9 +12,10 @@ from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer
 from kombu import Connection, Producer
 
-from scaggr.celery import app
-from scaggr.conf import load
-from scaggr.queues import RESULTS
+from shared import tasks
+from shared.app import app
+from shared.conf import load
+from shared.queues import RESULTS
 from worker.probe import Probes, State
 
 logger = get_logger(__name__)
@@ -101,7 +102,7 @@ class Announcer(bootsteps.StartStopStep):
             self.connection.connect()
             self.producer = app.amqp.Producer(self.connection.channel(), auto_declare=False)
         app.send_task(
-            "scaggr.announce",
+            tasks.ANNOUNCE,
             # What a master of the release before does not know it does not look at.
             kwargs={"worker": node, "engines": [engine | {"host": HOST} for engine in engines]},
             producer=self.producer,

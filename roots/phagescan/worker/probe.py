@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from engines import EICAR, HARMLESS
-from scaggr.conf import load
+from shared.conf import load
 from worker import fetch
 from worker.sandbox import OVERTIME, TIMEOUT, ChildError, EngineError, Sandbox, trouble
 from worker.tasks import sandbox

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scaggr import clock
-from scaggr.conf import ConfError, load
-from scaggr.parts import TIMEOUT, Part, PartError, degraded, excuse, log_in, look, startup, unknown
+from shared import clock
+from shared.conf import ConfError, load
+from shared.parts import TIMEOUT, Part, PartError, degraded, excuse, log_in, look, startup, unknown
 from worker.announce import ANNOUNCED, EVERY
 from worker.fetch import AwayError, UnwantedError, received
 from worker.probe import patience

@@ -9,9 +9,10 @@ from celery.exceptions import Reject
 from celery.signals import worker_init, worker_process_init
 from celery.utils.log import get_task_logger
 
-from scaggr.celery import app
-from scaggr.conf import load
-from scaggr.queues import RESULTS
+from shared import tasks
+from shared.app import app
+from shared.conf import load
+from shared.queues import RESULTS
 from worker import fetch
 from worker.confine import untraceable
 from worker.sandbox import Answer, Sandbox, trouble
@@ -47,7 +48,7 @@ def warm_up(**_: Any) -> None:
         sandbox(engine).warm_up()
 
 
-@app.task(bind=True, name="worker.scan")
+@app.task(bind=True, name=tasks.SCAN)
 def scan(self: Task, engine: str, signed: str) -> None:
     """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
     try:
@@ -87,7 +88,7 @@ def sandbox(engine: str) -> Sandbox:
 def report(verdict: str, node: str, answer: Answer) -> None:
     """Send a verdict to the result collector, and wait until the broker has it."""
     app.send_task(
-        "scaggr.record",
+        tasks.RECORD,
         kwargs={"verdict": verdict, "worker": node, **vars(answer)},
         queue=RESULTS,
         exchange=RESULTS.exchange.name,

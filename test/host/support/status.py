@@ -7,7 +7,7 @@ from support.machine import CHECKOUT, Machine
 from support.results import Result
 
 SQL = "su postgres -c 'psql -qAt phage'"
-LOCK = 9_005_100  # scaggr/beat.py
+LOCK = 9_005_100  # scaggr/nodes/beat.py
 # Another session has the lock without which beat sends nothing; it is let go; beat has sent nothing for a while.
 TAKE_LOCK = f"""echo "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = {LOCK};
     select pg_advisory_lock({LOCK}); select pg_sleep(600)" | {SQL} >/dev/null 2>&1 &"""

@@ -1,9 +1,10 @@
-"""The application's modules: those that need Django, and those that do not; and a database for what needs one."""
+"""The application's modules, and a database for what needs one."""
 
 import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,67 +12,31 @@ from uuid import uuid4
 
 import pytest
 
-MASTER_TOML = """
-debug = false
-secret_key = "a-key-of-the-unit-tests-that-is-longer-than-fifty-characters"
-allowed_hosts = ["*"]
-public_url = ""
-time_zone = "UTC"
-static_root = "/nonexistent/static"
-tls = false
-[broker]
-host = "127.0.0.1"
-port = 1
-vhost = "phage"
-user = "master"
-password = "password"
-[database]
-host = "127.0.0.1"
-port = 1
-name = "phage"
-user = "user"
-[scan]
-sample_root = "/nonexistent/samples"
-max_size = 1048576
-expires = 600
-keep_free = 0
-spool = "/nonexistent/spool"
-engines = ["yara", "fileinfo"]
-"""
+from fetching import Claimed
 
-
-@pytest.fixture(scope="session")
-def django_modules() -> dict[str, Any]:
-    """The project's modules that were imported with Django, which takes each model once a process."""
-    return {}
+OFTEN = (
+    "models",
+    *(f"scanning.{name}" for name in ("claim", "dispatch", "engines", "results", "runs", "search", "submit")),
+    "web.uploads",
+)
 
 
 @pytest.fixture
-def scaggr_module(
-    project: Path,
-    ours: set[str],
-    django_modules: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Iterator[Callable[[str], Any]]:
-    """Imports modules of the application that need Django, with settings and without a database or a broker."""
-    (tmp_path / "master.toml").write_text(MASTER_TOML)
-    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "scaggr.settings")
-    sys.modules.update(django_modules)
-    importlib.import_module("scaggr.celery")
-    yield lambda name: importlib.import_module(f"scaggr.{name}")
-    django_modules.update({name: module for name, module in sys.modules.items() if name.partition(".")[0] in ours})
+def scaggr_module(as_master: Path) -> Callable[[str], Any]:
+    """Imports modules of the application."""
+    return lambda name: importlib.import_module(f"scaggr.{name}")
 
 
 @pytest.fixture
-def scaggr(scaggr_module: Callable[[str], Any]) -> SimpleNamespace:
-    """The modules that need Django."""
-    return SimpleNamespace(**{name: scaggr_module(name) for name in ("broker", "models", "scans", "uploads")})
+def scaggr(scaggr_module: Callable[[str], Any]) -> Any:
+    """The application, with the modules that samples pass through."""
+    for name in OFTEN:
+        scaggr_module(name)
+    return sys.modules["scaggr"]
 
 
 @pytest.fixture
-def database(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def database(scaggr: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The models, with tables in memory: SQLite's, for what means the same to PostgreSQL. It locks no rows."""
     connections = importlib.import_module("django.db").connections
     sqlite = importlib.import_module("django.db.backends.sqlite3.base")
@@ -94,13 +59,28 @@ def database(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def text(project: Path) -> Any:
-    """scaggr.text, which needs nothing."""
-    return importlib.import_module("scaggr.text")
+def claimed(scaggr: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Claimed:
+    """A verdict whose sample is there."""
+    (tmp_path / "sample").write_bytes(b"bytes")
+    return Claimed(scaggr, monkeypatch, tmp_path / "sample")
 
 
 @pytest.fixture
-def conf(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """scaggr.conf, reading from an empty directory."""
-    monkeypatch.setenv("PHAGESCAN_CONF_DIR", str(tmp_path))
-    return importlib.import_module("scaggr.conf")
+def place(scaggr: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where samples lie, and what is received; a file may have 10 bytes."""
+    settings = importlib.import_module("django.conf").settings
+    (tmp_path / "samples/incoming").mkdir(parents=True)
+    for name, value in {
+        "SAMPLE_ROOT": str(tmp_path / "samples"),
+        "FILE_UPLOAD_TEMP_DIR": str(tmp_path / "samples/incoming"),
+        "UPLOAD_SPOOL": str(tmp_path),
+        "MAX_SAMPLE_SIZE": 10,
+        "KEEP_FREE": 0,
+    }.items():
+        monkeypatch.setattr(settings, name, value, raising=False)
+    monkeypatch.setattr(scaggr.scanning.runs.transaction, "atomic", nullcontext)
+    monkeypatch.setattr(scaggr.models.Sample.objects, "bulk_create", lambda *_, **__: None)
+    monkeypatch.setattr(
+        scaggr.scanning.submit, "start_run", lambda sample, name, _: SimpleNamespace(sample=sample, name=name)
+    )
+    return tmp_path / "samples"

@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.fixture
-def camera(scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def camera(scaggr: Any, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The camera, and the rows that it would write."""
     module, rows = importlib.import_module("scaggr.camera"), []
 

@@ -9,7 +9,7 @@ import pytest
 
 def test_the_worker_consumes_its_engines_queues(project: Path) -> None:
     """On the default exchange, where no binding has to be made, and no other queue."""
-    app = importlib.import_module("scaggr.celery").app
+    app = importlib.import_module("shared.app").app
     queues = app.amqp.queues.consume_from
     assert {name: (queue.exchange.name, queue.routing_key, queue.durable) for name, queue in queues.items()} == {
         "engine.yara": ("", "engine.yara", True),
@@ -25,7 +25,7 @@ def test_the_broker_is_verified_where_it_speaks_tls(project: Path, tmp_path: Pat
     """By the system's authorities or those of pillar, and by the name that it was called by."""
     text = (tmp_path / "worker.toml").read_text().replace("tls = false", "tls = true")
     (tmp_path / "worker.toml").write_text(text.replace('ca_certs = ""', f'ca_certs = "{ca_certs}"'))
-    app = importlib.import_module("scaggr.celery").app
+    app = importlib.import_module("shared.app").app
     assert app.connection_for_write().ssl == {
         "cert_reqs": ssl.CERT_REQUIRED,
         "ca_certs": ca_certs or None,
@@ -37,6 +37,6 @@ def test_a_worker_without_engines_says_so(project: Path, tmp_path: Path) -> None
     """In one line."""
     text = (tmp_path / "worker.toml").read_text()
     (tmp_path / "worker.toml").write_text(text.partition("[engines")[0] + "[engines]\n")
-    conf = importlib.import_module("scaggr.conf")
+    conf = importlib.import_module("shared.conf")
     with pytest.raises(conf.ConfError, match="names no engine"):
         importlib.import_module("workerceleryconfig")

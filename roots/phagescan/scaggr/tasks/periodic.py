@@ -7,14 +7,15 @@ from celery import Task
 from django.conf import settings
 from django.utils import timezone
 
-from scaggr import scans
-from scaggr.celery import app
 from scaggr.models import Canary, Heartbeat, TaskState, WorkerState
+from scaggr.scanning import dispatch, engines, runs, submit
+from shared import tasks
+from shared.app import app
 
 KEEP = timedelta(days=7)
 
 
-@app.task(bind=True, name="scaggr.heartbeat")
+@app.task(bind=True, name=tasks.HEARTBEAT)
 def heartbeat(self: Task) -> None:
     """Show that the periodic tasks are sent and run."""
     beat = self.request.get("beat") or {}
@@ -29,7 +30,7 @@ def heartbeat(self: Task) -> None:
     )
 
 
-@app.task(name="scaggr.prune")
+@app.task(name=tasks.PRUNE)
 def prune() -> None:
     """Remove records that are older than anyone asks for."""
     old = timezone.now() - KEEP
@@ -40,15 +41,15 @@ def prune() -> None:
     AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME).delete()
 
 
-@app.task(name="scaggr.refresh_engines")
+@app.task(name=tasks.REFRESH_ENGINES)
 def refresh_engines() -> None:
     """Take silent workers' engines out of use, and dispatch the runs that still wait for one."""
-    scans.refresh_engines()
-    scans.dispatch_waiting()
+    engines.refresh_engines()
+    dispatch.dispatch_waiting()
 
 
-@app.task(name="scaggr.expire_runs")
+@app.task(name=tasks.EXPIRE_RUNS)
 def expire_runs() -> None:
     """End the runs whose time is over, and remove what was received by halves."""
-    scans.expire()
-    scans.prune_incoming()
+    runs.expire()
+    submit.prune_incoming()

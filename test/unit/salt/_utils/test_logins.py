@@ -30,6 +30,6 @@ def test_answers(load: Callable[..., Any]) -> None:
 
     tried = [{"password": "new"}, {"password": "old"}]
     assert logins.answers(tried, python) == ["", "refused: no"]
-    assert given[0][0] == ("-m", "scaggr.login")
+    assert given[0][0] == ("-m", "shared.login")
     with pytest.raises(CommandExecutionError, match="Traceback nothing"):
         logins.answers(tried, python)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from scaggr.canary import fly
-from scaggr.visit import Door
+from scaggr.health.canary import fly
+from scaggr.health.visit import Door
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from scaggr.health import Master
+from scaggr.health.checks import Master
 
 
 class Command(BaseCommand):

@@ -15,7 +15,7 @@ def proxies(load: Callable[..., Any]) -> Any:
 
 def test_the_log_names_a_proxy(proxies: Any, tmp_path: Path) -> None:
     """Once, as long as pillar does not; words of the application are what is looked for."""
-    application = Path(__file__).parents[5] / "roots/phagescan/scaggr/requests.py"
+    application = Path(__file__).parents[5] / "roots/phagescan/scaggr/web/requests.py"
     lines = application.read_text().splitlines()
     _, words, _ = next(line for line in lines if line.startswith("UNKNOWN_PROXY")).split('"')
     log = tmp_path / "log"

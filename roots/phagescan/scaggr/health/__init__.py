@@ -1,0 +1,1 @@
+"""Whether all works: the checks, the canary, and the page that shows both."""

@@ -1,0 +1,1 @@
+"""The nodes: who speaks for one, what they report, and the beat."""

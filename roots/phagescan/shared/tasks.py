@@ -1,0 +1,21 @@
+"""Names of the tasks, as they are in messages: a worker of another release knows them by these. Migrations have their
+own: what a migration does never changes.
+"""
+
+SCAN = "worker.scan"
+"""Sent to the queue of an engine, and run by its workers."""
+
+RECORD = "scaggr.record"
+ANNOUNCE = "scaggr.announce"
+"""Sent by workers, and run by the result collector."""
+
+DISPATCH = "scaggr.dispatch"
+
+CANARY_OUT = "scaggr.canary_out"
+CANARY_HOME = "scaggr.canary_home"
+
+HEARTBEAT = "scaggr.heartbeat"
+PRUNE = "scaggr.prune"
+REFRESH_ENGINES = "scaggr.refresh_engines"
+EXPIRE_RUNS = "scaggr.expire_runs"
+"""Sent by beat."""
