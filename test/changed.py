@@ -25,6 +25,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "CONTRIBUTING.rst": ("recipes",),
     "SECURITY.md": (*UNIT, "attacks"),
     "docs/operate.rst": ("encrypted", "recipes"),
+    "docs/scale.rst": ("recipes",),
     "bootstrap": (*UNIT, *WHOLE, *RUNS, "bootstrap", "encrypted", "saltfile", "test/vagrant"),
     "Saltfile": ("idempotence", "saltfile"),
     "VERSION": ("phagescan", "release"),

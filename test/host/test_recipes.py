@@ -1,4 +1,4 @@
-"""What docs/operate.rst and CONTRIBUTING.rst tell people to do works as it is written."""
+"""What docs/operate.rst, docs/scale.rst and CONTRIBUTING.rst tell people to do works as it is written."""
 
 import re
 import shlex
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from support.machine import CHECKOUT, Machine
-from support.recipes import CONTRIBUTING, OPERATE, ROOT, commands, files, sections
+from support.recipes import CONTRIBUTING, OPERATE, ROOT, SCALE, commands, files, sections
 
 pytestmark = [pytest.mark.clone("refuse"), pytest.mark.once]
 
 # Carried out elsewhere.
 ELSEWHERE = {"Encrypt the credentials"}
+# Takes minutes, and hosts of its own.
+BENCH = {"Measure"}
 REDIS = files(sections(CONTRIBUTING)["Add a formula"])
 
 
@@ -20,6 +22,12 @@ REDIS = files(sections(CONTRIBUTING)["Add a formula"])
 def test_operate(machine: Machine, title: str) -> None:
     """Each command of the section succeeds."""
     machine.run(f"cd /root && sh -ec {shlex.quote(commands(OPERATE)[title])}").ok()
+
+
+@pytest.mark.parametrize("title", [title for title in commands(SCALE) if title not in BENCH])
+def test_scale(machine: Machine, title: str) -> None:
+    """Each command of the section succeeds."""
+    machine.run(f"cd /root && sh -ec {shlex.quote(commands(SCALE)[title])}").ok()
 
 
 @pytest.fixture(scope="module")

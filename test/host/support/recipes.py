@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 OPERATE = ROOT / "docs" / "operate.rst"
+SCALE = ROOT / "docs" / "scale.rst"
 CONTRIBUTING = ROOT / "CONTRIBUTING.rst"
 # A heading and its underline.
 SECTION = re.compile(r"^(\S.*)\n(=+|-+)\n\n", re.MULTILINE)
