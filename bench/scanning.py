@@ -9,6 +9,7 @@ the same files in one process, without broker, database, web server and sandbox;
 import argparse
 import http.client
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -30,6 +31,9 @@ BUDGET = 20
 """Processor milliseconds a sample, of everything but engines and scan worker."""
 
 ALONE = 5
+BUSY = 0.5
+"""Load above which this machine does something else as well: rates, waits and the loop are then too slow."""
+
 SETTLED = 11
 """Seconds of rest before counters are read: idle sessions of PostgreSQL add theirs within ten."""
 
@@ -237,6 +241,9 @@ def main() -> None:
         "--workers", metavar="N", help="on the machine that makes the test hosts: one master, and up to N scan workers"
     )
     options = parser.parse_args()
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"bench: this machine is busy (load {load:.1f}): rates and times will be worth little", file=sys.stderr)
     found = measure(options.samples, options.uploaders)
     if options.json:
         print(json.dumps(found))
