@@ -9,3 +9,5 @@ broker_transport_options = broker_options_of(settings.BROKER_CONF)
 task_default_queue = "master"
 imports = ["scaggr.tasks.master"]
 worker_concurrency = 2
+# Messages that may gather for a batch, see scaggr/nodes/batches.py.
+worker_prefetch_multiplier = 100

@@ -9,7 +9,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from shared.celeryconf import *  # noqa: F403
 from shared.celeryconf import broker_options_of, broker_ssl_of, broker_url_of
 from shared.conf import ConfError, load
-from shared.queues import engine_queue
+from shared.queues import engine_queue, group_queue
 
 CONF = load("worker")
 BROKER_CONF = CONF["broker"]
@@ -21,9 +21,9 @@ broker_transport_options = broker_options_of(BROKER_CONF)
 broker_use_ssl = broker_ssl_of({**BROKER_CONF, "ca_certs": CONF["ca_certs"]})
 imports = ["worker.tasks", "worker.announce"]
 
-# A queue for each engine. They hang on the default exchange, which Celery would replace by one named like the default
-# queue.
-task_queues = [engine_queue(name) for name in CONF["engines"]]
+# Two queues for each engine: for messages that ask it alone, and for those that ask a group that begins with it. They
+# hang on the default exchange, which Celery would replace by one named like the default queue.
+task_queues = [queue(name) for name in CONF["engines"] for queue in (engine_queue, group_queue)]
 task_default_exchange = ""
 task_default_queue = "worker"
 task_create_missing_queues = False

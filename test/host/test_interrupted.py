@@ -219,7 +219,7 @@ class Converged:
         """Make much to do; the scans of what is handed in wait in their queue, as the worker is stopped."""
         self.machine.service("celeryd", "stop").ok()
         self.upload()
-        wait_until(lambda: self.queued() == 2, "the tasks of both engines are queued")
+        wait_until(lambda: self.queued() == 1, "the message to both engines is queued")
         self.treasures = self.look()
         # The first sample has no verdict yet.
         assert {what for what, things in self.treasures.items() if not things} <= {"verdicts"}, "nothing to lose"

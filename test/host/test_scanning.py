@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -19,6 +20,11 @@ from support.waiting import wait_until
 pytestmark = [pytest.mark.clone("scan"), pytest.mark.once]
 
 MIB = 1 << 20
+
+BURST = 200
+
+SCAN_TASKS = """scaggr_taskstate where name in
+('scaggr.dispatch', 'worker.scan', 'worker.scan_group', 'scaggr.record', 'scaggr.record_group')""".replace("\n", " ")
 
 # What confines an engine is the unit, or without systemd the worker alone.
 INITS = pytest.mark.hosts("debian13", "debian13-plain")
@@ -74,18 +80,36 @@ def test_text(api: Api) -> None:
     assert "text" in json.dumps(verdicts["fileinfo"]["metadata"])
 
 
-def test_sessions_last(machine: Machine, api: Api) -> None:
-    """Services keep their sessions with the database, where each upload cost four new ones."""
-
-    def opened() -> int:
-        return int(query(machine, "select sessions from pg_stat_database where datname = 'phage'", "postgres"))
-
-    for number in range(8):  # so that each process has one
+def test_burst(machine: Machine, api: Api) -> None:
+    """A sample costs three task messages, at most three transactions and no new session: one message asks all engines,
+    and what comes at the same time is written at the same time.
+    """
+    for number in range(8):  # so that each process has a session
         api.scan(f"before {number}\n".encode())
-    before = opened()
-    for answer in [api.upload(f"session {number}\n".encode()) for number in range(24)]:
-        api.finished(answer.json()["sha256"])
-    assert opened() - before < 12
+    open_runs = "select count(*) from scaggr_scanrun where finished_at is null"
+    unseen = f"select count(*) from {SCAN_TASKS} and state <> 'SUCCESS'"
+    counts = f"select xact_commit, sessions, (select count(*) from {SCAN_TASKS}) from pg_stat_database"
+    asked = 0  # each question is a transaction and a session
+
+    def ask(statement: str) -> str:
+        nonlocal asked
+        asked += 1
+        return query(machine, statement)
+
+    def count() -> list[int]:
+        wait_until(lambda: ask(unseen) == "0", "the camera has seen the end of all tasks")
+        return [int(number) for number in ask(f"{counts} where datname = 'phage'").split("|")]
+
+    before, asked = count(), 0
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(api.upload, (f"burst {number}\n".encode() for number in range(BURST))))
+    assert {answer.status_code for answer in answers} == {202}
+    wait_until(lambda: ask(open_runs) == "0", "all are scanned")
+    wait_until(lambda: int(ask(f"select count(*) from {SCAN_TASKS}")) >= before[2] + 3 * BURST, "all are seen")
+    commits, sessions, messages = (now - then for now, then in zip(count(), before, strict=True))
+    assert messages == 3 * BURST
+    assert sessions <= asked
+    assert commits - asked <= 3 * BURST
 
 
 def test_upload_by_page(machine: Machine, page: requests.Session, api: Api) -> None:

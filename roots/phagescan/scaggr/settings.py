@@ -66,7 +66,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "scaggr.database",
         "HOST": CONF["database"]["host"],
         "PORT": CONF["database"]["port"],
         "NAME": CONF["database"]["name"],

@@ -47,11 +47,11 @@ def publish(task: str, **options: Any) -> None:
     kept.connection = connection
 
 
-def connect(timeout: float, answer_timeout: float) -> Connection:
-    """Connect to the broker at the first attempt or not at all."""
+def connect(timeout: float, answer_timeout: float, **options: Any) -> Connection:
+    """Connect to the broker at the first attempt or not at all, with these options of the transport."""
     connection = app.connection_for_write(
         connect_timeout=timeout,
-        transport_options={"read_timeout": answer_timeout, "write_timeout": answer_timeout},
+        transport_options={"read_timeout": answer_timeout, "write_timeout": answer_timeout, **options},
     )
     connection.ensure_connection(max_retries=0)
     return connection

@@ -1,6 +1,9 @@
-"""The queues between master and scan workers. Nothing of Django is imported here."""
+"""The queues between master and scan workers."""
 
 from kombu import Exchange, Queue
+
+GROUP = "group_"
+"""How the name of no engine begins."""
 
 
 def engine_queue(name: str) -> Queue:
@@ -8,6 +11,15 @@ def engine_queue(name: str) -> Queue:
     write.
     """
     return Queue(f"engine.{name}", Exchange(""), routing_key=f"engine.{name}", durable=True)
+
+
+def group_queue(leader: str) -> Queue:
+    """Return the queue of the messages that ask several engines at once: those that the same workers have. It bears the
+    name of the first of them, and each worker that has this one takes from it.
+
+    Workers of release 1.1 and before know only the queues of single engines.
+    """
+    return engine_queue(GROUP + leader)
 
 
 RESULTS = Queue("results", Exchange("results", type="direct"), routing_key="results", no_declare=True)

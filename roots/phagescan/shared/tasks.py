@@ -3,9 +3,11 @@ own: what a migration does never changes.
 """
 
 SCAN = "worker.scan"
-"""Sent to the queue of an engine, and run by its workers."""
+SCAN_GROUP = "worker.scan_group"
+"""Sent to the queues of engines, and run by their workers."""
 
 RECORD = "scaggr.record"
+RECORD_GROUP = "scaggr.record_group"
 ANNOUNCE = "scaggr.announce"
 """Sent by workers, and run by the result collector."""
 

@@ -104,7 +104,7 @@ class Announcer(bootsteps.StartStopStep):
         app.send_task(
             tasks.ANNOUNCE,
             # What a master of the release before does not know it does not look at.
-            kwargs={"worker": node, "engines": [engine | {"host": HOST} for engine in engines]},
+            kwargs={"worker": node, "engines": [engine | {"host": HOST, "groups": True} for engine in engines]},
             producer=self.producer,
             queue=RESULTS,
             exchange=RESULTS.exchange.name,

@@ -75,6 +75,7 @@ def begin(
     """
     from engines import engine_class  # noqa: PLC0415  the path to it was not known before
     from worker.confine import LANDLOCK, confine, confine_fork  # noqa: PLC0415
+    from worker.syscalls import fork_filter  # noqa: PLC0415
 
     system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
     readable = (*system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
@@ -85,11 +86,11 @@ def begin(
     with contextlib.suppress(Exception), made.connected():
         made.self_test()
     landlock = not any(lack.startswith(LANDLOCK) for lack in missing)
-    itself = os.getpid()
+    itself, program = os.getpid(), fork_filter()
 
     def enclose(paths: Any) -> None:
         """Leave a fork with what the engine reads, and one sample."""
-        confine_fork(itself, (*readable, *paths) if landlock else None)
+        confine_fork(itself, (*readable, *paths) if landlock else None, program)
 
     hello = {"version": made.version(), "kind": made.kind, "finds_eicar": made.finds_eicar, "missing": missing}
     hello["warning"] = made.warning()

@@ -64,9 +64,9 @@ def confine(memory: int, parent: int, readable: Iterable[str], sockets: bool = F
     return missing
 
 
-def confine_fork(parent: int, readable: Iterable[str] | None) -> None:
+def confine_fork(parent: int, readable: Iterable[str] | None, program: bytes) -> None:
     """Give up still more, in a fork of a confined process: it makes no processes, and reads less. None: there is no
-    Landlock.
+    Landlock. `program` is syscalls.fork_filter's.
 
     What is below a second layer of Landlock cannot trace the process above it, nor signal it where the kernel knows
     that.
@@ -75,7 +75,7 @@ def confine_fork(parent: int, readable: Iterable[str] | None) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     if readable is not None:
         landlock(readable)
-    syscalls.limit_fork()
+    syscalls.limit_fork(program)
 
 
 def end_with(parent: int) -> None:

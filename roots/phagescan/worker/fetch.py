@@ -9,7 +9,7 @@ import ssl
 import stat
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -29,9 +29,14 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 ENDED = {
     204: "it has its verdict already",
+    409: "the master asks each engine by itself",
     403: "the master refuses the signature",
     410: "the master has set the sample aside or has it no longer",
 }
+
+
+kept: dict[str, http.client.HTTPConnection] = {}
+"""The connections of this process to masters, by their address."""
 
 
 class AwayError(Exception):
@@ -101,22 +106,46 @@ def received(
     if not (signed.isascii() and signed.isprintable()):
         raise UnwantedError("the signature is none")
     headers = {"Authorization": f"Signature {signed}", "X-Delivery": delivery}
-    with contextlib.closing(connect(master_url, ca_certs, timeout)) as connection:
-        try:
-            connection.request("GET", urlsplit(master_url).path.rstrip("/") + PLACE, headers=headers)
-            response = connection.getresponse()
+    try:
+        with answered(master_url, headers, ca_certs, timeout) as response:
             if reason := ENDED.get(response.status):
+                response.read()
                 raise UnwantedError(reason)
             if response.status != http.client.OK or response.length is None:
                 raise AwayError(f"status {response.status}")
-            missing = response.length
             while chunk := response.read(CHUNK):
-                missing -= len(chunk)
                 yield chunk
-        except (OSError, http.client.HTTPException) as error:
-            raise AwayError(str(error) or type(error).__name__) from error
-    if missing:
-        raise AwayError(f"{missing} bytes are missing")
+            if response.length:
+                raise AwayError(f"{response.length} bytes are missing")
+    except (OSError, http.client.HTTPException) as error:
+        raise AwayError(str(error) or type(error).__name__) from error
+
+
+@contextlib.contextmanager
+def answered(
+    master_url: str, headers: Mapping[str, str], ca_certs: str, timeout: float
+) -> Iterator[http.client.HTTPResponse]:
+    """Have the answer of the master. The connection is kept for the next time where the answer was read to its end; one
+    that the master has closed meanwhile is replaced.
+    """
+    place = urlsplit(master_url).path.rstrip("/") + PLACE
+    connection = kept.pop(master_url, None)
+    response = None
+    if connection:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", place, headers=headers)
+            response = connection.getresponse()
+    if response is None or connection is None:
+        connection = connect(master_url, ca_certs, timeout)
+        connection.request("GET", place, headers=headers)
+        response = connection.getresponse()
+    try:
+        yield response
+    finally:
+        if response.isclosed() and connection.sock:
+            kept[master_url] = connection
+        else:
+            connection.close()
 
 
 def connect(master_url: str, ca_certs: str, timeout: float) -> http.client.HTTPConnection:

@@ -267,3 +267,8 @@ def text(value: object) -> str:
     surrogates.
     """
     return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
+def scan_all(boxes: Mapping[str, Sandbox], path: Path) -> dict[str, Answer]:
+    """Scan a file with several engines."""
+    return {name: box.scan(path) for name, box in boxes.items()}

@@ -10,13 +10,21 @@ import fcntl
 import os
 import socket
 import termios
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 LIBRARY = "libseccomp.so.2"
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 ACTION_OF_OTHER_ARCHITECTURES = 2
 EQUAL, MASKED_EQUAL = 4, 7
 """Constants of seccomp.h."""
+
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+
+NOBODY = 0x7FFFFFFE
+"""Stands for a fork's own number, which is not known before it: no process has a number as high."""
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 # Reads, memory, time, and what a process does with itself. `write` and `sendto` reach what was opened before.
 READING = """
@@ -43,6 +51,18 @@ class Compare(ctypes.Structure):
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
 
 
+class Instruction(ctypes.Structure):
+    """The kernel's struct sock_filter: an instruction, and the value that it compares with."""
+
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class Program(ctypes.Structure):
+    """The kernel's struct sock_fprog: so many instructions, and where they are."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
 Rule = tuple[str, tuple[Compare, ...]]
 """A call that is allowed when its arguments are so."""
 
@@ -55,11 +75,31 @@ def limit_process(sockets: bool) -> None:
     load(rules)
 
 
-def limit_fork() -> None:
-    """Leave a fork what it takes to scan: no new file, socket or process, and no signal to another."""
-    own = equal(0, os.getpid())
+def fork_filter() -> bytes:
+    """Compile, once for all forks of a process, what limit_fork loads."""
+    own = equal(0, NOBODY)
     rules = [*free(READING), *read_only(), ("tgkill", (own,)), ("kill", (own,)), ("prlimit64", (zero(2),))]
-    load(rules)
+    ours, its = os.pipe()
+    try:
+        # Shorter than what a pipe holds.
+        with filter_of(rules) as context:
+            done(ctypes.CDLL(LIBRARY).seccomp_export_bpf(context, its), "seccomp_export_bpf")
+        return os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def limit_fork(program: bytes) -> None:
+    """Leave a fork what it takes to scan: no new file, socket or process, and no signal to another."""
+    own = os.getpid()
+    instructions = (Instruction * (len(program) // ctypes.sizeof(Instruction))).from_buffer_copy(program)
+    for instruction in instructions:
+        if instruction.k == NOBODY:
+            instruction.k = own
+    loaded = Program(len(instructions), ctypes.addressof(instructions))
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0):
+        done(-ctypes.get_errno(), "prctl")
 
 
 def free(names: str) -> Iterable[Rule]:
@@ -95,6 +135,13 @@ def zero(arg: int) -> Compare:
 
 def load(rules: Iterable[Rule]) -> None:
     """Have the kernel refuse this process every call that no rule allows. OSError when it cannot be had."""
+    with filter_of(rules) as context:
+        done(ctypes.CDLL(LIBRARY).seccomp_load(context), "seccomp_load")
+
+
+@contextmanager
+def filter_of(rules: Iterable[Rule]) -> Iterator[ctypes.c_void_p]:
+    """Have libseccomp's filter that refuses every call that no rule allows."""
     library = ctypes.CDLL(LIBRARY)
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(REFUSE)))
@@ -105,7 +152,7 @@ def load(rules: Iterable[Rule]) -> None:
         if number >= 0:
             given = (Compare * len(compares))(*compares)
             done(library.seccomp_rule_add_array(context, ctypes.c_uint32(ALLOW), number, len(compares), given), name)
-    done(library.seccomp_load(context), "seccomp_load")
+    yield context
     library.seccomp_release(context)
 
 

@@ -1,6 +1,9 @@
 """The task of the scan worker. Its message comes back when the worker was killed: it may run twice for a verdict."""
 
+import json
 import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -14,8 +17,9 @@ from shared.app import app
 from shared.conf import load
 from shared.queues import RESULTS
 from worker import fetch
+from worker.child import LONGEST
 from worker.confine import untraceable
-from worker.sandbox import Answer, Sandbox, trouble
+from worker.sandbox import Answer, Sandbox, scan_all, trouble
 
 logger = get_task_logger(__name__)
 
@@ -51,31 +55,67 @@ def warm_up(**_: Any) -> None:
 @app.task(bind=True, name=tasks.SCAN)
 def scan(self: Task, engine: str, signed: str) -> None:
     """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
+    with again_if_it_fails(self):
+        answer = judge([engine], signed)[engine]
+        report(tasks.RECORD, verdict=self.request.id, worker=self.request.hostname, **vars(answer))
+
+
+@app.task(bind=True, name=tasks.SCAN_GROUP)
+def scan_group(self: Task, signed: str, verdicts: dict[str, str]) -> None:
+    """Fetch the sample once, have several engines look at it, and send what they say. `verdicts` has their ids, by
+    engine.
+    """
+    with again_if_it_fails(self):
+        found = judge([engine for engine in verdicts if engine in CONF["engines"]], signed)
+        unable = [verdict for engine, verdict in verdicts.items() if engine not in found]
+        answers = {verdicts[engine]: vars(answer) for engine, answer in found.items()}
+        for part in parts(answers):
+            report(tasks.RECORD_GROUP, worker=self.request.hostname, answers=part, unable=unable)
+            unable = []
+
+
+@contextmanager
+def again_if_it_fails(task: Task) -> Iterator[None]:
+    """Put the message of a task that fails back into its queue, where it stays until it expires. Celery's retry would
+    send a new one through the default exchange, and the right to write there is the right to write to every queue.
+    """
     try:
-        report(self.request.id, self.request.hostname, judge(engine, signed))
+        yield
     except fetch.UnwantedError as reason:
-        logger.info("no verdict of %s is wanted: %s", engine, reason)
+        logger.info("no verdict is wanted: %s", reason)
     except Exception as error:
-        # To the queue again, where the message stays until it expires. Celery's retry would send a new one through the
-        # default exchange, and the right to write there is the right to write to every queue.
-        logger.warning("%s gave no verdict, the task goes back to its queue: %s", engine, error)
+        logger.warning("no verdict, the task goes back to its queue: %s", error)
         time.sleep(PAUSE)
         raise Reject(str(error), requeue=True) from None
 
 
-def judge(engine: str, signed: str) -> Answer:
-    """Return what became of the scan. Where this host is short of something, that is the answer: the master is not to
-    wait.
+def judge(engines: Collection[str], signed: str) -> dict[str, Answer]:
+    """Return what became of the scan, by engine. Where this host is short of something, that is the answer: the master
+    is not to wait.
 
     The master counts how often a sample was delivered, and knows a delivery by its number: fetching again is not one
     more.
     """
     try:
         with fetch.sample(CONF["scan"]["master_url"], signed, uuid4().hex, CONF["ca_certs"]) as sample:
-            return sandbox(engine).scan(sample)
+            return scan_all({engine: sandbox(engine) for engine in engines}, sample)
     except OSError as error:
-        logger.error("%s did not scan: %s", engine, error)
-        return Answer("error", error=trouble(error))
+        logger.error("%s did not scan: %s", ", ".join(engines), error)
+        return dict.fromkeys(engines, Answer("error", error=trouble(error)))
+
+
+def parts(answers: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Divide answers into as few messages as stay below LONGEST, far below what the broker takes."""
+    part: dict[str, Any] = {}
+    length = 0
+    for verdict, answer in answers.items():
+        size = len(json.dumps(answer))
+        if part and length + size > LONGEST:
+            yield part
+            part, length = {}, 0
+        part[verdict] = answer
+        length += size
+    yield part
 
 
 def sandbox(engine: str) -> Sandbox:
@@ -85,11 +125,11 @@ def sandbox(engine: str) -> Sandbox:
     return sandboxes[engine]
 
 
-def report(verdict: str, node: str, answer: Answer) -> None:
-    """Send a verdict to the result collector, and wait until the broker has it."""
+def report(task: str, **answer: Any) -> None:
+    """Send what was found to the result collector, and wait until the broker has it."""
     app.send_task(
-        tasks.RECORD,
-        kwargs={"verdict": verdict, "worker": node, **vars(answer)},
+        task,
+        kwargs=answer,
         queue=RESULTS,
         exchange=RESULTS.exchange.name,
         routing_key=RESULTS.routing_key,
@@ -99,4 +139,6 @@ def report(verdict: str, node: str, answer: Answer) -> None:
         confirm_timeout=30.0,
         ignore_result=True,
         add_to_parent=False,
+        argsrepr="",
+        kwargsrepr="",
     )

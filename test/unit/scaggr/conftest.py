@@ -48,6 +48,7 @@ def database(scaggr: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     try:
         made.ensure_connection()
         made.connection.create_function("gen_random_uuid", 0, lambda: uuid4().hex)
+        made.connection.create_function("pg_advisory_xact_lock", 1, lambda _: None)
         with made.schema_editor() as editor:
             for model in importlib.import_module("django.apps").apps.get_models():
                 monkeypatch.setattr(model._meta, "indexes", [])  # some are PostgreSQL's alone
@@ -59,10 +60,9 @@ def database(scaggr: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def claimed(scaggr: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Claimed:
+def claimed(scaggr: Any, database: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Claimed:
     """A verdict whose sample is there."""
-    (tmp_path / "sample").write_bytes(b"bytes")
-    return Claimed(scaggr, monkeypatch, tmp_path / "sample")
+    return Claimed(scaggr, database, monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -78,9 +78,11 @@ def place(scaggr: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "KEEP_FREE": 0,
     }.items():
         monkeypatch.setattr(settings, name, value, raising=False)
-    monkeypatch.setattr(scaggr.scanning.runs.transaction, "atomic", nullcontext)
+    monkeypatch.setattr(scaggr.scanning.runs.transaction, "atomic", lambda **_: nullcontext())
     monkeypatch.setattr(scaggr.models.Sample.objects, "bulk_create", lambda *_, **__: None)
     monkeypatch.setattr(
-        scaggr.scanning.submit, "start_run", lambda sample, name, _: SimpleNamespace(sample=sample, name=name)
+        scaggr.scanning.submit,
+        "start_runs",
+        lambda named, _: [SimpleNamespace(sample=sample, name=name) for sample, name in named],
     )
     return tmp_path / "samples"

@@ -34,8 +34,8 @@ class Sender:
 @pytest.fixture
 def database(scaggr: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """The server, and a node of the master with Celery's own care for Django."""
-    base = importlib.import_module("django.db.backends.postgresql.base").DatabaseWrapper
     connections = importlib.import_module("django.db").connections
+    base = type(connections["default"])
     server = Database()
     monkeypatch.setattr("django.db.backends.base.base.connection_created", SimpleNamespace(send=lambda **_: None))
     monkeypatch.setattr(base, "get_new_connection", server.open)

@@ -10,7 +10,7 @@ from celery.exceptions import Reject
 
 OWN_TASKS = {
     "master": {"scaggr.canary_out", "scaggr.dispatch"},
-    "results": {"scaggr.record", "scaggr.announce", "scaggr.canary_home"},
+    "results": {"scaggr.record", "scaggr.record_group", "scaggr.announce", "scaggr.canary_home"},
     "periodic": {"scaggr.heartbeat", "scaggr.prune", "scaggr.refresh_engines", "scaggr.expire_runs"},
 }
 
@@ -30,18 +30,31 @@ def test_a_node_has_its_own_tasks(scaggr: Any, monkeypatch: pytest.MonkeyPatch, 
     assert all(route == {"queue": queue} for route in routes.values())
 
 
+@pytest.mark.parametrize("task", ["record", "record_group"])
 @pytest.mark.parametrize("error", ["OperationalError", "InterfaceError"])
-def test_an_answer_outlives_a_database_that_is_away(scaggr: Any, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
-    results = importlib.import_module("scaggr.tasks.results")
-    paused: list[float] = []
+def test_an_answer_outlives_a_database_that_is_away(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, error: str, task: str
+) -> None:
+    tasks = importlib.import_module("scaggr.tasks.results")
 
-    def record(**_: Any) -> None:
-        raise getattr(results, error)("it is away")
+    def write(_: Any) -> None:
+        raise getattr(importlib.import_module("django.db"), error)("it is away")
 
-    monkeypatch.setattr(results.logins, "speaks_for", lambda _node, _login: True)
-    monkeypatch.setattr(results.results, "record", record)
-    monkeypatch.setattr(results, "time", SimpleNamespace(sleep=paused.append))
+    monkeypatch.setattr(tasks.results, "write", write)
+    monkeypatch.setattr(tasks.logins, "speaks_for", lambda *_: True)
     with pytest.raises(Reject) as caught:
-        results.record.run(verdict="x")
+        getattr(tasks, task).run([tasks.Call({"worker": "scan@a"}, "login")])
     assert caught.value.requeue
-    assert paused == [results.PAUSE]
+
+
+def test_a_worker_of_the_release_before_answers_for_one_engine(
+    scaggr: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = importlib.import_module("scaggr.tasks.results")
+    written: list[Any] = []
+    monkeypatch.setattr(tasks.results, "record", written.extend)
+    monkeypatch.setattr(tasks.logins, "speaks_for", lambda node, login: login == "worker")
+    calls = [tasks.Call({"verdict": str(number), "worker": "scan@a", "outcome": "clean"}, "worker") for number in "12"]
+    tasks.record.run([*calls, tasks.Call({"verdict": "3", "worker": "scan@a"}, "other"), tasks.Call({}, "worker")])
+    reports = [(report.get("worker"), {*report["answers"]}) for report in written]
+    assert reports == [("scan@a", {"1"}), ("scan@a", {"2"}), (None, {"None"})]

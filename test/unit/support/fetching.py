@@ -1,8 +1,6 @@
 """A sample that a worker claims."""
 
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -10,27 +8,22 @@ import pytest
 
 
 class Claimed:
-    """A verdict and its run, without a database."""
+    """A verdict that is asked for, and its sample."""
 
-    def __init__(self, scaggr: Any, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    def __init__(self, scaggr: Any, database: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.module = scaggr.scanning.claim
-        self.verdict = scaggr.models.Verdict(engine="yara", fetch_key=uuid4())
-        found = SimpleNamespace(update=self.update)
-        verdicts = SimpleNamespace(get=lambda **_: self.verdict, filter=lambda **_: found)
-        run = SimpleNamespace(sample=SimpleNamespace(path=path), sample_id="5c1c", verdicts=verdicts)
-        monkeypatch.setattr(self.module, "lock_run", lambda **_: run)
-        monkeypatch.setattr(self.module, "give_up", self.give_up)
-        monkeypatch.setattr(self.module.transaction, "atomic", nullcontext)
+        monkeypatch.setattr(self.module.settings, "SAMPLE_ROOT", str(folder))
+        sample = database.Sample.objects.create(sha256="a" * 64, size=5)
+        run = database.ScanRun.objects.create(sample=sample, name="file")
+        self.id = database.Verdict.objects.create(run=run, engine="yara", fetch_key=uuid4()).id
+        self.verdicts, self.path = database.Verdict.objects, sample.path
+        self.path.parent.mkdir()
+        self.path.write_bytes(b"bytes")
 
-    def update(self, attempts: Any, delivery: str) -> None:
-        """Count, and note what for."""
-        self.verdict.attempts += 1
-        self.verdict.delivery = delivery
-
-    def give_up(self, _: Any, verdicts: list[Any], outcome: str, error: str) -> None:
-        """End the verdict."""
-        (verdict,) = verdicts
-        verdict.outcome, verdict.error = outcome, error
+    @property
+    def verdict(self) -> Any:
+        """The verdict as it is now."""
+        return self.verdicts.get(id=self.id)
 
     def fetch(self, delivery: str) -> int:
         """Claim the sample for a delivery and return the status."""

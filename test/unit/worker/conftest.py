@@ -109,13 +109,18 @@ def server() -> Iterator[Callable[..., SimpleNamespace]]:
     running = []
 
     def start(
-        answers: list[tuple[int, bytes] | tuple[int, bytes, dict[str, str]]], context: ssl.SSLContext | None = None
+        answers: list[tuple[int, bytes] | tuple[int, bytes, dict[str, str]]],
+        context: ssl.SSLContext | None = None,
+        version: str = "HTTP/1.0",
     ) -> SimpleNamespace:
-        state = SimpleNamespace(paths=[], headers=[])
+        state = SimpleNamespace(paths=[], headers=[], clients=[])
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = version
+
             def do_GET(self) -> None:  # noqa: N802
                 state.paths.append(self.path)
+                state.clients.append(self.client_address)
                 state.headers.append((self.headers["Authorization"], self.headers["X-Delivery"]))
                 status, body, *more = answers[min(len(state.paths), len(answers)) - 1]
                 headers = {"Content-Length": str(len(body)), **(more[0] if more else {})}

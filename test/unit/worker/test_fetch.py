@@ -1,6 +1,8 @@
 """How a worker fetches a sample from its master."""
 
+import contextlib
 import os
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,3 +189,37 @@ def test_the_directory_of_the_samples_is_private(fetch: Any, monkeypatch: pytest
     monkeypatch.setattr(fetch.os, "geteuid", lambda: me + 1)
     with pytest.raises(PermissionError, match="is not this user's directory"):
         fetch.directory()
+
+
+def test_a_connection_is_kept(fetch: Any, server: Callable[..., SimpleNamespace]) -> None:
+    """From sample to sample, until the master closes it: then the next sample is fetched over another."""
+    answers = [(200, b"one"), (204, b""), (200, b"two"), (200, b"three", {"Connection": "close"}), (200, b"four")]
+    master = server(answers, version="HTTP/1.1")
+    got = []
+    for _ in answers:
+        with contextlib.suppress(fetch.UnwantedError), fetch.sample(master.url, "x", "a") as path:
+            got.append(path.read_bytes())
+    assert got == [b"one", b"two", b"three", b"four"]
+    assert [master.clients.index(client) for client in master.clients] == [0, 0, 0, 0, 4]
+
+
+def test_a_kept_connection_that_has_died_costs_nothing(fetch: Any, server: Callable[..., SimpleNamespace]) -> None:
+    """The master was restarted: it is asked once more, at once."""
+    master = server([(200, b"one"), (200, b"two")], version="HTTP/1.1")
+    with fetch.sample(master.url, "x", "a"):
+        pass
+    (connection,) = fetch.kept.values()
+    connection.sock.shutdown(socket.SHUT_RDWR)
+    with fetch.sample(master.url, "x", "a") as path:
+        assert path.read_bytes() == b"two"
+
+
+def test_an_answer_that_was_not_read_to_its_end_is_not_taken_for_the_next(
+    fetch: Any, server: Callable[..., SimpleNamespace]
+) -> None:
+    """Its connection is closed."""
+    master = server([(200, b"x" * fetch.CHUNK * 2), (200, b"two")], version="HTTP/1.1")
+    with contextlib.closing(fetch.received(master.url, "x", "a")) as chunks:
+        next(chunks)
+    assert not fetch.kept
+    assert b"".join(fetch.received(master.url, "x", "a")) == b"two"

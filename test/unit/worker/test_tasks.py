@@ -59,6 +59,49 @@ def test_the_task_sends_a_verdict(
     assert 0 < kwargs["duration"] < 30
 
 
+def run_group(tasks: Any, url: str, **verdicts: str) -> list[dict[str, Any]]:
+    """Run the task of a group as the pool would, and return what it reports."""
+    tasks.CONF["scan"]["master_url"] = url
+    tasks.scan_group.push_request(id="5c1c", hostname="scan@unit")
+    try:
+        tasks.scan_group.run(signed="x", verdicts=verdicts)
+    finally:
+        tasks.scan_group.pop_request()
+    assert {name for name, _ in tasks.sent} <= {"scaggr.record_group"}
+    return [json.loads(json.dumps(options["kwargs"])) for _, options in tasks.sent]
+
+
+def test_a_group_is_fetched_once_and_answers_once(tasks: Any, server: Callable[..., SimpleNamespace]) -> None:
+    """What this worker has no engine for is named, for the master to ask others."""
+    master = server([(200, b"A text.\n")])
+    (report,) = run_group(tasks, master.url, fileinfo="f1", yara="y1", clamav="c1")
+    assert {verdict: answer["outcome"] for verdict, answer in report["answers"].items()} == {
+        "f1": "described",
+        "y1": "clean",
+    }
+    assert (report["worker"], report["unable"]) == ("scan@unit", ["c1"])
+    assert len(master.headers) == 1
+
+
+def test_what_a_worker_lacks_is_the_answer_of_each_engine(
+    tasks: Any, fetch: Any, server: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none of them is asked again."""
+    monkeypatch.setattr(fetch.tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    (report,) = run_group(tasks, server([(200, b"A text.\n")]).url, fileinfo="f1", yara="y1")
+    assert {answer["error"] for answer in report["answers"].values()} == {"worker: No space left"}
+    assert report["unable"] == []
+
+
+def test_long_answers_go_in_parts(tasks: Any) -> None:
+    """Each far below what the broker takes; nothing is left out, and short ones go together."""
+    answers = {str(number): {"metadata": {"a": "x" * (tasks.LONGEST // 2 - 100)}} for number in range(5)}
+    parts = list(tasks.parts(answers | {"short": {}}))
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert {verdict: answer for part in parts for verdict, answer in part.items()} == answers | {"short": {}}
+    assert list(tasks.parts({})) == [{}]
+
+
 def test_the_task_ends_when_no_verdict_is_wanted(tasks: Any, server: Callable[..., SimpleNamespace]) -> None:
     """And sends nothing."""
     run(tasks, "yara", server([(204, b"")]).url)
@@ -125,12 +168,11 @@ def test_the_task_goes_back_to_its_queue_when_the_verdict_cannot_be_sent(
 def test_publishing_declares_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker needs no right to configure what belongs to the master, nor to write to the default exchange."""
     tasks = importlib.import_module("worker.tasks")
-    sandbox = importlib.import_module("worker.sandbox")
     channel = importlib.import_module("kombu.transport.memory").Channel
     calls: list[tuple[str, Any]] = []
     monkeypatch.setattr(channel, "queue_declare", lambda *_, **options: calls.append(("queue", options)))
     monkeypatch.setattr(channel, "exchange_declare", lambda *_, **options: calls.append(("exchange", options)))
     monkeypatch.setattr(channel, "basic_publish", lambda *_, **options: calls.append(("publish", options["exchange"])))
     tasks.app.conf.update(broker_url="memory://", broker_write_url="memory://", broker_transport_options={})
-    tasks.report("5c1c", "scan@unit", sandbox.Answer("clean"))
+    tasks.report("scaggr.record", verdict="5c1c", worker="scan@unit", outcome="clean")
     assert calls == [("publish", "results")]

@@ -8,12 +8,14 @@ import pytest
 
 
 def test_the_worker_consumes_its_engines_queues(project: Path) -> None:
-    """On the default exchange, where no binding has to be made, and no other queue."""
+    """Of messages to an engine alone, and to a group that it leads: on the default exchange, where no binding has to be
+    made.
+    """
     app = importlib.import_module("shared.app").app
     queues = app.amqp.queues.consume_from
     assert {name: (queue.exchange.name, queue.routing_key, queue.durable) for name, queue in queues.items()} == {
-        "engine.yara": ("", "engine.yara", True),
-        "engine.fileinfo": ("", "engine.fileinfo", True),
+        name: ("", name, True)
+        for name in ("engine.yara", "engine.group_yara", "engine.fileinfo", "engine.group_fileinfo")
     }
     assert app.conf.worker_concurrency == 3
     assert app.conf.task_acks_late is True

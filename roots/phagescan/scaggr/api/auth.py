@@ -17,11 +17,9 @@ class BearerToken(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         """Find the token, and note that it is in use: once a minute is enough."""
         now = timezone.now()
-        row = (
-            ApiToken.objects.select_related("user")
-            .filter(Q(expires_at=None) | Q(expires_at__gt=now), digest=ApiToken.digest_of(token), user__is_active=True)
-            .first()
-        )
+        row = ApiToken.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now), digest=ApiToken.digest_of(token), user__is_active=True
+        ).first()
         if row is None:
             return None
         if not clock.is_recent(row.last_used_at, timedelta(minutes=1)):

@@ -5,12 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Router
+from ninja.errors import AuthenticationError
 from ninja.responses import Status
 
+from scaggr.api.auth import BearerToken
 from scaggr.api.schemas import UPLOAD, ErrorOut, PageOut, SampleOut, SubmittedOut
 from scaggr.models import Sample, ScanRun, Verdict
 from scaggr.scanning.runs import summary
@@ -31,19 +34,26 @@ FORM_SIZE = 2**20
 INFECTED = {Verdict.Outcome.INFECTED: True, Verdict.Outcome.CLEAN: False}
 
 
+# The token is looked at by the view: in one transaction with what it is for.
 @router.post(
     "samples",
+    auth=None,
     response={202: SubmittedOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut, 507: ErrorOut},
-    openapi_extra=UPLOAD,
+    openapi_extra=UPLOAD | {"security": [{BearerToken.__name__: []}]},
     summary="Hand in samples",
 )
 def post_sample(request: HttpRequest) -> Status:
     """Take files, each as a field `file` of the form, and have them scanned: all of them, or none. `url` shows what
     comes of it.
     """
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
-        raise TooBigError
-    runs = submit(received(request), request.auth.user)
+    if "Authorization" not in request.headers:
+        raise AuthenticationError
+    with transaction.atomic():
+        if (token := BearerToken()(request)) is None:
+            raise AuthenticationError
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_SAMPLE_SIZE + FORM_SIZE:
+            raise TooBigError
+        runs = submit(received(request), token.user_id)
     samples = [{"sha256": run.sample_id, "url": sample_url(run.sample_id)} for run in runs]
     return Status(202, {**samples[0], "samples": samples})
 

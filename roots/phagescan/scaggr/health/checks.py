@@ -15,12 +15,12 @@ from django_celery_beat.models import PeriodicTask
 from scaggr.health.canary import database_place, duration
 from scaggr.health.status import QUEUES
 from scaggr.models import Engine, Heartbeat, Node, Sample, ScanRun, WorkerState
+from scaggr.scanning.engines import engine_queues
 from scaggr.scanning.storage import samples
 from shared import clock
 from shared.app import app
 from shared.broker import BROKER_ERRORS, depths
 from shared.parts import TIMEOUT, DegradedError, Part, PartError, excuse, log_in, look, startup, unknown
-from shared.queues import engine_queue
 from shared.tasks import HEARTBEAT
 from shared.text import brief
 
@@ -122,9 +122,7 @@ class Master:
         """Say how many messages wait. A queue that no node empties is a fault, unless its node's silence explains
         it.
         """
-        nodes = {name: [node] for name, node in NODES.items()}
-        for engine in self.engines:
-            nodes.setdefault(engine_queue(engine.name).name, []).append(engine.worker)
+        nodes = {name: [node] for name, node in NODES.items()} | engine_queues(self.engines)
         try:
             found = depths(nodes, TIMEOUT)
         except BROKER_ERRORS as error:

@@ -5,9 +5,9 @@ from typing import Any
 from django.db.models import Count, Q
 
 from scaggr.models import Canary, Engine, Heartbeat, Node, Sample, ScanRun, TaskState, WorkerState
+from scaggr.scanning.engines import engine_queues
 from shared import clock
 from shared.broker import BROKER_ERRORS, depths
-from shared.queues import engine_queue
 from shared.text import brief
 
 QUEUES = ("master", "results", "periodic")
@@ -64,8 +64,7 @@ def count_runs() -> dict[str, int]:
 
 def queue_depths() -> tuple[list[dict[str, Any]], str]:
     """Ask the broker about each queue, and say what is wrong with it."""
-    engines = Engine.objects.order_by("name").values_list("name", flat=True).distinct()
-    names = [*QUEUES, *(engine_queue(name).name for name in engines)]
+    names = [*QUEUES, *engine_queues(Engine.objects.order_by("name"))]
     try:
         found = depths(names)
     except BROKER_ERRORS as error:

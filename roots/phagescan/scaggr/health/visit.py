@@ -17,9 +17,9 @@ from uuid import uuid4
 from django.contrib.auth import get_user_model
 
 from scaggr.models import ApiToken, Engine, ScanRun
+from scaggr.scanning.engines import engine_queues
 from shared import clock
 from shared.broker import BROKER_ERRORS, depths
-from shared.queues import engine_queue
 from shared.text import brief
 
 VISITOR = "canary-{}"
@@ -166,7 +166,7 @@ def verdict(door: Door, sha256: str, token: str, timeout: float) -> str:
 def waiting(engines: list[str]) -> int:
     """Tell how many scans wait for engines: then they are busy, and not broken."""
     try:
-        return sum(messages for messages, _ in depths(engine_queue(engine).name for engine in engines).values())
+        return sum(messages for messages, _ in depths(engine_queues(Engine.objects.filter(name__in=engines))).values())
     except BROKER_ERRORS:
         return 0
 

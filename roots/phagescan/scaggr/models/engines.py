@@ -31,6 +31,9 @@ class Engine(models.Model):
     host = models.CharField(
         max_length=64, blank=True, default="", db_default="", help_text="The same for a host that is renamed."
     )
+    takes_groups = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="One message may ask it together with others."
+    )
     announced_at = models.DateTimeField(default=timezone.now)
     live = models.BooleanField(default=True, help_text="It works, and its worker has announced it lately.")
 

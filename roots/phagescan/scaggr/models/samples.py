@@ -112,6 +112,14 @@ class Verdict(models.Model):
     delivery = models.CharField(
         max_length=32, blank=True, help_text="The number of the message's delivery that fetched last."
     )
+    group = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The first of the engines that one message asks; empty where it is asked by itself.",
+    )
     worker = models.CharField(
         max_length=255, blank=True, help_text="The node that gave it; empty where the master did."
     )

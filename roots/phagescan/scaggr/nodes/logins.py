@@ -30,7 +30,7 @@ LATEST = 2**40
 """Seconds since 1970 above which a time is none."""
 
 KNOWN_FOR = 30.0
-"""Seconds that events, which are many, are judged by what was known of a node."""
+"""Seconds that events and answers, which are many, are judged by what was known of a node."""
 
 known: dict[str, tuple[str, float]] = {}
 
@@ -38,6 +38,9 @@ known: dict[str, tuple[str, float]] = {}
 def speaks_for(node: str, login: str | None) -> bool:
     """Tell whether a message that came with this login may speak for a node; from now on this login alone may."""
     hostname, login = clip(node, 255), clip(login or "", 255)
+    bound, until = known.get(hostname, ("", 0.0))
+    if bound == login != "" and time.monotonic() < until:
+        return True
     row = Node.objects.filter(hostname=hostname).first()
     if row is None:
         if Node.objects.count() >= MOST:
@@ -50,7 +53,15 @@ def speaks_for(node: str, login: str | None) -> bool:
     if row.login != login:
         logger.error("%s, a node of %s, was named by %s: refused", hostname, row.login, login or "no login")
         return False
+    know(hostname, login)
     return True
+
+
+def know(node: str, login: str) -> None:
+    """Remember for a while which login speaks for a node."""
+    if len(known) >= MOST:
+        known.clear()
+    known[node] = login, time.monotonic() + KNOWN_FOR
 
 
 def note_clock(node: str, sent: Any) -> None:
@@ -68,9 +79,7 @@ def heard_of(node: str, login: str | None) -> bool:
         # Without a database what was known before goes on counting: events are kept until it is back.
         with suppress(Error):
             bound = Node.objects.filter(hostname=clip(node, 255)).values_list("login", flat=True).first() or ""
-        if len(known) >= MOST:
-            known.clear()
-        known[node] = bound, time.monotonic() + KNOWN_FOR
+        know(node, bound)
     return not bound or bound == login
 
 

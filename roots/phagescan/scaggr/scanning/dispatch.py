@@ -1,19 +1,22 @@
 """What is asked of the engines: a run is sent to every engine that has a live worker."""
 
 import logging
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from scaggr.models import Engine, ScanRun, Verdict
 from scaggr.scanning.claim import signature
-from scaggr.scanning.runs import is_open, lifetime, lock_run
+from scaggr.scanning.engines import leaders
+from scaggr.scanning.request import request_dispatch
+from scaggr.scanning.runs import Outcome, lifetime, locked
 from shared import tasks
-from shared.broker import BROKER_ERRORS, depths, publish
-from shared.queues import engine_queue
+from shared.broker import BROKER_ERRORS, depths
+from shared.confirms import Message, publish_all
+from shared.queues import engine_queue, group_queue
 
 logger = logging.getLogger(__name__)
 
@@ -26,47 +29,59 @@ AT_ONCE = 200
 LONGEST = timedelta(days=49)
 """What RabbitMQ counts of a message's life: milliseconds, in 32 bits."""
 
-
-def request_dispatch(run_id: UUID, **options: Any) -> bool:
-    """Ask master.master to dispatch a run. If the broker is away, scaggr.refresh_engines asks again."""
-    try:
-        publish(tasks.DISPATCH, kwargs={"run_id": str(run_id)}, **options)
-    except BROKER_ERRORS as error:
-        logger.warning("run %s waits until the broker is back: %s", run_id, error)
-        return False
-    return True
+LOCK = 9_005_101
+"""The key of the lock in PostgreSQL that the one which sends holds."""
 
 
-def dispatch(run_id: str) -> None:
-    """Send a run to every engine that has a live worker. Without any, it waits."""
+def dispatch(run_ids: Collection[UUID]) -> None:
+    """Send runs to every engine that has a live worker. Without any, they wait."""
     with transaction.atomic():
-        run = lock_run(id=run_id)
-        if not is_open(run):
-            return
-        if not run.verdicts.exists():
-            names = Engine.objects.filter(live=True).order_by("name").values_list("name", flat=True).distinct()
-            Verdict.objects.bulk_create(Verdict(run=run, engine=name) for name in names)
-    # The rows are there for any worker to see. The lock keeps a second dispatch from sending the same.
-    with transaction.atomic():
-        run = lock_run(id=run_id)
-        if not is_open(run):
-            return
-        verdicts = list(run.verdicts.all())
-        left = run.created_at + lifetime() - timezone.now()
-        if not verdicts or left <= timedelta(0):
-            return
-        for verdict in verdicts:
-            if verdict.outcome == Verdict.Outcome.PENDING:
-                publish(
-                    tasks.SCAN,
-                    kwargs={"engine": verdict.engine, "signed": signature(verdict)},
-                    queue=engine_queue(verdict.engine),
-                    task_id=str(verdict.id),
-                    # The broker's to drop it then: of when a scan is too late no worker's clock decides.
-                    expiration=min(left, lifetime(), LONGEST).total_seconds(),
-                )
-        run.dispatched_at = timezone.now()
-        run.save(update_fields=["dispatched_at"])
+        ask(locked(id__in=run_ids, dispatched_at=None, finished_at=None))
+    # The rows are there for any worker to see. The runs are not locked, as workers claim them meanwhile; that no two
+    # send the same is another lock's matter.
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+        runs = ScanRun.objects.filter(id__in=run_ids, dispatched_at=None, finished_at=None).order_by("created_at")
+        messages = {run.id: list(messages_of(run)) for run in runs.prefetch_related("verdicts")}
+        sent, error = publish_all([message for each in messages.values() for message in each])
+        complete = []
+        for run_id, each in messages.items():
+            if each and sent.issuperset(message.task_id for message in each):
+                complete.append(run_id)
+        ScanRun.objects.filter(id__in=complete, dispatched_at=None).update(dispatched_at=timezone.now())
+    if error:
+        raise error
+
+
+def ask(runs: Iterable[ScanRun]) -> None:
+    """Note for runs that were asked of no engine yet that all live ones are asked."""
+    asked = set(Verdict.objects.filter(run__in=runs).order_by().values_list("run", flat=True).distinct())
+    engines = leaders(Engine.objects.filter(live=True))
+    Verdict.objects.bulk_create(
+        Verdict(run=run, engine=name, group=leader)
+        for run in runs
+        if run.id not in asked
+        for name, leader in engines.items()
+    )
+
+
+def messages_of(run: ScanRun) -> Iterator[Message]:
+    """Make the messages that ask for a run's pending verdicts, as long as there is time left for it."""
+    left = run.created_at + lifetime() - timezone.now()
+    if left <= timedelta(0):
+        return
+    # The broker's to drop it then: of when a scan is too late no worker's clock decides.
+    expiration = min(left, lifetime(), LONGEST).total_seconds()
+    by_group: dict[str, list[Verdict]] = {}
+    for verdict in run.verdicts.all():
+        if verdict.outcome == Outcome.PENDING:
+            by_group.setdefault(verdict.group, []).append(verdict)
+    for verdict in by_group.pop("", ()):
+        kwargs = {"engine": verdict.engine, "signed": signature(verdict)}
+        yield Message(tasks.SCAN, str(verdict.id), kwargs, engine_queue(verdict.engine), expiration)
+    for group, verdicts in by_group.items():
+        kwargs = {"signed": signature(verdicts[0]), "verdicts": {each.engine: str(each.id) for each in verdicts}}
+        yield Message(tasks.SCAN_GROUP, str(verdicts[0].id), kwargs, group_queue(group), expiration)
 
 
 def dispatch_waiting() -> None:
@@ -85,6 +100,4 @@ def dispatch_waiting() -> None:
     except BROKER_ERRORS as error:
         logger.warning("%s runs or more wait until the broker is back: %s", len(run_ids), error)
         return
-    for run_id in run_ids:
-        if not request_dispatch(run_id):
-            return
+    request_dispatch(run_ids)

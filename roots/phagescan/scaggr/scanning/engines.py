@@ -1,6 +1,10 @@
-"""Which engines there are: workers announce theirs, and are forgotten when they are silent."""
+"""Which engines there are: workers announce theirs, and are forgotten when they are silent.
+
+Engines that the same workers have are asked by one message: such a group is named after its first engine.
+"""
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +15,7 @@ from django.utils import timezone
 from scaggr.models import Engine, ScanRun
 from scaggr.nodes import logins
 from shared import clock
+from shared.queues import GROUP, engine_queue, group_queue
 from shared.text import clip
 
 logger = logging.getLogger(__name__)
@@ -36,6 +41,7 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             or ("" if engine["name"] in wanted else logins.NOT_APPROVED),
             warning=clip(engine.get("warning") or "", 2000),
             host=clip(engine.get("host") or "", 64),
+            takes_groups=engine.get("groups") is True,
             announced_at=now,
             live=not engine.get("problem") and engine["name"] in wanted,
         )
@@ -52,7 +58,7 @@ def announce(worker: str, engines: list[dict[str, Any]]) -> None:
             [rows[name] for name in sorted(rows)],
             update_conflicts=True,
             unique_fields=["name", "worker"],
-            update_fields=["kind", "version", "problem", "warning", "host", "announced_at", "live"],
+            update_fields=["kind", "version", "problem", "warning", "host", "takes_groups", "announced_at", "live"],
         )
         Engine.objects.filter(worker=worker).exclude(name__in=rows).delete()
         logins.forget_former(worker, {row.host for row in rows.values()} - {""})
@@ -78,12 +84,46 @@ def forget_future() -> None:
             logger.warning("the clock was ahead: %s of %s dated to now", count, rows.model.__name__)
 
 
+def leaders(rows: Iterable[Engine]) -> dict[str, str]:
+    """Return for each engine the first of its group: of those that the same workers have. It is empty for one that is
+    asked by itself: no other has the same workers, or one of them takes no groups.
+    """
+    workers: dict[str, set[tuple[str, bool]]] = {}
+    for row in rows:
+        workers.setdefault(row.name, set()).add((row.worker, row.takes_groups))
+    groups: dict[frozenset[tuple[str, bool]], list[str]] = {}
+    for name in sorted(workers):
+        groups.setdefault(frozenset(workers[name]), []).append(name)
+    return {
+        name: names[0] if len(names) > 1 and all(takes for _, takes in of) else ""
+        for of, names in groups.items()
+        for name in names
+    }
+
+
+def engine_queues(rows: Iterable[Engine]) -> dict[str, list[str]]:
+    """Name the queues that ask these engines, each with the workers that take from it."""
+    rows = list(rows)
+    of = leaders(rows)
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(engine_queue(row.name).name, []).append(row.worker)
+        if of[row.name] == row.name:
+            found.setdefault(group_queue(row.name).name, []).append(row.worker)
+    return found
+
+
 def is_announcement(engine: Any) -> bool:
     """Tell whether an engine is announced as it should be: its name names a queue."""
     known = (
         isinstance(engine, dict) and isinstance(engine.get("name"), str) and engine.get("kind") in Engine.Kind.values
     )
-    if known and engine["name"].isidentifier() and engine["name"].isascii() and len(engine["name"]) <= 64:
+    if known and is_engine(engine["name"]):
         return True
     logger.error("an announcement is of no use: %.200r", engine)
     return False
+
+
+def is_engine(name: str) -> bool:
+    """Tell whether an engine may have this name."""
+    return name.isidentifier() and name.isascii() and len(name) <= 64 and not name.startswith(GROUP)

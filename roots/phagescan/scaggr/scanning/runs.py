@@ -4,18 +4,22 @@ Messages are delivered at least once and processes are killed at any point. So w
 locks the run first, looks at it again, and does nothing where it was done already.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
-from typing import Any, TypeGuard
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from scaggr.models import ScanRun, Verdict
 
 Outcome = Verdict.Outcome
+
+NO_DATABASE = (InterfaceError, OperationalError)
+"""What is raised where the database is away: the same may succeed later."""
 
 
 def expire() -> None:
@@ -23,11 +27,19 @@ def expire() -> None:
     late = ScanRun.objects.filter(finished_at=None, created_at__lt=timezone.now() - lifetime())
     for run_id in late.values_list("id", flat=True):
         with transaction.atomic():
-            run = lock_run(id=run_id)
-            if run is None or run.finished_at:
-                continue
-            pending = list(run.verdicts.filter(outcome=Outcome.PENDING))
-            give_up(run, pending, Outcome.TIMED_OUT, "no answer")
+            for run in locked(id=run_id, finished_at=None):
+                if pending := list(run.verdicts.filter(outcome=Outcome.PENDING)):
+                    give_up(run, pending, Outcome.TIMED_OUT, "no answer")
+                else:
+                    run.finished_at = timezone.now()
+                    run.save(update_fields=["finished_at"])
+
+
+def locked(**which: Any) -> list[ScanRun]:
+    """Lock runs until the end of the transaction. Whatever else changes one or its verdicts
+    waits; it locks in the same order.
+    """
+    return list(ScanRun.objects.select_for_update(of=("self",), no_key=True).order_by("id").filter(**which))
 
 
 def give_up(run: ScanRun, verdicts: Iterable[Verdict], outcome: str, error: str) -> None:
@@ -36,23 +48,16 @@ def give_up(run: ScanRun, verdicts: Iterable[Verdict], outcome: str, error: str)
         verdict.outcome, verdict.error, verdict.worker = outcome, error, ""
         verdict.answered_at = timezone.now()
         verdict.save(update_fields=["outcome", "error", "worker", "answered_at"])
-    close_if_complete(run)
+    close_complete([run.id])
 
 
-def close_if_complete(run: ScanRun) -> None:
-    """End a run that waits for no verdict; it is locked."""
-    if run.finished_at or run.verdicts.filter(outcome=Outcome.PENDING).exists():
-        return
-    run.finished_at = timezone.now()
+def close_complete(run_ids: Collection[UUID]) -> None:
+    """End those runs that wait for no verdict any more; they are locked."""
+    now = timezone.now()
+    waiting = Verdict.objects.filter(run__in=run_ids, outcome=Outcome.PENDING).order_by().values_list("run", flat=True)
+    ended = ScanRun.objects.filter(id__in={*run_ids} - {*waiting}, finished_at=None)
     # A worker can be quicker than the note that its message was sent.
-    if run.dispatched_at is None and run.verdicts.exists():
-        run.dispatched_at = run.finished_at
-    run.save(update_fields=["dispatched_at", "finished_at"])
-
-
-def lock_run(**which: Any) -> ScanRun | None:
-    """Lock a run until the end of the transaction. Whatever else changes it or its verdicts waits."""
-    return ScanRun.objects.select_for_update(of=("self",), no_key=True).order_by().filter(**which).first()
+    ended.update(finished_at=now, dispatched_at=Coalesce("dispatched_at", now))
 
 
 def summary(run: ScanRun) -> dict[str, Any]:
@@ -70,11 +75,6 @@ def summary(run: ScanRun) -> dict[str, Any]:
         infected = False
     threats = {verdict.name: None for verdict in verdicts if verdict.outcome == Outcome.INFECTED and verdict.name}
     return {"status": run.status.value, "infected": infected, "threats": list(threats)}
-
-
-def is_open(run: ScanRun | None) -> TypeGuard[ScanRun]:
-    """Tell whether a run is still to be dispatched."""
-    return run is not None and run.dispatched_at is None and run.finished_at is None
 
 
 def as_uuid(value: Any) -> UUID | None:

@@ -2,17 +2,17 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import transaction
 
 from scaggr.models import Sample, ScanRun
-from scaggr.scanning.dispatch import request_dispatch
+from scaggr.scanning.request import request_dispatch
 from scaggr.web.errors import SubmitError, TooBigError, not_kept
 from shared import clock
 from shared.text import clean_name
@@ -21,7 +21,7 @@ INCOMING_KEEP = timedelta(minutes=15)
 """How long ago a file was written that was being received when the server was killed."""
 
 
-def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[ScanRun]:
+def submit(files: list[TemporaryUploadedFile], user_id: int) -> list[ScanRun]:
     """Keep the files of an upload and have them scanned: all of them, or none."""
     if not files:
         raise SubmitError("There is no file in the upload, or not all of it.", 400)
@@ -32,10 +32,11 @@ def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[S
             raise SubmitError("The file is empty." if len(files) == 1 else f"{file.name} is empty: none is taken.", 400)
     samples = [identify(file) for file in files]
     new: list[Path] = []
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         # In one order, so that two uploads cannot wait for each other.
         Sample.objects.bulk_create(sorted(samples, key=str), ignore_conflicts=True)
-        runs = [start_run(sample, clean_name(file.name), user) for file, sample in zip(files, samples, strict=True)]
+        named = [(sample, clean_name(file.name)) for file, sample in zip(files, samples, strict=True)]
+        runs = start_runs(named, user_id)
         try:
             for file, sample in zip(files, samples, strict=True):
                 if not sample.path.exists():
@@ -51,11 +52,11 @@ def submit(files: list[TemporaryUploadedFile], user: AbstractBaseUser) -> list[S
     return runs
 
 
-def rescan(sample: Sample, user: AbstractBaseUser) -> ScanRun:
+def rescan(sample: Sample, user_id: int) -> ScanRun:
     """Have a sample scanned once more, under the name that it had last."""
     latest = sample.runs.first()
     with transaction.atomic():
-        return start_run(sample, latest.name if latest else sample.sha256, user)
+        return start_runs([(sample, latest.name if latest else sample.sha256)], user_id)[0]
 
 
 def identify(file: TemporaryUploadedFile) -> Sample:
@@ -80,11 +81,13 @@ def store(file: TemporaryUploadedFile, sample: Sample) -> None:
     sync_folder(folder)
 
 
-def start_run(sample: Sample, name: str, user: AbstractBaseUser) -> ScanRun:
-    """Make a run, and ask for it to be dispatched as soon as it is saved."""
-    run = ScanRun.objects.create(sample=sample, name=name, submitted_by=user)
-    transaction.on_commit(partial(request_dispatch, run.id))
-    return run
+def start_runs(named: Iterable[tuple[Sample, str]], user_id: int) -> list[ScanRun]:
+    """Make a run for each sample, and ask for them to be dispatched as soon as they are saved."""
+    runs = ScanRun.objects.bulk_create(
+        ScanRun(sample=sample, name=name, submitted_by_id=user_id) for sample, name in named
+    )
+    transaction.on_commit(partial(request_dispatch, [run.id for run in runs]))
+    return runs
 
 
 def prune_incoming() -> None:

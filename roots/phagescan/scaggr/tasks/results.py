@@ -1,24 +1,20 @@
 """What node master.results does. Anything may be in what it is given: workers write to its queue."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Reject
-from celery.utils.log import get_task_logger
-from django.db import InterfaceError, OperationalError
 
 from scaggr.models import Canary
 from scaggr.nodes import logins
+from scaggr.nodes.batches import BatchTask, Call
 from scaggr.scanning import results
 from scaggr.scanning.engines import announce as note_engines
+from scaggr.scanning.runs import NO_DATABASE
 from shared import tasks
 from shared.app import app
-
-logger = get_task_logger(__name__)
-
-PAUSE = 5.0
-"""Seconds before an answer goes back to its queue, so that it does not circle too fast."""
 
 
 @app.task(bind=True, name=tasks.CANARY_HOME)
@@ -34,15 +30,23 @@ def canary_home(self: Task, canary: str, master_node: str, master_seconds: float
         row.save(update_fields=["hops"])
 
 
-@app.task(bind=True, name=tasks.RECORD)
-def record(self: Task, **answer: Any) -> None:
-    """Write what a worker found. Nobody would send it again, so its message stays until the database is there."""
+@app.task(base=BatchTask, name=tasks.RECORD_GROUP)
+def record_group(calls: Sequence[Call]) -> None:
+    """Write what workers found. It would not be sent again, so its messages stay until the database is there."""
+    write([(call.kwargs, call.login) for call in calls])
+
+
+@app.task(base=BatchTask, name=tasks.RECORD)
+def record(calls: Sequence[Call]) -> None:
+    """Write what workers found of which one engine was asked."""
+    write([({**call.kwargs, "answers": {str(call.kwargs.get("verdict")): call.kwargs}}, call.login) for call in calls])
+
+
+def write(reports: Sequence[tuple[results.Report, str | None]]) -> None:
+    """Write what workers report, each with the login that has sent it."""
     try:
-        if logins.speaks_for(str(answer.get("worker")), login_of(self)):
-            results.record(**answer)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("an answer goes back to its queue: %s", str(error).strip())
-        time.sleep(PAUSE)
+        results.record([report for report, login in reports if logins.speaks_for(str(report.get("worker")), login)])
+    except NO_DATABASE as error:
         raise Reject(str(error).strip(), requeue=True) from None
 
 

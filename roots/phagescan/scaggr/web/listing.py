@@ -128,7 +128,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     wrong.
     """
     try:
-        runs = submit(received(request), request.user)
+        runs = submit(received(request), request.user.id)
     except SubmitError as error:
         return refusal(request, error)
     if request.htmx:

@@ -97,7 +97,7 @@ def sample_rescan(request: HttpRequest, sha256: str) -> HttpResponse:
     """Scan a sample once more."""
     found = get_object_or_404(Sample, sha256=sha256)
     try:
-        rescan(found, request.user)
+        rescan(found, request.user.id)
     except SubmitError as error:
         return refusal(request, error)
     return redirect("sample", sha256)

@@ -28,13 +28,13 @@ def test_a_delivery_without_a_number_is_a_new_one(claimed: Claimed, delivery: st
     assert claimed.verdict.delivery == ""
 
 
-def test_what_keeps_the_master_from_a_sample_is_not_counted(claimed: Claimed, tmp_path: Path) -> None:
-    (tmp_path / "sample").unlink()
-    (tmp_path / "sample").mkdir()
+def test_what_keeps_the_master_from_a_sample_is_not_counted(claimed: Claimed) -> None:
+    claimed.path.unlink()
+    claimed.path.mkdir()
     with pytest.raises(IsADirectoryError):
         claimed.fetch("a" * 32)
     assert (claimed.verdict.attempts, claimed.verdict.outcome) == (0, "pending")
-    (tmp_path / "sample").rmdir()
+    claimed.path.rmdir()
     assert claimed.fetch("a" * 32) == 410
     assert (claimed.verdict.attempts, claimed.verdict.error) == (0, "the sample's file is gone")
 

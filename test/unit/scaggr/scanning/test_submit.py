@@ -13,7 +13,7 @@ import pytest
 def test_files_that_cannot_be_taken(scaggr: Any, size: int | None, status: int) -> None:
     files = [] if size is None else [SimpleNamespace(size=size)]
     with pytest.raises(scaggr.scanning.submit.SubmitError) as caught:
-        scaggr.scanning.submit.submit(files, None)
+        scaggr.scanning.submit.submit(files, 1)
     assert caught.value.status == status
 
 

@@ -52,7 +52,7 @@ def test_a_file_is_received_under_any_name_and_not_beyond_the_limit(scaggr: Any,
 
 def test_all_files_of_a_request_are_taken(scaggr: Any, place: Path) -> None:
     request = posted(b"one", b"two", b"one")
-    runs = scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), None)
+    runs = scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), 1)
     assert [run.name for run in runs] == ["f0", "f1", "f2"]
     request.close()
     assert found(place) == sorted({run.sample.sha256 for run in runs})
@@ -63,7 +63,7 @@ def test_all_files_of_a_request_are_taken(scaggr: Any, place: Path) -> None:
 def test_none_is_taken_where_one_cannot_be(scaggr: Any, place: Path, second: bytes, status: int) -> None:
     request = posted(b"one", second)
     with pytest.raises(scaggr.scanning.submit.SubmitError) as caught:
-        scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), None)
+        scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), 1)
     assert caught.value.status == status
     request.close()
     assert found(place) == []
@@ -89,7 +89,7 @@ def test_nothing_stays_of_a_file_that_cannot_be_written(
         for first in ("7", "3"):  # folders of which one is there
             (place / first).mkdir()
     with pytest.raises(scaggr.scanning.submit.SubmitError) as caught:
-        scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), None)
+        scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), 1)
     assert caught.value.status == status
     request.close()
     scaggr.web.uploads.clean_up(request)
@@ -105,7 +105,7 @@ def test_a_write_that_fails_late(
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))  # what Python keeps in memory is written in the end
     try:
         with pytest.raises(scaggr.scanning.submit.SubmitError) as caught:
-            scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), None)
+            scaggr.scanning.submit.submit(scaggr.web.uploads.received(request), 1)
         scaggr.web.uploads.clean_up(request)
         request.close()
     finally:

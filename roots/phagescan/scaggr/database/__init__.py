@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, whose sessions are looked at without a question to the server."""

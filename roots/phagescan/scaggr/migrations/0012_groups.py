@@ -1,0 +1,36 @@
+"""Engines that the same workers have are asked by one message."""
+
+from typing import ClassVar
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Columns with a default in the database: a process of the release before writes rows without them."""
+
+    dependencies: ClassVar = [("scaggr", "0011_search")]
+
+    operations: ClassVar = [
+        migrations.AddField(
+            "engine",
+            "takes_groups",
+            models.BooleanField(
+                default=False,
+                db_default=False,
+                editable=False,
+                help_text="One message may ask it together with others.",
+            ),
+        ),
+        migrations.AddField(
+            "verdict",
+            "group",
+            models.CharField(
+                max_length=64,
+                blank=True,
+                default="",
+                db_default="",
+                editable=False,
+                help_text="The first of the engines that one message asks; empty where it is asked by itself.",
+            ),
+        ),
+    ]

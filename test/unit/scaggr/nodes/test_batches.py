@@ -1,0 +1,130 @@
+"""Messages that are worked on many at a time."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.exceptions import Reject
+from celery.worker import state
+
+
+class Node:
+    """A node whose pool and clock do what the test says."""
+
+    def __init__(self, batches: Any) -> None:
+        self.in_pool: list[SimpleNamespace] = []
+        self.later: list[Callable[[], None]] = []
+        self.events: list[tuple[str, str]] = []
+        self.channel = SimpleNamespace(connection=object())
+        consumer = SimpleNamespace(
+            pool=SimpleNamespace(apply_async=self.apply_async),
+            timer=SimpleNamespace(call_after=self.call_after),
+            connection_errors=(OSError,),
+            event_dispatcher=SimpleNamespace(
+                enabled=True, send=lambda kind, uuid, **_: self.events.append((kind, uuid))
+            ),
+        )
+        self.ended: list[tuple[str, str]] = []
+        self.take = batches.strategy(SimpleNamespace(name="task"), None, consumer)
+
+    def call_after(self, _: float, call: Callable[[], None]) -> object:
+        """Note what is to be called later."""
+        self.later.append(call)
+        return call
+
+    def apply_async(self, _: Any, given: tuple[Any, ...], callback: Callable, error_callback: Callable) -> None:
+        """Note a batch."""
+        calls = [call.kwargs["id"] for call in given[1]]
+        self.in_pool.append(SimpleNamespace(calls=calls, succeed=lambda: callback(None), fail=error_callback))
+
+    def send(self, *names: str) -> None:
+        """Send messages."""
+        for name in names:
+            message = SimpleNamespace(
+                payload=[[], {"id": name}, {}],
+                headers={"id": name},
+                properties={"user_id": "login"},
+                channel=self.channel,
+            )
+            self.take(
+                message,
+                None,
+                lambda *_, name=name: self.ended.append((name, "ack")),
+                lambda *_, requeue, name=name: self.ended.append((name, "back" if requeue else "dropped")),
+                [],
+            )
+
+
+@pytest.fixture
+def batches(scaggr_module: Callable[[str], Any]) -> Any:
+    """The module."""
+    return scaggr_module("nodes.batches")
+
+
+@pytest.fixture
+def node(batches: Any) -> Node:
+    """A node that has just been connected."""
+    return Node(batches)
+
+
+def test_gathering(node: Node) -> None:
+    """A message that comes alone goes alone; what comes meanwhile goes together, in order, and is acknowledged then."""
+    node.send("a", "b")
+    assert [batch.calls for batch in node.in_pool] == [["a"]]
+    assert len(state.reserved_requests) == 1
+    node.in_pool[0].succeed()
+    node.send("c")
+    assert len(node.in_pool) == len(node.later) == 1
+    node.later.pop()()
+    assert [batch.calls for batch in node.in_pool] == [["a"], ["b", "c"]]
+    assert node.ended == [("a", "ack")]
+    node.in_pool[1].succeed()
+    assert node.ended == [(name, "ack") for name in "abc"]
+    assert len(state.reserved_requests) == 0
+    assert sorted(node.events) == [(f"task-{kind}", name) for kind in ("received", "succeeded") for name in "abc"]
+
+
+def test_most(node: Node, batches: Any) -> None:
+    """A batch has an end."""
+    node.send("first", *map(str, range(batches.MOST + 1)))
+    node.in_pool[0].succeed()
+    node.in_pool[1].succeed()
+    node.later.pop()()
+    assert [len(batch.calls) for batch in node.in_pool] == [1, batches.MOST, 1]
+
+
+def test_back(node: Node) -> None:
+    """A batch whose process was killed goes back to the queue after a pause, and the next begins then."""
+    node.send("a", "b")
+    node.in_pool[0].fail(RuntimeError("killed"))
+    assert (node.ended, len(node.in_pool)) == ([], 1)
+    node.later.pop()()
+    assert node.ended == [("a", "back")]
+    node.later.pop()()
+    assert node.in_pool[1].calls == ["b"]
+
+
+def test_lost_connection(node: Node) -> None:
+    """What has gathered over a connection that is lost is left to the broker, which sends it again."""
+    node.send("a", "b")
+    node.channel.connection = None
+    node.in_pool[0].succeed()
+    assert (len(node.in_pool), node.later) == (1, [])
+
+
+def test_perform(batches: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Only Reject sends messages back: another error would come again and again with them."""
+
+    class Failing:
+        """A task."""
+
+        def run(self, calls: list[Any]) -> None:
+            """Fail."""
+            raise calls[0]
+
+    monkeypatch.setitem(batches.app.tasks, "task", Failing())
+    batches.perform("task", [ValueError("wrong")])
+    assert "task failed for 1 messages" in caplog.text
+    with pytest.raises(Reject):
+        batches.perform("task", [Reject("away", requeue=True)])
