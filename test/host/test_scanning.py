@@ -84,11 +84,9 @@ def test_burst(machine: Machine, api: Api) -> None:
     """A sample costs three task messages, at most three transactions and no new session: one message asks all engines,
     and what comes at the same time is written at the same time.
     """
-    for number in range(8):  # so that each process has a session
-        api.scan(f"before {number}\n".encode())
     open_runs = "select count(*) from scaggr_scanrun where finished_at is null"
-    unseen = f"select count(*) from {SCAN_TASKS} and state <> 'SUCCESS'"
-    counts = f"select xact_commit, sessions, (select count(*) from {SCAN_TASKS}) from pg_stat_database"
+    ended = f"select count(*) from {SCAN_TASKS} and state = 'SUCCESS'"
+    counts = f"select xact_commit, sessions, ({ended}) from pg_stat_database where datname = 'phage'"
     asked = 0  # each question is a transaction and a session
 
     def ask(statement: str) -> str:
@@ -96,17 +94,19 @@ def test_burst(machine: Machine, api: Api) -> None:
         asked += 1
         return query(machine, statement)
 
-    def count() -> list[int]:
-        wait_until(lambda: ask(unseen) == "0", "the camera has seen the end of all tasks")
-        return [int(number) for number in ask(f"{counts} where datname = 'phage'").split("|")]
+    def upload(what: str, count: int) -> None:
+        """Hand samples in, and wait until all are scanned and the camera has seen it."""
+        before = int(ask(ended))
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(api.upload, (f"{what} {number}\n".encode() for number in range(count))))
+        assert {answer.status_code for answer in answers} == {202}
+        wait_until(lambda: ask(open_runs) == "0", "all are scanned")
+        wait_until(lambda: int(ask(ended)) >= before + 3 * count, "the camera has seen all")
 
-    before, asked = count(), 0
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(api.upload, (f"burst {number}\n".encode() for number in range(BURST))))
-    assert {answer.status_code for answer in answers} == {202}
-    wait_until(lambda: ask(open_runs) == "0", "all are scanned")
-    wait_until(lambda: int(ask(f"select count(*) from {SCAN_TASKS}")) >= before[2] + 3 * BURST, "all are seen")
-    commits, sessions, messages = (now - then for now, then in zip(count(), before, strict=True))
+    upload("before the burst", 8)  # so that each process has a session
+    before, asked = [int(number) for number in ask(counts).split("|")], 0
+    upload("burst", BURST)
+    commits, sessions, messages = (int(now) - then for now, then in zip(ask(counts).split("|"), before, strict=True))
     assert messages == 3 * BURST
     assert sessions <= asked
     assert commits - asked <= 3 * BURST

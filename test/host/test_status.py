@@ -114,7 +114,7 @@ BREAKS = {
         set(),
         logged=False,
     ),
-    "nobody takes samples": Break(
+    "a queue has no consumer": Break(
         f'echo "{GHOST}" | {SQL}',
         f"""echo "delete from scaggr_engine where name = 'ghost'" | {SQL}""",
         "queues",

@@ -5,19 +5,20 @@ celery -A scaggr events --camera scaggr.camera.Camera --frequency 2
 Whatever runs tasks sends events, and what is in one is its sender's word. A row that cannot be is left out.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from celery.events.snapshot import Polaroid
 from celery.events.state import State, Task, Worker
 from celery.utils.log import get_logger
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 
 from scaggr.models import TaskState, WorkerState
+from scaggr.models.nodes import KEEP
+from scaggr.nodes import logins
 from shared import clock
 from shared.text import clip, seconds
 
@@ -35,7 +36,10 @@ MOST = 100_000
 """Tasks that are kept: at 4,000 samples a minute, those of the last eight minutes. A week of them would take a disk."""
 
 EVERY = 30.0
-"""Seconds from one look at how many tasks are kept to the next."""
+"""Seconds from one removal of the oldest to the next: at 12,000 tasks a minute, 6,000 of them."""
+
+REMOVED = 50_000
+"""Tasks that are removed at once: a table that a release before has filled is emptied bit by bit."""
 
 TEXTS = ("name", "worker", "exception", "software")
 """Columns that are empty where nothing is known."""
@@ -48,14 +52,16 @@ class Camera(Polaroid):
 
     def __init__(self, state: State, *args: Any, **kwargs: Any) -> None:
         """Begin with nothing written."""
-        super().__init__(state, *args, **kwargs)
+        super().__init__(state, *args, cleanup_freq=EVERY, **kwargs)
         self.changed: dict[str, None] = {}
-        self.counted = time.monotonic()
         state.event_callback = self.note
+        state.workers.limit = logins.MOST
+        # Celery keeps the last 40,000 events in order. Nothing here asks for them; it goes wrong with less than two.
+        state.heap_multiplier = 3 / state.max_tasks_in_memory
 
     def note(self, state: State, event: dict[str, Any]) -> None:
         """Note of an event which task it has changed. No more are remembered than Celery remembers."""
-        if str(event.get("type")).startswith("task-") and (uuid := event.get("uuid")):
+        if uuid := event.get("uuid"):
             self.changed[uuid] = None
             if len(self.changed) > state.max_tasks_in_memory:
                 del self.changed[next(iter(self.changed))]
@@ -65,7 +71,8 @@ class Camera(Polaroid):
         for worker in state.workers.values():
             forget_future(worker)
         owed = list(islice(self.changed, AT_ONCE))
-        tasks = [task for uuid in owed if (task := state.tasks.get(uuid))]
+        # LRUCache moves what it is asked for behind all others.
+        tasks = [task for uuid in owed if (task := state.tasks.data.get(uuid))]
         try:
             close_old_connections()
             with transaction.atomic():
@@ -74,7 +81,6 @@ class Camera(Polaroid):
                 silent = [clip(worker.hostname, 255) for worker in state.workers.values() if not worker.alive]
                 WorkerState.objects.filter(hostname__in=silent, online=True).update(online=False)
                 write(TaskState, "uuid", rows(task_row, tasks))
-            self.remove_oldest()
         except Error as error:
             logger.error("camera: snapshot not written, the next one makes up for it: %s", str(error).strip())
             connection.close()
@@ -82,13 +88,30 @@ class Camera(Polaroid):
             for uuid in owed:
                 self.changed.pop(uuid, None)
 
-    def remove_oldest(self) -> None:
-        """Keep no more tasks than MOST."""
-        if time.monotonic() < self.counted + EVERY:
-            return
-        self.counted = time.monotonic()
-        for last in TaskState.objects.order_by("-seen_at").values_list("seen_at", flat=True)[MOST : MOST + 1]:
-            TaskState.objects.filter(seen_at__lte=last).delete()
+    def on_cleanup(self) -> None:
+        """Remove the oldest; events are received meanwhile."""
+        try:
+            close_old_connections()
+            remove_tasks()
+            remove_workers()
+        except Error as error:
+            logger.error("camera: the oldest records are not removed: %s", str(error).strip())
+            connection.close()
+
+
+def remove_tasks() -> None:
+    """Remove tasks above MOST, those older than KEEP, and those dated ahead, which would be the newest until then."""
+    until = clock.horizon()
+    beyond = TaskState.objects.filter(seen_at__lte=until).values_list("seen_at", flat=True)[MOST : MOST + 1]
+    oldest = max([clock.now() - KEEP, *beyond])
+    leaving = TaskState.objects.filter(Q(seen_at__lte=oldest) | Q(seen_at__gt=until)).order_by("seen_at")
+    TaskState.objects.filter(uuid__in=leaving.values("uuid")[:REMOVED]).delete()
+
+
+def remove_workers() -> None:
+    """Keep the nodes that are online or were heard last, as many as may be known."""
+    kept = WorkerState.objects.order_by("-online", "-last_heartbeat")[: logins.MOST]
+    WorkerState.objects.exclude(hostname__in=kept.values("hostname")).delete()
 
 
 def rows(make: Callable[[Any], Row], what: Iterable[Any]) -> list[Row]:
@@ -102,31 +125,38 @@ def rows(make: Callable[[Any], Row], what: Iterable[Any]) -> list[Row]:
     return made
 
 
-def write(model: type[Model], key: str, made: list[Row]) -> None:
-    """Write rows in one statement. What no event has reported is left as it was: the camera may have come late."""
+def write(model: type[Model], key: str, made: Iterable[Row]) -> None:
+    """Write rows in one statement, or in one for each set of columns that is known."""
     by_key = {row[key]: row for row in made}
-    if not by_key:
-        return
-    table, names = model._meta.db_table, list(made[0])
-    given = [
-        model._meta.get_field(name).get_db_prep_save(row[name], connection) for row in by_key.values() for name in names
-    ]
-    places = f"({', '.join(['%s'] * len(names))})"
-    known = (f"{name} = COALESCE(NULLIF(EXCLUDED.{name}, ''), {table}.{name})" for name in names if name in TEXTS)
-    others = (f"{name} = COALESCE(EXCLUDED.{name}, {table}.{name})" for name in names if name not in (key, *TEXTS))
-    statement = (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([places] * len(by_key))}"  # noqa: S608  of models
-        f" ON CONFLICT ({key}) DO UPDATE SET {', '.join((*known, *others))}"
-    )
+    for _, alike in groupby(sorted(by_key.values(), key=list), key=list):
+        write_alike(model, key, list(alike))
+
+
+def write_alike(model: type[Model], key: str, made: list[Row]) -> None:
+    """Write rows of the same columns. If they cannot be written their halves are tried, so a bad row costs itself."""
+    names = list(made[0])
+    given = [model._meta.get_field(name).get_db_prep_save(row[name], connection) for row in made for name in names]
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement, given)
+            cursor.execute(statement(model._meta.db_table, key, names, len(made)), given)
     except (DataError, IntegrityError) as error:
-        if len(by_key) == 1:
+        if len(made) == 1:
             logger.warning("camera: %.200r left out: %.200s", made[0][key], str(error).strip())
             return
-        for row in by_key.values():
-            write(model, key, [row])
+        middle = len(made) // 2
+        write_alike(model, key, made[:middle])
+        write_alike(model, key, made[middle:])
+
+
+def statement(table: str, key: str, names: list[str], count: int) -> str:
+    """Make the statement that writes so many rows. What no event has reported is left as it was: the camera may have
+    come late.
+    """
+    places = ", ".join([f"({', '.join(['%s'] * len(names))})"] * count)
+    new = {name: f"NULLIF(EXCLUDED.{name}, '')" if name in TEXTS else f"EXCLUDED.{name}" for name in names}
+    known = ", ".join(f"{name} = COALESCE({new[name]}, {table}.{name})" for name in names if name != key)
+    columns = ", ".join(names)
+    return f"INSERT INTO {table} ({columns}) VALUES {places} ON CONFLICT ({key}) DO UPDATE SET {known}"  # noqa: S608
 
 
 def forget_future(worker: Worker) -> None:
@@ -136,14 +166,14 @@ def forget_future(worker: Worker) -> None:
 
 
 def worker_row(worker: Worker) -> Row:
-    """Return what is known of a node."""
+    """Return what is known of a node. Its tasks may be heard of before itself: its numbers are not known then."""
+    numbers = {"active": count(worker.active, 2**31), "processed": count(worker.processed, 2**63)}
     return {
         "hostname": clip(worker.hostname, 255),
         "online": worker.alive,
         "last_heartbeat": moment(worker.heartbeats[-1] if worker.heartbeats else None),
-        "active": count(worker.active, 2**31) or 0,
-        "processed": count(worker.processed, 2**63) or 0,
         "software": clip(" ".join(filter(None, (worker.sw_ident, worker.sw_ver))), 255),
+        **{name: number for name, number in numbers.items() if number is not None},
     }
 
 

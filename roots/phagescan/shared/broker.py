@@ -61,7 +61,16 @@ def send(connection: Connection, task: str, options: dict[str, Any]) -> None:
     """Send a task over a connection, and wait until the broker confirms it."""
     if not connection.connected:
         raise ConnectionResetError("the connection is gone")
-    app.send_task(task, connection=connection, retry=False, confirm_timeout=ANSWER_TIMEOUT, **options)
+    app.send_task(
+        task,
+        connection=connection,
+        retry=False,
+        confirm_timeout=ANSWER_TIMEOUT,
+        ignore_result=True,
+        argsrepr="",
+        kwargsrepr="",
+        **options,
+    )
 
 
 def forget(connection: Connection) -> None:

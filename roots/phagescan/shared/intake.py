@@ -11,6 +11,7 @@ the master knows which are over.
 """
 
 import re
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -30,6 +31,9 @@ logger = get_logger(__name__)
 HEADERS = ("task", "id", "beat")
 """What is kept. Celery takes callbacks from the headers as well as from the body."""
 
+EVENTS_TOGETHER = 0.5
+"""Seconds of which a node's events go in one message: the camera looks every two seconds."""
+
 PROPERTIES = ("user_id", "timestamp")
 """Likewise: who has sent it, as RabbitMQ vouches for, and when, by its own clock."""
 
@@ -45,7 +49,15 @@ class Consumer(consumer.Consumer):
         """
         for command in Panel.data.keys() - {"ping"}:
             del Panel.data[command]
+        self.events_sent_by = 0.0
         super().__init__(*args, without_gossip=True, without_mingle=True, **kwargs)
+
+    def on_send_event_buffered(self) -> None:
+        """Send soon what the node has to tell of its tasks, where Celery would send it at once and by itself."""
+        # With a lost connection Celery forgets what is to be called later.
+        if self.hub and time.monotonic() >= self.events_sent_by:
+            self.events_sent_by = time.monotonic() + EVENTS_TOGETHER
+            self.timer.call_after(EVENTS_TOGETHER, self._flush_events)
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect. A broker that is away is waited for, and the service has started all the same; a refused login has

@@ -38,7 +38,10 @@ def plain(text: object) -> str:
     and without halves of surrogate pairs. It is composed (NFC), so that what looks the same is the same: a Mac's file
     names are not.
     """
-    return unicodedata.normalize("NFC", CONTROLS.sub("\ufffd", str(text)))
+    text = str(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", CONTROLS.sub("\ufffd", text))
 
 
 class PrintableFilter(logging.Filter):

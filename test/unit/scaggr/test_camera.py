@@ -28,8 +28,16 @@ def camera(database: Any, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         known = {"type": kind, "hostname": NODE, "timestamp": moment, "local_received": moment, "clock": 0}
         state.event({**known, **task, **values})
 
-    tasks = database.TaskState.objects
-    return SimpleNamespace(module=module, state=state, event=event, shoot=lambda: made.on_shutter(state), tasks=tasks)
+    return SimpleNamespace(
+        module=module,
+        state=state,
+        event=event,
+        shoot=lambda: made.on_shutter(state),
+        clean=made.on_cleanup,
+        tasks=database.TaskState.objects,
+        nodes=database.WorkerState.objects,
+        changed=made.changed,
+    )
 
 
 @contextmanager
@@ -39,7 +47,7 @@ def statements(module: Any) -> Iterator[list[str]]:
 
     def note(execute: Any, sql: str, *rest: Any) -> Any:
         if sql.startswith(("INSERT", "UPDATE", "DELETE")):
-            found.append(sql.partition(" (")[0])
+            found.append(" ".join(sql.replace('"', "").split()[:3]))
         return execute(sql, *rest)
 
     with module.connection.execute_wrapper(note):
@@ -93,18 +101,92 @@ def test_memory(camera: SimpleNamespace) -> None:
     """Without a database no more is remembered than Celery remembers, and the newest of it."""
     for number in range(50):
         camera.event("task-received", f"u{number}", name="scaggr.dispatch")
+    assert len(camera.changed) == 20
     camera.shoot()
+    assert not camera.changed
     assert {*camera.tasks.values_list("uuid", flat=True)} == {f"u{number}" for number in range(30, 50)}
 
 
-def test_bounded(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest tasks go, and as many are kept as are to be kept."""
-    monkeypatch.setattr(camera.module, "MOST", 5)
-    monkeypatch.setattr(camera.module, "EVERY", 0.0)
-    for number in range(12):
-        camera.event("task-received", f"u{number}", when=1000.0 + number)
+def test_left_for_the_next(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot writes so many tasks at most; the next writes what is left."""
+    monkeypatch.setattr(camera.module, "AT_ONCE", 3)
+    for number in range(5):
+        camera.event("task-received", f"u{number}")
     camera.shoot()
-    assert {*camera.tasks.values_list("uuid", flat=True)} == {f"u{number}" for number in range(7, 12)}
+    assert camera.tasks.count() == 3
+    camera.shoot()
+    assert camera.tasks.count() == 5
+
+
+def test_disorder(camera: SimpleNamespace) -> None:
+    """Events whose logical clocks go back and forth are all taken, though few are kept in order."""
+    for number in range(10):
+        camera.event("task-received", f"u{number}", clock=number * 7 % 10)
+        assert len(camera.state._taskheap) <= 3
+    camera.shoot()
+    assert camera.tasks.count() == 10
+
+
+def test_bounded(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest tasks go, bit by bit where there are many, and the newest stay."""
+    monkeypatch.setattr(camera.module, "MOST", 5)
+    monkeypatch.setattr(camera.module, "REMOVED", 4)
+    now = time.time()
+    for number in range(12):
+        camera.event("task-received", f"u{number:02}", when=now - 12 + number)
+    camera.shoot()
+    for left in (8, 5, 5):
+        with statements(camera.module) as found:
+            camera.clean()
+        assert found == ["DELETE FROM scaggr_taskstate", "DELETE FROM scaggr_workerstate"]
+        assert {*camera.tasks.values_list("uuid", flat=True)} == {f"u{number:02}" for number in range(12 - left, 12)}
+
+
+def test_old_and_ahead(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of last week go, and those that were dated while the clock was ahead, which displace no others."""
+    monkeypatch.setattr(camera.module, "MOST", 2)
+    now = time.time()
+    week = camera.module.KEEP.total_seconds()
+    for uuid, when in {"old": now - week - 60, "kept": now - week + 60, "new": now}.items():
+        camera.event("task-received", uuid, when=when)
+    for number in range(3):
+        camera.event("task-received", f"ahead{number}", when=now + 7200)
+    camera.shoot()
+    camera.clean()
+    assert {*camera.tasks.values_list("uuid", flat=True)} == {"kept", "new"}
+
+
+def test_removal_fails(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """What is not removed while the database is away is removed later; the camera goes on."""
+    camera.event("task-received", "u", when=1.0)
+    camera.shoot()
+    with monkeypatch.context() as patch:
+        patch.setattr(camera.module, "remove_workers", lambda: (_ for _ in ()).throw(camera.module.Error("away")))
+        patch.setattr(camera.module, "remove_tasks", lambda: None)
+        camera.clean()
+    assert "the oldest records are not removed: away" in caplog.text
+    camera.clean()
+    assert camera.tasks.count() == 0
+
+
+def test_invented_nodes(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who invents names fills neither the table nor the memory; nodes that are online stay."""
+    monkeypatch.setattr(camera.module.logins, "MOST", 4)
+    camera.nodes.bulk_create(
+        camera.nodes.model(hostname=f"old{number}", online=False, last_heartbeat=camera.module.clock.now())
+        for number in range(6)
+    )
+    camera.state.workers.limit = 4
+    for number in range(6):
+        camera.event("worker-heartbeat", hostname=f"scan@{number}", freq=60)
+    camera.shoot()
+    camera.clean()
+    assert {*camera.nodes.values_list("hostname", flat=True)} == {f"scan@{number}" for number in range(2, 6)}
+
+
+def test_limits(camera: SimpleNamespace) -> None:
+    """Celery remembers no more nodes than the master does."""
+    assert camera.state.workers.limit == camera.module.logins.MOST
 
 
 def test_what_columns_hold(camera: SimpleNamespace) -> None:
@@ -117,10 +199,27 @@ def test_what_columns_hold(camera: SimpleNamespace) -> None:
     task.runtime = float("inf")
     node, run = module.worker_row(worker), module.task_row(task)
     assert node["hostname"] == "n\ufffd" + "x" * 253
-    assert (node["active"], node["processed"], len(node["software"])) == (0, 0, 255)
+    assert node.keys() == {"hostname", "online", "last_heartbeat", "software"}
+    assert len(node["software"]) == 255
     lengths = {key: len(value) for key, value in run.items() if isinstance(value, str)}
     assert lengths == {"uuid": 255, "name": 255, "state": 64, "worker": 255, "exception": 2000}
     assert run["runtime"] is None
+
+
+def test_known_numbers(camera: SimpleNamespace) -> None:
+    """What a node has said of itself outlives a camera that has heard only of its tasks yet."""
+    camera.event("worker-heartbeat", active=3, processed=7, sw_ident="py-celery", sw_ver="5")
+    camera.shoot()
+    camera.state.workers.clear()
+    camera.event("task-received", "u")
+    camera.event("task-received", "v", hostname="scan@new")
+    camera.event("worker-heartbeat", hostname="scan@other", active=0, processed=0)
+    camera.shoot()
+    assert set(camera.nodes.values_list("hostname", "online", "active", "processed", "software")) == {
+        (NODE, True, 3, 7, "py-celery 5"),
+        ("scan@new", True, 0, 0, ""),
+        ("scan@other", True, 0, 0, ""),
+    }
 
 
 def test_same_name(camera: SimpleNamespace) -> None:
@@ -143,16 +242,19 @@ def test_bad_row(camera: SimpleNamespace, oddity: dict[str, Any]) -> None:
     assert [*camera.tasks.values_list("uuid", flat=True)] == ["good"]
 
 
-def test_refused_row(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that the database refuses costs itself."""
+def test_refused_row(camera: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """A row that the database refuses costs itself, and of the others no statement each."""
     make = camera.module.task_row
     monkeypatch.setattr(
-        camera.module, "task_row", lambda task: {**make(task), **({"state": None} if task.uuid == "bad" else {})}
+        camera.module, "task_row", lambda task: {**make(task), **({"state": None} if task.uuid == "u9" else {})}
     )
-    for uuid in ("first", "bad", "last"):
-        camera.event("task-received", uuid)
-    camera.shoot()
-    assert {*camera.tasks.values_list("uuid", flat=True)} == {"first", "last"}
+    for number in range(16):
+        camera.event("task-received", f"u{number}")
+    with statements(camera.module) as found:
+        camera.shoot()
+    assert {*camera.tasks.values_list("uuid", flat=True)} == {f"u{number}" for number in range(16)} - {"u9"}
+    assert found.count("INSERT INTO scaggr_taskstate") == 9
+    assert "camera: 'u9' left out" in caplog.text
 
 
 def test_forgotten_node(camera: SimpleNamespace, database: Any) -> None:

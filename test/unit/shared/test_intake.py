@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,3 +168,13 @@ def test_a_message_keeps_what_beat_says(project: Path) -> None:
     assert message.decode() == [["a"], {"b": 1}, {}]
     assert message.headers == {"task": "own", "id": "a-1", "beat": {"number": 1}}
     assert message.properties == {"user_id": "worker", "timestamp": 7}
+
+
+def test_events_go_together(project: Path) -> None:
+    consumer_class = importlib.import_module("shared.intake").Consumer
+    consumer, later = consumer_class.__new__(consumer_class), []
+    consumer.hub, consumer.events_sent_by = object(), 0.0
+    consumer.timer = SimpleNamespace(call_after=lambda _, call: later.append(call))
+    for _ in range(3):
+        consumer.on_send_event_buffered()
+    assert later == [consumer._flush_events]

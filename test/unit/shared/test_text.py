@@ -150,3 +150,12 @@ def test_names_are_found_however_they_are_written(text: Any, given: str, kept: s
     assert text.clean_name(given) == kept
     assert text.parse_query(given).text == kept
     assert text.as_hstore({given: given}) == {kept: kept}
+
+
+def test_plain(text: Any) -> None:
+    """Of ASCII all is kept that can be seen, and ends of lines; of the rest what can be written."""
+    kept = [char for char in map(chr, range(128)) if text.plain(char) == char]
+    assert kept == ["\t", "\n", *map(chr, range(32, 127))]
+    assert text.plain("a\0b") == "a\ufffdb"
+    assert text.plain("a\ud800 u\u0308") == "a\ufffd \u00fc"
+    assert text.plain(7) == "7"

@@ -129,7 +129,7 @@ class Master:
             raise PartError(brief(error)) from error
         for name, (waiting, consumers) in found.items():
             if not consumers and all(self.answers.get(node, True) for node in nodes[name]):
-                said = f"nobody takes from queue {name}, where {waiting} wait"
+                said = f"queue {name} has no consumer, and {waiting} messages wait"
                 raise PartError(said, nodes[name][0], startup(NODE_STARTUP, *nodes[name]))
         said = ", ".join(f"{name} {waiting}" for name, (waiting, _) in found.items())
         if self.oldest and not clock.is_recent(self.oldest, timedelta(seconds=settings.SCAN_EXPIRES / 2)):

@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from shared import clock
 
+KEEP = timedelta(days=7)
+"""How long it is kept what was observed of nodes and tasks: no one asks for what is older."""
+
 
 class Node(models.Model):
     """A node that workers' messages have named, and the login at the broker that speaks for it."""
@@ -36,9 +39,11 @@ class WorkerState(models.Model):
 
     hostname = models.CharField("node", max_length=255, primary_key=True)
     online = models.BooleanField()
-    last_heartbeat = models.DateTimeField(null=True, db_index=True)
-    active = models.PositiveIntegerField(default=0, help_text="Tasks that it was running.")
-    processed = models.PositiveBigIntegerField(default=0, help_text="Tasks that it has run since its start.")
+    last_heartbeat = models.DateTimeField(null=True)
+    active = models.PositiveIntegerField(default=0, db_default=0, help_text="Tasks that it was running.")
+    processed = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Tasks that it has run since its start."
+    )
     software = models.CharField(max_length=255, blank=True)
 
     class Meta:
@@ -62,7 +67,7 @@ class TaskState(models.Model):
     uuid = models.CharField(max_length=255, primary_key=True)
     name = models.CharField(max_length=255, blank=True)
     state = models.CharField(max_length=64)
-    worker = models.CharField(max_length=255, blank=True, db_index=True)
+    worker = models.CharField(max_length=255, blank=True)
     received_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(db_index=True, help_text="Time of the last event.")
     runtime = models.FloatField(null=True, help_text="Seconds.")

@@ -52,9 +52,10 @@ class BatchTask(Task):
 
 @dataclass(eq=False)
 class Batch:
-    """Messages that are in the pool at the same time."""
+    """Messages that are in the pool at the same time. `id` is what Celery forgets a task by."""
 
     received: list["Received"]
+    id: str = ""
     begin: float = field(default_factory=time.monotonic)
 
 
@@ -97,18 +98,23 @@ class Gathering:
             return
         left = self.begun + APART - time.monotonic()
         if left > 0 and len(self.waiting) < MOST:
-            self.due = self.consumer.timer.call_after(left, self.begin)
+            self.due = self.consumer.timer.call_after(left, self.wake)
         else:
             self.begin()
 
+    def wake(self) -> None:
+        """Take it that it is time."""
+        self.due = None
+        self.go_on()
+
     def begin(self) -> None:
         """Have the pool work on what has gathered."""
-        self.due, self.begun = None, time.monotonic()
+        self.begun = time.monotonic()
         received, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
         self.batch = Batch(received)
-        # Celery ends a node at once that has nothing reserved.
+        # Celery ends a node at once that has nothing reserved. What is active it would look into when a connection is
+        # lost: those are tasks.
         state.reserved_requests.add(self.batch)
-        state.active_requests.add(self.batch)
         calls = [each.call for each in received]
         self.consumer.pool.apply_async(
             perform, (self.task.name, calls), callback=self.succeed, error_callback=self.fail
@@ -141,7 +147,6 @@ class Gathering:
         """End the batch that is in the pool."""
         batch, self.batch = self.batch, None
         state.reserved_requests.discard(batch)
-        state.active_requests.discard(batch)
         return batch
 
     def tell(self, event: str, received: Received, **values: Any) -> None:

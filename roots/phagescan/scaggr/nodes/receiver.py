@@ -2,7 +2,6 @@
 odd.
 """
 
-import math
 import time
 from contextlib import suppress
 from typing import Any
@@ -28,6 +27,8 @@ make an attribute of whatever else one holds.
 
 TEXT_LENGTH = 2000
 HIGHEST = 2**53
+NUMBER = (int, float)
+"""What a number is; what is none (NaN), or infinite, is not between any others."""
 
 
 class Receiver(EventReceiver):
@@ -76,14 +77,14 @@ class Events(events.Events):
 
 def fit(event: dict[str, Any]) -> dict[str, Any]:
     """Return what an event may say, and as it may say it."""
-    texts = {key: clip(value, TEXT_LENGTH) for key, value in event.items() if key in TEXTS and isinstance(value, str)}
-    numbers = {key: value for key, value in event.items() if key in NUMBERS and is_number(value)}
+    fitting: dict[str, Any] = {}
+    for key, value in event.items():
+        if key in TEXTS:
+            if isinstance(value, str):
+                fitting[key] = clip(value, TEXT_LENGTH)
+        elif key in NUMBERS and isinstance(value, NUMBER) and -HIGHEST < value < HIGHEST:
+            fitting[key] = value
     # An event of tomorrow would be the newest until then, and outlast all others.
-    if "timestamp" in numbers:
-        numbers["timestamp"] = min(numbers["timestamp"], time.time())
-    return texts | numbers
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether a value can be counted with."""
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < HIGHEST
+    if "timestamp" in fitting:
+        fitting["timestamp"] = min(fitting["timestamp"], time.time())
+    return fitting

@@ -35,6 +35,9 @@ UNREADABLE = ".unreadable"
 DELIVERY = re.compile("[0-9a-f]{32}")
 """How a worker numbers the deliveries of its messages."""
 
+NEEDED = ("run", "engine", "group", "outcome", "attempts", "delivery", "fetch_key")
+"""What is asked of verdicts: the rest need not travel."""
+
 Answer = tuple[int, BinaryIO | None]
 
 
@@ -66,7 +69,7 @@ def claim(signed: str, delivery: str) -> Answer:
         delivery = ""
     with transaction.atomic():
         for run in locked(verdicts__id=verdict_id):
-            verdicts = {verdict.id: verdict for verdict in run.verdicts.all()}
+            verdicts = {verdict.id: verdict for verdict in run.verdicts.only(*NEEDED)}
             if (value := signed_value(verdicts[verdict_id], signed)) is not None:
                 group = value.partition("/")[2]
                 asked = [verdict for verdict in verdicts.values() if group and verdict.group == group]

@@ -39,7 +39,8 @@ def locked(**which: Any) -> list[ScanRun]:
     """Lock runs until the end of the transaction. Whatever else changes one or its verdicts
     waits; it locks in the same order.
     """
-    return list(ScanRun.objects.select_for_update(of=("self",), no_key=True).order_by("id").filter(**which))
+    runs = ScanRun.objects.only("sample", "dispatched_at", "finished_at")
+    return list(runs.select_for_update(of=("self",), no_key=True).order_by("id").filter(**which))
 
 
 def give_up(run: ScanRun, verdicts: Iterable[Verdict], outcome: str, error: str) -> None:

@@ -1,6 +1,6 @@
 """What node master.periodic does."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from axes.models import AccessAttempt
 from celery import Task
@@ -8,11 +8,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from scaggr.models import Canary, Heartbeat, TaskState, WorkerState
+from scaggr.models.nodes import KEEP
 from scaggr.scanning import dispatch, engines, runs, submit
 from shared import tasks
 from shared.app import app
-
-KEEP = timedelta(days=7)
 
 
 @app.task(bind=True, name=tasks.HEARTBEAT)

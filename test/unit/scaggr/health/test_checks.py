@@ -43,7 +43,7 @@ def test_queues(health: Any, master: Callable[..., Any]) -> None:
     """
     assert master(master=(7, 1)).queues() == "messages: master 7, results 0, periodic 0, engine.yara 0"
     for name, node in (("results", "master.results"), ("engine_yara", "scan@unit")):
-        with pytest.raises(health.PartError, match="nobody takes from queue") as caught:
+        with pytest.raises(health.PartError, match="has no consumer") as caught:
             master(**{name: (3, 0)}).queues()
         assert caught.value.of == node
         assert caught.value.startup == {"seconds": 20, "nodes": [node]}

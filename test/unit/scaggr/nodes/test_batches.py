@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Reject
-from celery.worker import state
+from celery.worker import consumer, state
 
 
 class Node:
@@ -18,20 +18,28 @@ class Node:
         self.events: list[tuple[str, str]] = []
         self.channel = SimpleNamespace(connection=object())
         consumer = SimpleNamespace(
-            pool=SimpleNamespace(apply_async=self.apply_async),
+            pool=SimpleNamespace(apply_async=self.apply_async, flush=None),
             timer=SimpleNamespace(call_after=self.call_after),
+            controller=None,
+            task_buckets={},
             connection_errors=(OSError,),
             event_dispatcher=SimpleNamespace(
                 enabled=True, send=lambda kind, uuid, **_: self.events.append((kind, uuid))
             ),
         )
         self.ended: list[tuple[str, str]] = []
+        self.consumer = consumer
         self.take = batches.strategy(SimpleNamespace(name="task"), None, consumer)
 
     def call_after(self, _: float, call: Callable[[], None]) -> object:
         """Note what is to be called later."""
         self.later.append(call)
         return call
+
+    def pass_time(self) -> None:
+        """Do what is due."""
+        while self.later:
+            self.later.pop(0)()
 
     def apply_async(self, _: Any, given: tuple[Any, ...], callback: Callable, error_callback: Callable) -> None:
         """Note a batch."""
@@ -72,11 +80,11 @@ def test_gathering(node: Node) -> None:
     """A message that comes alone goes alone; what comes meanwhile goes together, in order, and is acknowledged then."""
     node.send("a", "b")
     assert [batch.calls for batch in node.in_pool] == [["a"]]
-    assert len(state.reserved_requests) == 1
+    assert (len(state.reserved_requests), len(state.active_requests)) == (1, 0)
     node.in_pool[0].succeed()
     node.send("c")
     assert len(node.in_pool) == len(node.later) == 1
-    node.later.pop()()
+    node.pass_time()
     assert [batch.calls for batch in node.in_pool] == [["a"], ["b", "c"]]
     assert node.ended == [("a", "ack")]
     node.in_pool[1].succeed()
@@ -90,7 +98,7 @@ def test_most(node: Node, batches: Any) -> None:
     node.send("first", *map(str, range(batches.MOST + 1)))
     node.in_pool[0].succeed()
     node.in_pool[1].succeed()
-    node.later.pop()()
+    node.pass_time()
     assert [len(batch.calls) for batch in node.in_pool] == [1, batches.MOST, 1]
 
 
@@ -99,9 +107,9 @@ def test_back(node: Node) -> None:
     node.send("a", "b")
     node.in_pool[0].fail(RuntimeError("killed"))
     assert (node.ended, len(node.in_pool)) == ([], 1)
-    node.later.pop()()
+    node.pass_time()
     assert node.ended == [("a", "back")]
-    node.later.pop()()
+    node.pass_time()
     assert node.in_pool[1].calls == ["b"]
 
 
@@ -111,6 +119,17 @@ def test_lost_connection(node: Node) -> None:
     node.channel.connection = None
     node.in_pool[0].succeed()
     assert (len(node.in_pool), node.later) == (1, [])
+
+
+def test_lost_connection_meanwhile(node: Node) -> None:
+    """A batch in the pool is nothing that Celery stumbles over, nor does one begin that was due."""
+    node.send("a")
+    consumer.Consumer.on_close(node.consumer)
+    node.in_pool[0].succeed()
+    node.send("b")
+    node.channel.connection = None
+    node.pass_time()
+    assert len(node.in_pool) == 1
 
 
 def test_perform(batches: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -66,3 +66,15 @@ def test_odd_events_cost_only_themselves(receiver: Any) -> None:
     assert worker.active == 3
     assert worker.heartbeats
     assert worker.alive
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        *((value, True) for value in (0, -1, 0.5, 2**53 - 1)),
+        *((value, False) for value in (float("nan"), float("inf"), float("-inf"), 2**53, -(2**53), "1", None, [1])),
+        pytest.param(10**400, False, id="huge"),
+    ],
+)
+def test_what_is_a_number(scaggr_module: Callable[[str], Any], value: Any, kept: bool) -> None:
+    assert scaggr_module("nodes.receiver").fit({"runtime": value, "args": 7}) == ({"runtime": value} if kept else {})
