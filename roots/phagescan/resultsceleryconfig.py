@@ -10,4 +10,4 @@ task_default_queue = "results"
 imports = ["scaggr.tasks.results"]
 worker_concurrency = 2
 # Messages that may gather for a batch, see scaggr/nodes/batches.py.
-worker_prefetch_multiplier = 100
+worker_prefetch_multiplier = 50

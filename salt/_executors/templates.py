@@ -15,10 +15,25 @@ from typing import Any
 
 import jinja2
 import salt.version
+from jinja2 import nodes
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
+from jinja2.defaults import DEFAULT_FILTERS
 
 MOST = 1000
 """Compiled templates: above that, those of former trees are too many, and all go."""
+
+PURE = {*DEFAULT_FILTERS, "difference", "json", "regex_replace", "yaml", "yaml_dquote", "yaml_encode", "yaml_squote"}
+PURE -= {"random"}
+"""Filters that always make the same of the same. Jinja works out at once what it can: of others, such as Salt's
+`file_hashsum`, the first run's result would stay.
+"""
+
+OPTIONS = (
+    *("block_start_string", "block_end_string", "variable_start_string", "variable_end_string"),
+    *("comment_start_string", "comment_end_string", "line_statement_prefix", "line_comment_prefix", "trim_blocks"),
+    *("lstrip_blocks", "newline_sequence", "keep_trailing_newline", "optimized", "autoescape"),
+)
+"""What an environment says of how a template is read."""
 
 
 def execute(
@@ -48,11 +63,14 @@ def cached(compile_anew: Callable[..., Any], cache: FileSystemBytecodeCache) -> 
         # A power cut may leave anything of a file.
         with contextlib.suppress(Exception):
             cache.load_bytecode(bucket)
-        if not isinstance(bucket.code, CodeType):
-            bucket.code = compile_anew(self, source, name, filename)
-            if len(os.listdir(cache.directory)) >= MOST:
-                cache.clear()
-            cache.set_bucket(bucket)
+        if isinstance(bucket.code, CodeType):
+            return bucket.code
+        bucket.code = compile_anew(self, source, name, filename)
+        if {node.name for node in self.parse(source).find_all(nodes.Filter)} <= PURE:
+            with contextlib.suppress(OSError):
+                if len(os.listdir(cache.directory)) >= MOST:
+                    cache.clear()
+                cache.set_bucket(bucket)
         return bucket.code
 
     once.__name__ = cached.__name__
@@ -61,6 +79,6 @@ def cached(compile_anew: Callable[..., Any], cache: FileSystemBytecodeCache) -> 
 
 def key(environment: jinja2.Environment, *what: str | None) -> str:
     """Name what the code of a template depends on."""
-    options = (environment.trim_blocks, environment.lstrip_blocks, environment.keep_trailing_newline)
+    options = [getattr(environment, option) for option in OPTIONS]
     versions = (jinja2.__version__, salt.version.__version__, type(environment).__name__)
     return hashlib.sha256(repr((what, options, versions, sorted(environment.extensions))).encode()).hexdigest()

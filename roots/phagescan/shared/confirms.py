@@ -101,4 +101,7 @@ def publish_all(messages: Collection[Message]) -> tuple[set[str], Exception | No
             if fresh or isinstance(reason.__cause__ or reason, TimeoutError):
                 error = reason
                 break
+        except BaseException:
+            kept.sender = None
+            raise
     return {message.task_id for message in messages} - missing.keys(), error

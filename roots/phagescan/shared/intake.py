@@ -31,6 +31,9 @@ logger = get_logger(__name__)
 HEADERS = ("task", "id", "beat")
 """What is kept. Celery takes callbacks from the headers as well as from the body."""
 
+LONGEST = 8 << 20
+"""Bytes of a message: workers send one MiB at a time, and a node has many in memory."""
+
 EVENTS_TOGETHER = 0.5
 """Seconds of which a node's events go in one message: the camera looks every two seconds."""
 
@@ -97,6 +100,8 @@ def own_tasks(app: Celery) -> set[str]:
 
 def strip(message: Message, tasks: Collection[str]) -> None:
     """Leave nothing in a message but the call of one of these tasks. Anything may be raised when there is none."""
+    if len(message.body) > LONGEST:
+        raise ValueError(f"it has {len(message.body)} bytes")
     body = loads(message.body, message.content_type, message.content_encoding, accept=message.accept)
     kept = {key: message.headers[key] for key in HEADERS if message.headers.get(key) is not None}
     if not isinstance(kept.get("task"), str) or kept["task"] not in tasks:

@@ -67,8 +67,7 @@ def problem(box: Sandbox) -> str:
 
 def patience(options: dict[str, dict[str, Any]]) -> float:
     """Return how many seconds a probe may take: each process of the pool may be in the middle of a scan."""
-    slowest = max((float(table.get("timeout", TIMEOUT)) for table in options.values()), default=0.0)
-    return fetch.PATIENCE + 2 * (slowest + OVERTIME)
+    return fetch.PATIENCE + 2 * sum(float(table.get("timeout", TIMEOUT)) + OVERTIME for table in options.values())
 
 
 class Probes:

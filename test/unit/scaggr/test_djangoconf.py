@@ -1,10 +1,12 @@
 """Database sessions of the master's nodes."""
 
 import importlib
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from celery import signals
 
@@ -92,3 +94,36 @@ def test_processes_share_no_session(database: Database, begins: str) -> None:
 def test_every_node_keeps_its_sessions(scaggr: Any, node: str) -> None:
     """Celery reads it in the configuration of each."""
     assert importlib.import_module(f"{node}celeryconfig").CELERY_DB_REUSE_MAX > 10**9
+
+
+class LostError(psycopg.Error):
+    """What libpq raises of a session that it knows to be lost."""
+
+
+class Lost:
+    """Such a session."""
+
+    @property
+    def socket(self) -> int:
+        """Have none."""
+        raise LostError
+
+
+@pytest.mark.parametrize(
+    ("closed", "said", "usable"), [(True, False, False), (False, False, True), (False, True, False)]
+)
+def test_session(scaggr: Any, closed: bool, said: bool, usable: bool) -> None:
+    """A session is asked only where its server has said something; one that is known to be lost is none."""
+
+    def ask() -> None:
+        raise LostError
+
+    wrapper: Any = type(importlib.import_module("django.db").connections["default"])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        if said:
+            theirs.send(b"x")
+        session = wrapper.__new__(wrapper)
+        pgconn = Lost() if closed else SimpleNamespace(socket=ours.fileno())
+        session.connection = SimpleNamespace(closed=closed, pgconn=pgconn, cursor=ask)
+        assert session.is_usable() is usable

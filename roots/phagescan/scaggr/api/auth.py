@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,5 +24,7 @@ class BearerToken(HttpBearer):
         if row is None:
             return None
         if not clock.is_recent(row.last_used_at, timedelta(minutes=1)):
-            ApiToken.objects.filter(digest=row.digest, last_used_at=row.last_used_at).update(last_used_at=now)
+            # After what it is used for: until then others with the same token would wait for this row.
+            noted = ApiToken.objects.filter(digest=row.digest, last_used_at=row.last_used_at)
+            transaction.on_commit(lambda: noted.update(last_used_at=now))
         return row

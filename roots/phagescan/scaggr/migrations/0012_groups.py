@@ -40,4 +40,14 @@ class Migration(migrations.Migration):
                 help_text="The first of the engines that one message asks; empty where it is asked by itself.",
             ),
         ),
+        migrations.AddField(
+            "verdict",
+            "sent",
+            models.BooleanField(
+                default=False,
+                db_default=False,
+                editable=False,
+                help_text="The broker has the message that asks for it.",
+            ),
+        ),
     ]

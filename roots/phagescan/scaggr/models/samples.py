@@ -120,6 +120,9 @@ class Verdict(models.Model):
         editable=False,
         help_text="The first of the engines that one message asks; empty where it is asked by itself.",
     )
+    sent = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="The broker has the message that asks for it."
+    )
     worker = models.CharField(
         max_length=255, blank=True, help_text="The node that gave it; empty where the master did."
     )

@@ -4,6 +4,7 @@ A message that comes alone goes alone and at once; the more come, the more go to
 batch to fill, and forgets one whose process is killed.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ logger = get_logger(__name__)
 
 MOST = 100
 """Messages of a batch."""
+
+LONGEST = 8 << 20
+"""Bytes of a batch of several messages."""
 
 APART = 0.05
 """Seconds from the begin of a batch to that of the next, as long as messages come."""
@@ -63,7 +67,6 @@ class Batch:
 class Received:
     """A message, and what ends it."""
 
-    call: Call
     message: Message
     ack: Callable[..., None]
     reject: Callable[..., None]
@@ -72,6 +75,16 @@ class Received:
     def id(self) -> str:
         """The task's id."""
         return self.message.headers["id"]
+
+    @property
+    def came_back(self) -> bool:
+        """Whether a process may have ended with it before."""
+        return bool((self.message.delivery_info or {}).get("redelivered"))
+
+    @property
+    def given(self) -> tuple[str, str | None]:
+        """What the pool gets of it: its text, which is not read here, and its login."""
+        return self.message.body, self.message.properties.get("user_id")
 
 
 class Gathering:
@@ -87,8 +100,7 @@ class Gathering:
 
     def take(self, message: Message, _: Any, ack: Callable, reject: Callable, *__: Any, **___: Any) -> None:
         """Take a message; this is what Celery calls a strategy."""
-        _args, kwargs, _embed = message.payload
-        self.waiting.append(Received(Call(kwargs, message.properties.get("user_id")), message, ack, reject))
+        self.waiting.append(Received(message, ack, reject))
         self.tell("task-received", self.waiting[-1], name=self.task.name)
         self.go_on()
 
@@ -110,15 +122,27 @@ class Gathering:
     def begin(self) -> None:
         """Have the pool work on what has gathered."""
         self.begun = time.monotonic()
-        received, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+        received = self.next_batch()
+        del self.waiting[: len(received)]
         self.batch = Batch(received)
         # Celery ends a node at once that has nothing reserved. What is active it would look into when a connection is
         # lost: those are tasks.
         state.reserved_requests.add(self.batch)
-        calls = [each.call for each in received]
+        given = [each.given for each in received]
         self.consumer.pool.apply_async(
-            perform, (self.task.name, calls), callback=self.succeed, error_callback=self.fail
+            perform, (self.task.name, given), callback=self.succeed, error_callback=self.fail
         )
+
+    def next_batch(self) -> list[Received]:
+        """Return the first messages that wait: not too many, not too long, and one that came back by itself."""
+        length = 0
+        for number, each in enumerate(self.waiting[:MOST]):
+            length += len(each.message.body)
+            if number and (each.came_back or length > LONGEST):
+                return self.waiting[:number]
+            if each.came_back:
+                return [each]
+        return self.waiting[:MOST]
 
     def succeed(self, _: Any) -> None:
         """Let the broker forget the messages of the batch."""
@@ -160,13 +184,27 @@ def strategy(task: Task, _: Any, consumer: Consumer) -> Callable[..., None]:
     return Gathering(task, consumer).take
 
 
-def perform(name: str, calls: Sequence[Call]) -> None:
-    """Do what calls ask for; this runs in a process of the pool."""
+def perform(name: str, given: Sequence[tuple[str, str | None]]) -> None:
+    """Do what messages ask for; this runs in a process of the pool."""
     task = app.tasks[name]
     task_prerun.send(sender=task, task=task)
+    calls = [call for text, login in given if (call := read(text, login))]
     try:
         task.run(calls)
     except Reject:
         raise
     except Exception:
         logger.exception("%s failed for %s messages", name, len(calls))
+        if len(calls) > 1:
+            for one in given:
+                perform(name, [one])
+
+
+def read(text: str, login: str | None) -> Call | None:
+    """Return what a message asks for; nothing where it cannot be read."""
+    try:
+        _args, kwargs, _embed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        logger.error("a message is of no use: %.200s", error)
+        return None
+    return Call(kwargs, login)

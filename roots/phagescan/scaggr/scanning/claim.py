@@ -110,7 +110,7 @@ def claim_of(run: ScanRun, asked: list[Verdict], delivery: str, in_group: bool) 
 
 def split(run: ScanRun, verdicts: list[Verdict]) -> None:
     """Have these verdicts of a run, which is locked, asked for by a message each."""
-    Verdict.objects.filter(id__in=[verdict.id for verdict in verdicts]).update(group="")
+    Verdict.objects.filter(id__in=[verdict.id for verdict in verdicts]).update(group="", sent=False)
     run.dispatched_at = None
     run.save(update_fields=["dispatched_at"])
     transaction.on_commit(partial(request_dispatch, [run.id]))

@@ -6,10 +6,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from scaggr.models import Engine, ScanRun, Verdict
-from scaggr.scanning.claim import signature
+from scaggr.scanning.claim import signature, split
 from scaggr.scanning.engines import leaders
 from scaggr.scanning.request import request_dispatch
 from scaggr.scanning.runs import Outcome, lifetime, locked
@@ -37,20 +38,27 @@ def dispatch(run_ids: Collection[UUID]) -> None:
     """Send runs to every engine that has a live worker. Without any, they wait."""
     with transaction.atomic():
         ask(locked(id__in=run_ids, dispatched_at=None, finished_at=None))
-    # The rows are there for any worker to see. The runs are not locked, as workers claim them meanwhile; that no two
-    # send the same is another lock's matter.
+    # The rows are there for any worker to see. The runs are not locked until all is sent, as workers claim them
+    # meanwhile; that no two send the same is another lock's matter.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
         runs = ScanRun.objects.filter(id__in=run_ids, dispatched_at=None, finished_at=None).order_by("created_at")
-        messages = {run.id: list(messages_of(run)) for run in runs.prefetch_related("verdicts")}
-        sent, error = publish_all([message for each in messages.values() for message in each])
-        complete = []
-        for run_id, each in messages.items():
-            if each and sent.issuperset(message.task_id for message in each):
-                complete.append(run_id)
-        ScanRun.objects.filter(id__in=complete, dispatched_at=None).update(dispatched_at=timezone.now())
+        messages = [message for run in runs.prefetch_related("verdicts") for message in messages_of(run)]
+        sent, error = publish_all(messages)
+        note_sent(run_ids, [message for message in messages if message.task_id in sent])
     if error:
         raise error
+
+
+def note_sent(run_ids: Collection[UUID], messages: Iterable[Message]) -> None:
+    """Note which messages the broker has. A group that was split meanwhile is asked again, one by one."""
+    run_ids = [run.id for run in locked(id__in=run_ids, dispatched_at=None)]
+    alone = [message.task_id for message in messages if message.task == tasks.SCAN]
+    together = [verdict for message in messages for verdict in message.kwargs.get("verdicts", {}).values()]
+    Verdict.objects.filter(Q(id__in=alone) | Q(id__in=together) & ~Q(group="")).update(sent=True)
+    verdicts = Verdict.objects.filter(run__in=run_ids).order_by()
+    unsent = verdicts.filter(outcome=Outcome.PENDING, sent=False).values("run")
+    ScanRun.objects.filter(id__in=verdicts.values("run")).exclude(id__in=unsent).update(dispatched_at=timezone.now())
 
 
 def ask(runs: Iterable[ScanRun]) -> None:
@@ -66,7 +74,9 @@ def ask(runs: Iterable[ScanRun]) -> None:
 
 
 def messages_of(run: ScanRun) -> Iterator[Message]:
-    """Make the messages that ask for a run's pending verdicts, as long as there is time left for it."""
+    """Make the messages that ask for a run's pending verdicts, as long as there is time left for it, but for those that
+    the broker has.
+    """
     left = run.created_at + lifetime() - timezone.now()
     if left <= timedelta(0):
         return
@@ -74,7 +84,7 @@ def messages_of(run: ScanRun) -> Iterator[Message]:
     expiration = min(left, lifetime(), LONGEST).total_seconds()
     by_group: dict[str, list[Verdict]] = {}
     for verdict in run.verdicts.all():
-        if verdict.outcome == Outcome.PENDING:
+        if verdict.outcome == Outcome.PENDING and not verdict.sent:
             by_group.setdefault(verdict.group, []).append(verdict)
     for verdict in by_group.pop("", ()):
         kwargs = {"engine": verdict.engine, "signed": signature(verdict)}
@@ -101,3 +111,15 @@ def dispatch_waiting() -> None:
         logger.warning("%s runs or more wait until the broker is back: %s", len(run_ids), error)
         return
     request_dispatch(run_ids)
+
+
+def split_stranded() -> None:
+    """Ask engine by engine where no live worker takes from the queue of a group any more, but has an engine of it."""
+    live = Engine.objects.filter(live=True).order_by()
+    takers = live.filter(takes_groups=True).values("name")
+    stranded = Verdict.objects.filter(run__finished_at=None, outcome=Outcome.PENDING, engine__in=live.values("name"))
+    stranded = stranded.exclude(group="").exclude(group__in=takers)
+    for run_id in stranded.order_by().values_list("run", flat=True).distinct()[:AT_ONCE]:
+        with transaction.atomic():
+            for run in locked(id=run_id, finished_at=None):
+                split(run, list(stranded.filter(run=run)))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from scaggr.models import Verdict
@@ -31,7 +31,7 @@ def record(reports: Sequence[Report]) -> None:
         write(reports)
     except NO_DATABASE:
         raise
-    except (DatabaseError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001  whatever there may be in what a worker sends
         if len(reports) > 1:
             for report in reports:
                 record([report])
@@ -59,7 +59,7 @@ def write(reports: Sequence[Report]) -> None:
     answered = [answered_row(row, *answers[row.id]) for row in rows if row.id in answers]
     Verdict.objects.bulk_create(answered, update_conflicts=True, unique_fields=["id"], update_fields=ANSWER)
     close_complete({row.run_id for row in answered})
-    unanswered = [row for row in rows if row.id not in answers and row.outcome == Outcome.PENDING]
+    unanswered = [row for row in rows if row.id not in answers and row.outcome == Outcome.PENDING and row.group]
     for run_id in {row.run_id for row in unanswered}:
         split(runs[run_id], [row for row in unanswered if row.run_id == run_id])
 

@@ -44,6 +44,7 @@ def prune() -> None:
 def refresh_engines() -> None:
     """Take silent workers' engines out of use, and dispatch the runs that still wait for one."""
     engines.refresh_engines()
+    dispatch.split_stranded()
     dispatch.dispatch_waiting()
 
 

@@ -61,6 +61,20 @@ def test_bounded(compiled: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> 
         assert len(list(compiled.folder.iterdir())) <= 3
 
 
+def test_other_marks(compiled: SimpleNamespace) -> None:
+    """An environment that reads templates otherwise has its own."""
+    assert compiled.render("{{ x }}<< x >>") == "y<< x >>"
+    marks = {"variable_start_string": "<<", "variable_end_string": ">>"}
+    assert compiled.render("{{ x }}<< x >>", **marks) == "{{ x }}y"
+
+
+def test_result_that_may_change(compiled: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Jinja works out as it compiles, by a filter that looks at the host, is worked out by each run."""
+    for number in "12":
+        monkeypatch.setitem(jinja2.defaults.DEFAULT_FILTERS, "file_hashsum", lambda path, number=number: number)
+        assert compiled.render("{{ '/file' | file_hashsum }}") == number
+
+
 def test_no_place(compiled: SimpleNamespace) -> None:
     """Without a place for it, templates are compiled as ever."""
     compiled.folder.touch()

@@ -1,5 +1,6 @@
 """Messages that are worked on many at a time."""
 
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -43,14 +44,15 @@ class Node:
 
     def apply_async(self, _: Any, given: tuple[Any, ...], callback: Callable, error_callback: Callable) -> None:
         """Note a batch."""
-        calls = [call.kwargs["id"] for call in given[1]]
+        calls = [json.loads(text)[1]["id"] for text, _ in given[1]]
         self.in_pool.append(SimpleNamespace(calls=calls, succeed=lambda: callback(None), fail=error_callback))
 
-    def send(self, *names: str) -> None:
+    def send(self, *names: str, redelivered: bool = False, more: str = "") -> None:
         """Send messages."""
         for name in names:
             message = SimpleNamespace(
-                payload=[[], {"id": name}, {}],
+                body=json.dumps([[], {"id": name, "more": more}, {}]),
+                delivery_info={"redelivered": redelivered},
                 headers={"id": name},
                 properties={"user_id": "login"},
                 channel=self.channel,
@@ -132,18 +134,62 @@ def test_lost_connection_meanwhile(node: Node) -> None:
     assert len(node.in_pool) == 1
 
 
-def test_perform(batches: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_came_back(node: Node) -> None:
+    """A message that came back goes alone: its process may have ended by it, and no other's is to end again."""
+    node.send("first")
+    node.send("a", "b")
+    node.send("back", redelivered=True)
+    node.send("c")
+    for number in range(4):
+        node.in_pool[number].succeed()
+        node.pass_time()
+    assert [batch.calls for batch in node.in_pool] == [["first"], ["a", "b"], ["back"], ["c"]]
+
+
+def test_long(node: Node, batches: Any) -> None:
+    """Long messages do not gather without end."""
+    node.send("first")
+    node.send(*"abc", more="x" * (batches.LONGEST // 2))
+    for number in range(3):
+        node.in_pool[number].succeed()
+        node.pass_time()
+    assert [batch.calls for batch in node.in_pool] == [["first"], ["a"], ["b"], ["c"]]
+
+
+class Failing:
+    """A task that fails where it is asked to."""
+
+    def __init__(self, batches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.perform = batches.perform
+        monkeypatch.setitem(batches.app.tasks, "task", self)
+
+    def run(self, calls: list[Any]) -> None:
+        """Do what is asked."""
+        for call in calls:
+            if call.kwargs.get("away"):
+                raise Reject("away", requeue=True)
+            if call.kwargs.get("wrong"):
+                raise ValueError("wrong")
+        self.done += [call.kwargs["id"] for call in calls]
+
+
+@pytest.fixture
+def failing(batches: Any, monkeypatch: pytest.MonkeyPatch) -> Failing:
+    """The task."""
+    return Failing(batches, monkeypatch)
+
+
+@pytest.mark.parametrize("bad", ['[[], {"wrong": true}, {}]', "[" * 100_000, "{}", "[[], {}]"])
+def test_bad_message(failing: Failing, bad: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A message that is of no use costs itself, and those that came with it are worked on."""
+    good = [(json.dumps([[], {"id": name}, {}]), "login") for name in "ab"]
+    failing.perform("task", [good[0], (bad, "login"), good[1]])
+    assert failing.done == ["a", "b"]
+    assert "task failed" in caplog.text or "is of no use" in caplog.text
+
+
+def test_away(failing: Failing) -> None:
     """Only Reject sends messages back: another error would come again and again with them."""
-
-    class Failing:
-        """A task."""
-
-        def run(self, calls: list[Any]) -> None:
-            """Fail."""
-            raise calls[0]
-
-    monkeypatch.setitem(batches.app.tasks, "task", Failing())
-    batches.perform("task", [ValueError("wrong")])
-    assert "task failed for 1 messages" in caplog.text
     with pytest.raises(Reject):
-        batches.perform("task", [Reject("away", requeue=True)])
+        failing.perform("task", [('[[], {"away": true}, {}]', None)])

@@ -68,6 +68,7 @@ def scanning(
     monkeypatch.setattr(made.claims.settings, "SAMPLE_ROOT", str(tmp_path))
     monkeypatch.setattr(made.dispatching, "publish_all", made.publish_all)
     monkeypatch.setattr(made.claims, "request_dispatch", made.requested.append)
+    monkeypatch.setattr(scaggr_module("nodes.logins"), "approved", lambda: {"yara", "fileinfo", "c", "d", "alone"})
     monkeypatch.setattr(made.claims.transaction, "on_commit", lambda call: call())
     return made
 
@@ -143,6 +144,59 @@ def test_half(scanning: Scanning) -> None:
     assert scanning.verdicts(run) == {"fileinfo": "pending", "yara": "clean"}
     assert scanning.requested == [[run.id]]
     assert [message.queue.name for message in scanning.dispatch(run)] == ["engine.fileinfo"]
+
+
+def test_split_meanwhile(scanning: Scanning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group that is split while its message is being sent is asked again all the same."""
+    scanning.announce("scan@a", "yara", "fileinfo")
+    run = scanning.run()
+
+    def publish_all(messages: Collection[Any]) -> tuple[set[str], Exception | None]:
+        ids = next(iter(messages)).kwargs["verdicts"]
+        report = {"worker": "scan@a", "answers": {ids["yara"]: {"outcome": "clean"}}, "unable": [ids["fileinfo"]]}
+        scanning.results.record([report])
+        return scanning.publish_all(messages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scanning.dispatching, "publish_all", publish_all)
+        scanning.dispatch(run)
+    assert [message.queue.name for message in scanning.dispatch(run)] == ["engine.fileinfo"]
+
+
+def test_other_group(scanning: Scanning) -> None:
+    """What is split is no matter of other engines: they are not asked again."""
+    scanning.announce("scan@a", "yara", "fileinfo")
+    scanning.announce("scan@b", "c", "d")
+    scanning.announce("scan@c", "alone")
+    run = scanning.run()
+    messages = {message.queue.name: message for message in scanning.dispatch(run)}
+    assert [scanning.claim(message, "a") for message in messages.values()] == [200] * 3
+    assert scanning.claim(messages["engine.group_fileinfo"], "b") == 409
+    assert {message.queue.name for message in scanning.dispatch(run)} == {"engine.fileinfo", "engine.yara"}
+
+
+def test_unable_alone(scanning: Scanning) -> None:
+    """Who could not do what it alone was asked has nothing asked again: neither of itself nor of others."""
+    scanning.announce("scan@a", "yara", groups=False)
+    scanning.announce("scan@b", "fileinfo")
+    run = scanning.run()
+    message = next(each for each in scanning.dispatch(run) if each.kwargs["engine"] == "yara")
+    scanning.results.record([{"worker": "scan@a", "answers": {}, "unable": [message.task_id]}])
+    assert scanning.dispatch(run) == []
+
+
+@pytest.mark.parametrize(("left", "asked"), [(["yara"], {"engine.yara"}), (["fileinfo"], set()), ([], set())])
+def test_leader_gone(scanning: Scanning, left: list[str], asked: set[str]) -> None:
+    """Where a group's first engine is gone, the others are asked by themselves; where all are, they are waited for."""
+    scanning.announce("scan@a", "yara", "fileinfo")
+    run = scanning.run()
+    scanning.dispatch(run)
+    scanning.announce("scan@a", *left)
+    if not left:
+        scanning.models.Engine.objects.update(live=False)
+    scanning.dispatching.split_stranded()
+    scanning.dispatching.split_stranded()
+    assert {message.queue.name for message in scanning.dispatch(run)} == asked
 
 
 def test_first_answer(scanning: Scanning) -> None:
