@@ -48,7 +48,7 @@ def write(reports: Sequence[Report]) -> None:
             if (verdict_id := as_uuid(verdict)) is None or not is_answer(answer):
                 logger.error("an answer is of no use: verdict %.100r from %.100r", verdict, report.get("worker"))
             else:
-                answers.setdefault(verdict_id, (answer, report["worker"]))
+                answers.setdefault(verdict_id, (answer, report.get("worker") or "unknown"))
     unable = {as_uuid(verdict) for report in reports for verdict in report.get("unable", ())} - {None}
     of = Verdict.objects.filter(id__in={*answers} | unable)
     runs = {run.id: run for run in locked(id__in=of.order_by().values("run"))}
@@ -77,6 +77,6 @@ def answered_row(row: Verdict, answer: Mapping[str, Any], worker: str) -> Verdic
     row.engine_version = clip(answer.get("engine_version") or "", 255)
     row.metadata = as_hstore(answer.get("metadata"))
     row.duration = seconds(answer.get("duration"))
-    row.worker = clip(worker or "unknown", 255)
+    row.worker = clip(worker, 255)
     row.answered_at = timezone.now()
     return row

@@ -235,6 +235,17 @@ def test_bad_report(scanning: Scanning, bad: dict[str, Any], caplog: pytest.LogC
     assert "is of no use" in caplog.text
 
 
+def test_unknown(scanning: Scanning, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer of a worker without a name is one all the same; of a verdict that is gone it is logged."""
+    scanning.announce("scan@a", "yara")
+    run = scanning.run()
+    (message,) = scanning.dispatch(run)
+    answers = {message.task_id: {"outcome": "clean"}, "0a" + "0" * 30: {"outcome": "clean"}}
+    scanning.results.record([{"answers": answers}])
+    assert run.verdicts.get().worker == "unknown"
+    assert "there is no verdict 0a000000-0000-0000-0000-000000000000" in caplog.text
+
+
 @pytest.mark.parametrize("outcome", ["pending", "unknown", None, ["clean"]])
 def test_bad_outcome(scanning: Scanning, outcome: Any) -> None:
     """An answer without an outcome leaves its verdict pending."""
