@@ -1,25 +1,27 @@
 """Engine `fileinfo`: what kind of file a sample is. It judges nothing."""
 
-import functools
 import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import elftools
 import magic
 import pefile
+import pypdf
+import yara
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject, NullObject
 
-from engines import Engine, Finding
+from engines import HARMLESS, Engine, Finding
+from engines.yara import compact
 
 CHUNK = 1 << 20
 HEAD = 1024
@@ -30,12 +32,17 @@ TEXT = re.compile(r"(ASCII|Unicode text, UTF-8|ISO-8859|Non-ISO extended-ASCII) 
 MANY = 20
 """Names that a list shows at most."""
 
+ENTROPY = """
+import "console"
+import "math"
+rule entropy { condition: console.log(math.entropy(0, filesize)) }
+"""
+"""Has libyara say a file's entropy, in bits a byte: it takes a tenth of the time that it takes to count in Python."""
 
-@functools.cache
-def libraries() -> str:
-    """Name the libraries and their versions; found out once, for every scan asks."""
-    found = (f"{name} {version(name)}" for name in ("pefile", "pyelftools", "pypdf"))
-    return ", ".join([f"libmagic {magic.version() / 100:.2f}", *found])
+VERSIONS = (
+    f"libmagic {magic.version() / 100:.2f}, pefile {pefile.__version__}, pyelftools {elftools.__version__},"
+    f" pypdf {pypdf.__version__}"
+)
 
 
 class Fileinfo(Engine):
@@ -44,9 +51,19 @@ class Fileinfo(Engine):
     name = "fileinfo"
     kind = "metadata"
 
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Load what every scan uses."""
+        super().__init__(options)
+        self.magic = magic.Magic()
+        # What libmagic knows no better than as a text, or not at all, it tries all its patterns on. It keeps them once
+        # they are compiled, and what is kept here no fork has to compile.
+        for content in (HARMLESS, bytes(range(255, 0, -1)) * 8):
+            self.magic.from_buffer(content)
+        self.rules = compact(yara.compile(source=ENTROPY))
+
     def version(self) -> str:
         """Return the versions of the libraries."""
-        return libraries()
+        return VERSIONS
 
     def self_test(self) -> None:
         """Recognise this very file."""
@@ -58,11 +75,15 @@ class Fileinfo(Engine):
 
     def scan(self, path: Path) -> Finding:
         """Describe the sample; one that its own format's library cannot read is named malformed, with what is known."""
-        kind = magic.from_file(str(path))
-        metadata = {"type": kind, "mime": PLAIN if TEXT.fullmatch(kind) else magic.from_file(str(path), mime=True)}
-        metadata |= numbers(path)
-        with path.open("rb") as sample:
-            head = sample.read(HEAD)
+        head, size, hashes = read(path)
+        kind = self.recognised(path, magic.MAGIC_NONE)
+        metadata = {
+            "type": kind,
+            "mime": PLAIN if TEXT.fullmatch(kind) else self.recognised(path, magic.MAGIC_MIME_TYPE),
+            "size": str(size),
+            "entropy": f"{self.entropy(path):.2f}",
+            **hashes,
+        }
         for sign, place, describe in ((b"MZ", 1, pe), (b"\x7fELF", 1, elf), (b"%PDF-", HEAD, pdf)):
             if sign in head[: place + len(sign) - 1]:
                 try:
@@ -74,21 +95,42 @@ class Fileinfo(Engine):
                     metadata["malformed"] = f"{describe.__name__}: {str(error) or type(error).__name__}"
         return Finding(infected=None, metadata=metadata)
 
+    def entropy(self, path: Path) -> float:
+        """Return the bits a byte: libyara says them, unless the file is longer than what it may have in memory."""
+        said: list[str] = []
+        try:
+            self.rules.match(str(path), console_callback=said.append)
+        except yara.Error:
+            return counted(path)
+        return float(said[0]) if said else 0.0
 
-def numbers(path: Path) -> dict[str, str]:
-    """Read the file once for its size, hashes and entropy (bits a byte)."""
+    def recognised(self, path: Path, flags: int) -> str:
+        """Ask libmagic; the same database answers both questions."""
+        magic.magic_setflags(self.magic.cookie, flags)
+        return magic.maybe_decode(magic.magic_file(self.magic.cookie, str(path)))
+
+
+def read(path: Path) -> tuple[bytes, int, dict[str, str]]:
+    """Read the file once. Return how it begins, its size and its hashes."""
     hashes = [hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "sha256")]
+    head, size = b"", 0
+    with path.open("rb", buffering=0) as sample:
+        while chunk := sample.read(CHUNK):
+            head = head or chunk[:HEAD]
+            size += len(chunk)
+            for digest in hashes:
+                digest.update(chunk)
+    return head, size, {digest.name: digest.hexdigest() for digest in hashes}
+
+
+def counted(path: Path) -> float:
+    """Return the bits a byte of a file of any length."""
     counts: Counter[int] = Counter()
     with path.open("rb") as sample:
         while chunk := sample.read(CHUNK):
-            for digest in hashes:
-                digest.update(chunk)
             counts.update(chunk)
     size = counts.total()
-    entropy = -sum(count / size * math.log2(count / size) for count in counts.values())
-    return {"size": str(size), "entropy": f"{abs(entropy):.2f}"} | {
-        digest.name: digest.hexdigest() for digest in hashes
-    }
+    return abs(sum(count / size * math.log2(count / size) for count in counts.values()))
 
 
 def several(names: list[str]) -> str:

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import io
 import json
 import re
 import sys
@@ -40,7 +41,7 @@ class Yara(Engine):
         shipped = {path.stem: [path] for path in sorted(SHIPPED.glob("*.yar"))}
         given = sorted(Path(options.get("rules") or SHIPPED / "none").glob("*.yar"))
         added, self.refused = fitted(given)
-        self.rules = compile_files(shipped | added)
+        self.rules = compact(compile_files(shipped | added))
         digest = hashlib.sha256()
         for namespace, path in [(path.stem, path) for path in (*SHIPPED.glob("*.yar"), *given)]:
             digest.update(f"{namespace}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -104,6 +105,16 @@ def compile_files(spaces: Mapping[str, list[Path]]) -> yara.Rules:
     """Compile files, each namespace a list of them."""
     sources = {name: "".join(f'include "{path}"\n' for path in files) for name, files in spaces.items()}
     return yara.compile(sources=sources, externals=EXTERNALS)
+
+
+def compact(rules: yara.Rules) -> yara.Rules:
+    """Return rules as they are in memory when they are loaded from a file: a compiler keeps 8 MiB for them, and what a
+    process has in memory a fork of it pays for.
+    """
+    file = io.BytesIO()
+    rules.save(file=file)
+    file.seek(0)
+    return yara.load(file=file)
 
 
 def problem(spaces: Mapping[str, list[Path]]) -> str:

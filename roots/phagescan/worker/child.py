@@ -15,7 +15,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,7 +43,7 @@ def main() -> None:
     first = json.loads(requests.readline())
     number = first.pop("id")
     try:
-        engine, enclose, hello = begin(**first)
+        engine, fence, hello = begin(**first)
     except Exception as error:  # noqa: BLE001
         return answer(answers, {"id": number, "error": describe(error)})
     answer(answers, {"id": number, **hello})
@@ -50,32 +52,33 @@ def main() -> None:
         "self_test": lambda: engine.self_test() or {"version": engine.version()},
     }
 
-    def perform(do: str, **arguments: Any) -> dict[str, Any]:
+    def perform(enclose: Callable[[], None], do: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Do what is asked for; this runs in the fork."""
         # What is asked and answered here is none of its business.
         for pipe in (requests, answers):
             os.dup2(0, pipe.fileno())
-        enclose(arguments.values())
+        enclose()
         return commands[do](**arguments)
 
     for line in requests:
         request = json.loads(line)
-        number, timeout = request.pop("id"), request.pop("timeout")
-        answer(answers, {"id": number, **attempt(engine, partial(perform, **request), timeout)})
+        number, timeout, do = request.pop("id"), request.pop("timeout"), request.pop("do")
+        work = partial(perform, do=do, arguments=request)
+        answer(answers, {"id": number, **attempt(engine, fence.around(request.values()), work, timeout)})
     return None
 
 
 def begin(
     engine: str, options: dict[str, Any], memory: int, parent: int, samples: str
-) -> tuple[Any, Callable, dict[str, Any]]:
-    """Give up what the engine does not need, then make it. Return it, what takes more from a fork, and what the engine
-    is. `samples` is a folder with all samples.
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Give up what the engine does not need, then make it. Return it, the fence of its forks, and what the engine is.
+    `samples` is a folder with all samples.
 
     Its libraries are imported before: some of them start programs to find their own parts.
     """
+    import_without_hooks("threading", "random", "logging")
     from engines import engine_class  # noqa: PLC0415  the path to it was not known before
-    from worker.confine import LANDLOCK, confine, confine_fork  # noqa: PLC0415
-    from worker.syscalls import fork_filter  # noqa: PLC0415
+    from worker.confine import LANDLOCK, Fence, confine, libc  # noqa: PLC0415
 
     system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
     readable = (*system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
@@ -86,17 +89,27 @@ def begin(
     with contextlib.suppress(Exception), made.connected():
         made.self_test()
     landlock = not any(lack.startswith(LANDLOCK) for lack in missing)
-    itself, program = os.getpid(), fork_filter()
-
-    def enclose(paths: Any) -> None:
-        """Leave a fork with what the engine reads, and one sample."""
-        confine_fork(itself, (*readable, *paths) if landlock else None, program)
-
+    fence = Fence(readable if landlock else None)
     hello = {"version": made.version(), "kind": made.kind, "finds_eicar": made.finds_eicar, "missing": missing}
     hello["warning"] = made.warning()
+    # A fork takes longer the more memory there is, and so does what it writes to.
     gc.collect()
+    libc.malloc_trim(0)
     gc.freeze()
-    return made, enclose, hello
+    return made, fence, hello
+
+
+def import_without_hooks(*modules: str) -> None:
+    """Import modules of Python's that make locks and seeds again in each fork, and keep them from it: this process has
+    no threads, and what a fork writes to has to be copied for it.
+    """
+    register = os.register_at_fork
+    os.register_at_fork = lambda **_: None
+    try:
+        for module in modules:
+            import_module(module)
+    finally:
+        os.register_at_fork = register
 
 
 def given_paths(options: dict[str, Any]) -> list[str]:
@@ -104,11 +117,16 @@ def given_paths(options: dict[str, Any]) -> list[str]:
     return [value for value in options.values() if isinstance(value, str) and value.startswith("/")]
 
 
-def attempt(engine: Any, work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
-    """Have work done by a fork, which gets what the engine is connected to."""
+def attempt(
+    engine: Any,
+    fenced: AbstractContextManager[Callable[[], None]],
+    work: Callable[[Callable[[], None]], dict[str, Any]],
+    timeout: float,
+) -> dict[str, Any]:
+    """Have work done by a fork, which gets what the engine is connected to, and what it has to call first."""
     try:
-        with engine.connected():
-            return in_a_fork(work, timeout)
+        with engine.connected(), fenced as enclose:
+            return in_a_fork(partial(work, enclose), timeout)
     except Exception as error:  # noqa: BLE001  whatever the engine raises
         return {"error": describe(error)}
 
@@ -127,11 +145,11 @@ def in_a_fork(work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, A
     if fork == 0:
         try:
             os.close(ours)
-            with open(its, "wb") as pipe:
-                pipe.write(result(work))
-                pipe.flush()
-                # The pipe is closed by this and not before: one that has closed it is killed.
-                os._exit(0)
+            left = result(work)
+            while left:
+                left = left[os.write(its, left) :]
+            # The pipe is closed by this and not before: one that has closed it is killed.
+            os._exit(0)
         finally:
             os._exit(1)
     os.close(its)

@@ -8,8 +8,11 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from worker import syscalls
 
@@ -64,18 +67,39 @@ def confine(memory: int, parent: int, readable: Iterable[str], sockets: bool = F
     return missing
 
 
-def confine_fork(parent: int, readable: Iterable[str] | None, program: bytes) -> None:
-    """Give up still more, in a fork of a confined process: it makes no processes, and reads less. None: there is no
-    Landlock. `program` is syscalls.fork_filter's.
+class Fence:
+    """Takes more from forks of this confined process: they make no processes, and read less. What is the same for each
+    of them is prepared once, and what takes no part of a fork is done before it: a fork has every page that it touches
+    copied.
 
     What is below a second layer of Landlock cannot trace the process above it, nor signal it where the kernel knows
     that.
     """
-    end_with(parent)
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    if readable is not None:
-        landlock(readable)
-    syscalls.limit_fork(program)
+
+    def __init__(self, readable: Iterable[str] | None) -> None:
+        """Take what each fork may read. None: there is no Landlock."""
+        self.parent = os.getpid()
+        self.filter = syscalls.fork_filter()
+        self.landlock = None if readable is None else Landlock(readable)
+
+    @contextmanager
+    def around(self, paths: Iterable[str]) -> Iterator[Callable[[], None]]:
+        """Have ready for one fork what leaves it with those paths besides: it calls what it gets here."""
+        if self.landlock is None:
+            yield self.enter
+        else:
+            with self.landlock.ruleset(paths) as ruleset:
+                yield partial(self.enter, ruleset)
+
+    def enter(self, ruleset: int = -1) -> None:
+        """Give up what the fork does not need, and the descriptors that this takes."""
+        end_with(self.parent)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        if self.landlock is not None:
+            must(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0))
+            os.close(ruleset)
+            self.landlock.close()
+        self.filter.install()
 
 
 def end_with(parent: int) -> None:
@@ -100,28 +124,67 @@ def no_capabilities() -> None:
     must(libc.capset(struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24)))
 
 
-def landlock(readable: Iterable[str]) -> None:
-    """Let nothing be read but what lies below some directories, nothing be written, no TCP be spoken, no other
-    process be signalled.
+class Landlock:
+    """Lets nothing be read but what lies below some paths, nothing be written, no TCP be spoken, no other process be
+    signalled.
     """
-    version = landlock_version()
-    files = (1 << FILE_RIGHTS.get(version, FILE_RIGHTS[5])) - 1
-    rules = struct.pack("QQQ", files, TCP_RIGHTS if version >= 4 else 0, SCOPES if version >= 6 else 0)
-    # An older kernel takes the longer structure as long as what it does not know is zero.
-    ruleset = must(libc.syscall(LANDLOCK_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), 0))
+
+    def __init__(self, readable: Iterable[str]) -> None:
+        """Hold the paths open, of which those that are not there do not count. OSError when there is no Landlock."""
+        version = landlock_version()
+        files = (1 << FILE_RIGHTS.get(version, FILE_RIGHTS[5])) - 1
+        # An older kernel takes the longer structure as long as what it does not know is zero.
+        self.handled = struct.pack("QQQ", files, TCP_RIGHTS if version >= 4 else 0, SCOPES if version >= 6 else 0)
+        self.places = [opened(path) for path in outermost(readable)]
+        self.rules = [rule(place) for place in self.places]
+
+    @contextmanager
+    def ruleset(self, paths: Iterable[str] = ()) -> Iterator[int]:
+        """Have a set of rules, with some paths more."""
+        ruleset = must(libc.syscall(LANDLOCK_CREATE_RULESET, self.handled, ctypes.c_size_t(len(self.handled)), 0))
+        try:
+            for known in self.rules:
+                must(libc.syscall(LANDLOCK_ADD_RULE, ruleset, 1, known, 0))
+            for path in paths:
+                place = opened(path)
+                try:
+                    must(libc.syscall(LANDLOCK_ADD_RULE, ruleset, 1, rule(place), 0))
+                finally:
+                    os.close(place)
+            yield ruleset
+        finally:
+            os.close(ruleset)
+
+    def close(self) -> None:
+        """Hold nothing open any more."""
+        for place in self.places:
+            os.close(place)
+
+
+def outermost(paths: Iterable[str]) -> list[str]:
+    """Return the paths that there are, without links, and without what lies below another."""
+    real = {os.path.realpath(path) for path in paths if os.path.exists(path)}
+    return sorted(path for path in real if not any(path.startswith(f"{other}/") for other in real))
+
+
+def opened(path: str) -> int:
+    """Open a path for nothing but to say which it is."""
+    return os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def rule(place: int) -> bytes:
+    """Write the right to read what lies below an open path, as Landlock takes it."""
+    return struct.pack("=Qi", READ_FILE | READ_DIR if stat.S_ISDIR(os.fstat(place).st_mode) else READ_FILE, place)
+
+
+def landlock(readable: Iterable[str]) -> None:
+    """Leave this process with what may be read."""
+    rules = Landlock(readable)
     try:
-        for path in readable:
-            if not os.path.exists(path):
-                continue
-            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            rights = READ_FILE | READ_DIR if os.path.isdir(path) else READ_FILE
-            try:
-                must(libc.syscall(LANDLOCK_ADD_RULE, ruleset, 1, struct.pack("=Qi", rights, place), 0))
-            finally:
-                os.close(place)
-        must(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0))
+        with rules.ruleset() as ruleset:
+            must(libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0))
     finally:
-        os.close(ruleset)
+        rules.close()
 
 
 def landlock_version() -> int:

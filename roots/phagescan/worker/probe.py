@@ -11,7 +11,8 @@ from typing import Any
 from engines import EICAR, HARMLESS
 from shared.conf import load
 from worker import fetch
-from worker.sandbox import OVERTIME, TIMEOUT, ChildError, EngineError, Sandbox, trouble
+from worker.answers import ChildError, EngineError, trouble
+from worker.sandbox import OVERTIME, TIMEOUT, Sandbox
 from worker.tasks import sandbox
 
 EVERY = 60.0
@@ -67,7 +68,8 @@ def problem(box: Sandbox) -> str:
 
 def patience(options: dict[str, dict[str, Any]]) -> float:
     """Return how many seconds a probe may take: each process of the pool may be in the middle of a scan."""
-    return fetch.PATIENCE + 2 * sum(float(table.get("timeout", TIMEOUT)) + OVERTIME for table in options.values())
+    slowest = max((float(table.get("timeout", TIMEOUT)) for table in options.values()), default=0.0)
+    return fetch.PATIENCE + 2 * (slowest + OVERTIME)
 
 
 class Probes:

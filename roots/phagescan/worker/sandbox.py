@@ -13,17 +13,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
-from uuid import uuid4
 
+from worker.answers import (
+    Answer,
+    ChildError,
+    ChildTimeoutError,
+    EngineError,
+    EngineTimeoutError,
+    text,
+    trouble,
+    understood,
+)
 from worker.child import LONGEST, OUT_OF_MEMORY, crash
 
 PROGRAM = Path(__file__).with_name("child.py")
 TIMEOUT = 60
 MEMORY = 1024
+
+ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "LD_BIND_NOW": "1"}
+"""Of the processes. What the linker has bound at their start it does not look for again in each fork."""
 
 KILLED = crash(-signal.SIGKILL)
 
@@ -34,34 +45,6 @@ OVERTIME = 5.0
 """Seconds that a process has to end a scan that takes too long, before it is ended itself."""
 
 
-class ChildError(Exception):
-    """The process of an engine is of no more use; the message says why."""
-
-
-class ChildTimeoutError(ChildError):
-    """It did not answer in time."""
-
-
-class EngineError(Exception):
-    """The engine failed at what it was asked, and may well do better at the next; the message says how."""
-
-
-class EngineTimeoutError(EngineError):
-    """It took too long."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a scan."""
-
-    outcome: str
-    name: str = ""
-    error: str = ""
-    engine_version: str = ""
-    metadata: dict[str, str] = field(default_factory=dict)
-    duration: float = 0.0
-
-
 class Child:
     """The process of an engine. Whoever gets a ChildError from it has to end it."""
 
@@ -70,6 +53,7 @@ class Child:
         self.memory = int(options.get("memory", MEMORY))
         self.timeout = float(options.get("timeout", TIMEOUT))
         self.received = bytearray()
+        self.requests = 0
         self.asked = ""
         self.loaded = False
         self.process = subprocess.Popen(
@@ -79,11 +63,13 @@ class Child:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             cwd="/",
-            env={"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=ENVIRONMENT,
             start_new_session=True,
         )
         # Both are pipes.
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
+        self.poll = select.poll()
+        self.poll.register(self.stdout, select.POLLIN)
         samples = tempfile.gettempdir()
         self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid(), samples=samples)
 
@@ -95,7 +81,8 @@ class Child:
 
     def send(self, **request: Any) -> None:
         """Send a request; it is small enough never to wait."""
-        self.asked = uuid4().hex
+        self.requests += 1
+        self.asked = str(self.requests)
         try:
             self.stdin.write(json.dumps({"id": self.asked, **request}).encode() + b"\n")
         except OSError:
@@ -142,7 +129,10 @@ class Child:
 
     def spoiled(self) -> bool:
         """Tell whether it has ended, or said something that it was not asked. What it would answer is not believed."""
-        return self.closed() or bool(not self.asked and self.events(0))
+        if self.stdout.closed:
+            return True
+        events = self.events(0)
+        return bool(events & select.POLLHUP or (events and not self.asked))
 
     def closed(self) -> bool:
         """Tell whether it will never say anything more."""
@@ -150,9 +140,7 @@ class Child:
 
     def events(self, timeout: float) -> int:
         """Wait until there is something to read; nothing comes of it when there is not."""
-        poll = select.poll()
-        poll.register(self.stdout.fileno(), select.POLLIN)
-        return next((events for _, events in poll.poll(timeout * 1000)), 0)
+        return next((events for _, events in self.poll.poll(timeout * 1000)), 0)
 
     def end(self, grace: float = 0.0) -> str:
         """End the process, if it has not ended, and its fork. Return how it ended."""
@@ -182,36 +170,28 @@ class Sandbox:
         self.missing: list[str] = []
 
     def scan(self, path: Path) -> Answer:
-        """Scan a file. Whatever happens to the engine, there is an answer.
+        """Scan a file. Whatever happens to the engine, there is an answer."""
+        return scan_all({self.engine: self}, path)[self.engine]
 
-        A process that was killed gets a second chance: that is done from outside, and says nothing of the sample.
-        """
-        answer = self.scan_once(path)
-        return self.scan_once(path) if answer.error == KILLED else answer
+    def answer(self, values: dict[str, Any], duration: float) -> Answer:
+        """Return what a fork says as the answer."""
+        infected = values.get("infected")
+        self.version = text(values.get("version", self.version))
+        return Answer(
+            outcome="described" if infected is None else "infected" if infected else "clean",
+            name=text(values.get("name", "")),
+            engine_version=self.version,
+            metadata={text(key): text(value) for key, value in dict(values.get("metadata", {})).items()},
+            duration=duration,
+        )
 
-    def scan_once(self, path: Path) -> Answer:
-        """Scan a file once."""
-        begin = time.monotonic()
-        try:
-            child = self.start()
-            begin = time.monotonic()
-            child.ask(do="scan", path=str(path))
-            values = child.wait(child.timeout + OVERTIME)
-            infected = values.get("infected")
-            self.version = text(values.get("version", self.version))
-            return Answer(
-                outcome="described" if infected is None else "infected" if infected else "clean",
-                name=text(values.get("name", "")),
-                engine_version=self.version,
-                metadata={text(key): text(value) for key, value in dict(values.get("metadata", {})).items()},
-                duration=time.monotonic() - begin,
-            )
-        except (ChildError, EngineError, OSError, TypeError, ValueError, RecursionError) as error:
-            if isinstance(error, ChildError | OSError):
-                self.stop()
-            outcome = "timed_out" if isinstance(error, ChildTimeoutError | EngineTimeoutError) else "error"
-            message = trouble(error) if isinstance(error, OSError) else str(error)
-            return Answer(outcome, error=message, engine_version=self.version, duration=time.monotonic() - begin)
+    def failure(self, error: Exception, duration: float) -> Answer:
+        """Return what went wrong as the answer, without a process that is of no more use."""
+        if isinstance(error, ChildError | OSError):
+            self.stop()
+        outcome = "timed_out" if isinstance(error, ChildTimeoutError | EngineTimeoutError) else "error"
+        message = trouble(error) if isinstance(error, OSError) else str(error)
+        return Answer(outcome, error=message, engine_version=self.version, duration=duration)
 
     def warm_up(self) -> Child:
         """Start the process, and let it load the engine in its own time. One that is spoiled is replaced."""
@@ -248,27 +228,66 @@ class Sandbox:
             self.child = None
 
 
-def understood(said: bytes | bytearray | str) -> dict[str, Any]:
-    """Return the JSON object that something is; nothing when it is none."""
-    try:
-        values = json.loads(said)
-    except (ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
+class Scan:
+    """One engine's scan of a file, until there is an answer."""
 
+    def __init__(self, box: Sandbox) -> None:
+        """Have the engine loaded, which takes none of the scan's time."""
+        self.box = box
+        self.answer: Answer | None = None
+        self.begin = time.monotonic()
+        self.attempt(self.load)
 
-def trouble(error: OSError) -> str:
-    """Write what this host lacks, as the error of a verdict: neither the sample nor the engine is to blame."""
-    return f"worker: {error.strerror or error}"
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Take a step; the answer is what it fails with."""
+        try:
+            step()
+        except (ChildError, EngineError, OSError, TypeError, ValueError, RecursionError) as error:
+            self.answer = self.box.failure(error, time.monotonic() - self.begin)
 
+    def load(self) -> None:
+        """Have the process that is to be asked."""
+        self.child = self.box.start()
 
-def text(value: object) -> str:
-    """Make text of what a process says. A sample may have taken it over, and the database takes neither NUL nor
-    surrogates.
-    """
-    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    def ask(self, path: Path) -> None:
+        """Ask for the scan. From now on its time runs."""
+        self.begin = time.monotonic()
+        self.deadline = self.begin + self.child.timeout + OVERTIME
+        self.attempt(lambda: self.child.ask(do="scan", path=str(path)))
+
+    def collect(self) -> None:
+        """Take the answer when it is there. It has to be there at the deadline."""
+        now = time.monotonic()
+        values = self.child.wait(0.0) if now >= self.deadline else self.child.answer(0.0)
+        if values is not None:
+            self.answer = self.box.answer(values, now - self.begin)
 
 
 def scan_all(boxes: Mapping[str, Sandbox], path: Path) -> dict[str, Answer]:
-    """Scan a file with several engines."""
-    return {name: box.scan(path) for name, box in boxes.items()}
+    """Have several engines scan a file at the same time. Each has an answer, as if it were alone.
+
+    A process that was killed gets a second chance: that is done from outside, and says nothing of the sample.
+    """
+    answers = scan_once(boxes, path)
+    killed = {name: boxes[name] for name, answer in answers.items() if answer.error == KILLED}
+    return answers | scan_once(killed, path) if killed else answers
+
+
+def scan_once(boxes: Mapping[str, Sandbox], path: Path) -> dict[str, Answer]:
+    """Have each engine scan a file once."""
+    for box in boxes.values():
+        # Those that are not loaded load at the same time; what is wrong with one is found where it is waited for.
+        with contextlib.suppress(OSError):
+            box.warm_up()
+    scans = {name: Scan(box) for name, box in boxes.items()}
+    for scan in scans.values():
+        if scan.answer is None:
+            scan.ask(path)
+    while under_way := [scan for scan in scans.values() if scan.answer is None]:
+        poll = select.poll()
+        for scan in under_way:
+            poll.register(scan.child.stdout, select.POLLIN)
+        poll.poll(max(0.0, min(scan.deadline for scan in under_way) - time.monotonic()) * 1000)
+        for scan in under_way:
+            scan.attempt(scan.collect)
+    return {name: scan.answer for name, scan in scans.items() if scan.answer is not None}

@@ -1,7 +1,8 @@
 """The system calls that the process of an engine may make; the kernel (seccomp) refuses all others with EPERM.
 
 libseccomp, which apt and systemd need as well, knows their numbers on this architecture, and refuses those of another.
-A process cannot take a filter off, only add one that refuses more.
+It makes a program of them for the kernel's packet filter. Making one takes longer than many a scan, so that of the
+forks is made once. A process cannot take a filter off, only add one that refuses more.
 """
 
 import ctypes
@@ -9,9 +10,9 @@ import errno
 import fcntl
 import os
 import socket
+import struct
 import termios
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 LIBRARY = "libseccomp.so.2"
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
@@ -20,11 +21,17 @@ EQUAL, MASKED_EQUAL = 4, 7
 """Constants of seccomp.h."""
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+INSTRUCTION = struct.Struct("=HBBI")
+"""struct sock_filter. Its last field is what an instruction compares with, among others."""
 
-NOBODY = 0x7FFFFFFE
-"""Stands for a fork's own number, which is not known before it: no process has a number as high."""
+JUMP_IF_EQUAL = 0x15
+"""BPF_JMP | BPF_JEQ | BPF_K: the instruction that compares a value for being equal."""
 
-libc = ctypes.CDLL(None, use_errno=True)
+LONGEST = 4096
+"""Instructions that the kernel takes at most."""
+
+SOMEONE = 0x2B992DDB
+"""In place of a process number that is not yet known: no process has it (they are below 1 << 22), and it is no flag."""
 
 # Reads, memory, time, and what a process does with itself. `write` and `sendto` reach what was opened before.
 READING = """
@@ -51,20 +58,17 @@ class Compare(ctypes.Structure):
     _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
 
 
-class Instruction(ctypes.Structure):
-    """The kernel's struct sock_filter: an instruction, and the value that it compares with."""
-
-    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+Rule = tuple[str, tuple[Compare, ...]]
+"""A call that is allowed when its arguments are so."""
 
 
 class Program(ctypes.Structure):
-    """The kernel's struct sock_fprog: so many instructions, and where they are."""
+    """The kernel's struct sock_fprog: a filter, ready to be installed."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
-Rule = tuple[str, tuple[Compare, ...]]
-"""A call that is allowed when its arguments are so."""
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def limit_process(sockets: bool) -> None:
@@ -72,34 +76,13 @@ def limit_process(sockets: bool) -> None:
     rules = [*free(READING), *free(FORKING), *read_only(), ("clone", (unset(0, NAMESPACES),)), ("prlimit64", ())]
     if sockets:
         rules += [("socket", (equal(0, socket.AF_UNIX),)), *free("connect setsockopt")]
-    load(rules)
+    Filter(rules).install()
 
 
-def fork_filter() -> bytes:
-    """Compile, once for all forks of a process, what limit_fork loads."""
-    own = equal(0, NOBODY)
-    rules = [*free(READING), *read_only(), ("tgkill", (own,)), ("kill", (own,)), ("prlimit64", (zero(2),))]
-    ours, its = os.pipe()
-    try:
-        # Shorter than what a pipe holds.
-        with filter_of(rules) as context:
-            done(ctypes.CDLL(LIBRARY).seccomp_export_bpf(context, its), "seccomp_export_bpf")
-        return os.read(ours, 1 << 16)
-    finally:
-        os.close(ours)
-        os.close(its)
-
-
-def limit_fork(program: bytes) -> None:
+def fork_filter() -> "Filter":
     """Leave a fork what it takes to scan: no new file, socket or process, and no signal to another."""
-    own = os.getpid()
-    instructions = (Instruction * (len(program) // ctypes.sizeof(Instruction))).from_buffer_copy(program)
-    for instruction in instructions:
-        if instruction.k == NOBODY:
-            instruction.k = own
-    loaded = Program(len(instructions), ctypes.addressof(instructions))
-    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0):
-        done(-ctypes.get_errno(), "prctl")
+    own = equal(0, SOMEONE)
+    return Filter([*free(READING), *read_only(), ("tgkill", (own,)), ("kill", (own,)), ("prlimit64", (zero(2),))])
 
 
 def free(names: str) -> Iterable[Rule]:
@@ -133,15 +116,32 @@ def zero(arg: int) -> Compare:
     return Compare(arg, EQUAL, 0, 0)
 
 
-def load(rules: Iterable[Rule]) -> None:
-    """Have the kernel refuse this process every call that no rule allows. OSError when it cannot be had."""
-    with filter_of(rules) as context:
-        done(ctypes.CDLL(LIBRARY).seccomp_load(context), "seccomp_load")
+class Filter:
+    """Has the kernel refuse a process every call that no rule allows."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        """Make the program. OSError when it cannot be had."""
+        made = compiled(rules)
+        self.code = ctypes.create_string_buffer(made, len(made))
+        self.program = Program(len(made) // INSTRUCTION.size, ctypes.addressof(self.code))
+        last = INSTRUCTION.size - 4
+        self.own = [
+            number * INSTRUCTION.size + last
+            for number, (code, _, _, value) in enumerate(INSTRUCTION.iter_unpack(made))
+            if (code, value) == (JUMP_IF_EQUAL, SOMEONE)
+        ]
+
+    def install(self) -> None:
+        """Have it from now on, with this process in the place of SOMEONE. OSError when it cannot be had."""
+        own = os.getpid()
+        for place in self.own:
+            struct.pack_into("=I", self.code, place, own)
+        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.program), 0, 0) < 0:
+            raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
 
 
-@contextmanager
-def filter_of(rules: Iterable[Rule]) -> Iterator[ctypes.c_void_p]:
-    """Have libseccomp's filter that refuses every call that no rule allows."""
+def compiled(rules: Iterable[Rule]) -> bytes:
+    """Return the program that allows what rules allow."""
     library = ctypes.CDLL(LIBRARY)
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(REFUSE)))
@@ -152,8 +152,15 @@ def filter_of(rules: Iterable[Rule]) -> Iterator[ctypes.c_void_p]:
         if number >= 0:
             given = (Compare * len(compares))(*compares)
             done(library.seccomp_rule_add_array(context, ctypes.c_uint32(ALLOW), number, len(compares), given), name)
-    yield context
-    library.seccomp_release(context)
+    # The longest program fits into a pipe, which is what a process without a place for files can have it written to.
+    ours, its = os.pipe()
+    try:
+        done(library.seccomp_export_bpf(context, its), "seccomp_export_bpf")
+        return os.read(ours, LONGEST * INSTRUCTION.size)
+    finally:
+        os.close(ours)
+        os.close(its)
+        library.seccomp_release(context)
 
 
 def done(result: int, what: str) -> None:

@@ -17,9 +17,10 @@ from shared.app import app
 from shared.conf import load
 from shared.queues import RESULTS
 from worker import fetch
+from worker.answers import Answer, trouble
 from worker.child import LONGEST
 from worker.confine import untraceable
-from worker.sandbox import Answer, Sandbox, scan_all, trouble
+from worker.sandbox import Sandbox, scan_all
 
 logger = get_task_logger(__name__)
 

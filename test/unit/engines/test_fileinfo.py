@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yara
 from pypdf import PdfWriter
 
 from samples import tiny_pdf, tiny_pe
@@ -26,6 +28,24 @@ def test_fileinfo_describes_a_text(scan: Callable[..., Any], engines: Any) -> No
     for name in ("md5", "sha1", "sha256"):
         assert found.metadata[name] == hashlib.new(name, b"ab" * 50).hexdigest()
     assert all(isinstance(value, str) for value in found.metadata.values())
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 9, bytes(range(256)) * 10_000, b"words and more words " * 200_000])
+def test_fileinfo_says_the_same_of_what_is_too_long_for_memory(
+    engines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    """Size, hashes and entropy of a file that libyara cannot have in memory are those that it would have said."""
+    path = tmp_path / "sample"
+    path.write_bytes(data)
+    engine = engines.engine_class("fileinfo")({})
+    found = engine.scan(path).metadata
+    assert (found["size"], found["sha256"]) == (str(len(data)), hashlib.sha256(data).hexdigest())
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise yara.Error("could not map file into memory")
+
+    monkeypatch.setattr(engine, "rules", SimpleNamespace(match=refuse))
+    assert engine.scan(path).metadata == found
 
 
 def test_fileinfo_describes_an_empty_file(scan: Callable[..., Any]) -> None:

@@ -81,7 +81,7 @@ BETWEEN_KEYS: list[tuple[str, Any, str]] = [
         102,
         f"{SITE}:uploads:client_max_body_size: must let phagescan:scan:max_size through, 102 MiB",
     ),
-    ("phagescan:engines:yara:timeout", 1801, "must not be above phagescan:scan:expires, 1800, and is 1861 s"),
+    ("phagescan:engines:yara:timeout", 1801, "must not be above phagescan:scan:expires, 1800, and is 1801"),
     (
         "rabbitmq:consumer_timeout",
         60000,

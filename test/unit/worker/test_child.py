@@ -49,6 +49,12 @@ def test_a_service_manager_that_stops_everything_stops_no_scan(
     assert sandbox().scan(script(code)).outcome == "clean"
 
 
+def test_a_fork_does_not_make_again_what_it_has(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+    """Python's own modules seed again in each fork unless they are kept from it."""
+    box, sample = sandbox(), script("import random\nfound['number'] = random.random()")
+    assert box.scan(sample).metadata == box.scan(sample).metadata
+
+
 def test_an_engine_that_cannot_be_loaded_is_an_error(
     sandbox: Callable[..., Any], script: Callable[[str], Path]
 ) -> None:

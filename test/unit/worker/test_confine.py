@@ -3,7 +3,9 @@
 import importlib
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,10 +26,12 @@ attempt("fork", lambda: os.fork() or os._exit(0))
 attempt("memory", lambda: open(f"/proc/{parent}/mem", "r+b"))
 attempt("another sample", lambda: open(path.with_name("another"), "rb"))
 import stat
-found["pipes"] = 0
+found["pipes"] = found["folders"] = 0
 for number in range(64):
-    try: found["pipes"] += stat.S_ISFIFO(os.fstat(number).st_mode)
-    except OSError: pass
+    try: mode = os.fstat(number).st_mode
+    except OSError: continue
+    found["pipes"] += stat.S_ISFIFO(mode)
+    found["folders"] += stat.S_ISDIR(mode)
 """
 """What a sample that has taken over its engine would try."""
 
@@ -42,7 +46,7 @@ def test_nothing_that_a_sample_does_to_its_engine_outlives_its_scan(
     box = sandbox()
     landlock = "no Landlock" not in str(probe(box))
     answer = box.scan(script(EVIL))
-    assert (answer.error, answer.metadata["pipes"]) == ("", "1")
+    assert (answer.error, answer.metadata["pipes"], answer.metadata["folders"]) == ("", "1", "0")
     refused = {"trace", "memory", "another sample"} if landlock else set()
     refused |= {"trace", "memory", "fork"} if os.geteuid() else set()
     assert {answer.metadata[name] for name in refused} <= {"refused"}
@@ -102,6 +106,50 @@ def test_attacks(sandbox: Callable[..., Any], tmp_path: Path, lack: str) -> None
     done = dict(answer.metadata)
     assert int(done.pop("attempts")) > 100
     assert {name: how for name, how in done.items() if name not in tree.remaining(lack)} == {}
+
+
+def test_what_cannot_be_confined_does_not_scan(project: Path) -> None:
+    """Neither when the rules for a fork cannot be made, nor when it cannot have them, nor without them."""
+    child, confine = importlib.import_module("worker.child"), importlib.import_module("worker.confine")
+    try:
+        fence = confine.Fence(["/usr"])
+    except OSError:
+        pytest.skip("this kernel has no Landlock")
+    engine, scanned = SimpleNamespace(connected=nullcontext), {"scanned": True}
+    missing = child.attempt(engine, fence.around(["/nonesuch"]), lambda _: scanned, 5.0)
+    assert missing == {"error": "FileNotFoundError: [Errno 2] No such file or directory: '/nonesuch'"}
+    without = child.in_a_fork(lambda: fence.enter() or scanned, 5.0)
+    assert without == {"said": '{"error": "OSError: [Errno 9] Bad file descriptor"}'}
+    fence.filter.program.length = 0
+
+    def confined(enclose: Callable[[], None]) -> dict[str, Any]:
+        confine.libc.prctl(confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        enclose()
+        return scanned
+
+    unfiltered = child.attempt(engine, fence.around([]), confined, 5.0)
+    assert "seccomp: Invalid argument" in unfiltered["said"]
+    fence.landlock.close()
+
+
+def test_a_forks_number_is_compared_with_nothing_but_whom_it_signals(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container it may be as low as the number of a system call."""
+    child, syscalls = importlib.import_module("worker.child"), importlib.import_module("worker.syscalls")
+    confine = importlib.import_module("worker.confine")
+    made, above = syscalls.fork_filter(), os.getpid()
+    assert made.own
+
+    def work() -> dict[str, Any]:
+        monkeypatch.setattr(syscalls.os, "getpid", lambda: 1)
+        confine.libc.prctl(confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        made.install()
+        with pytest.raises(PermissionError):
+            os.kill(above, 0)
+        return {"parent": os.getppid()}
+
+    assert child.in_a_fork(work, 5.0) == {"said": f'{{"parent": {above}}}'}
 
 
 def probe(box: Any) -> list[str]:

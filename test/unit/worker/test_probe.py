@@ -133,7 +133,7 @@ def test_connection_is_lost(probe: Any) -> None:
 def test_silence(probe: Any) -> None:
     """A pool that does not answer, or whose processes all end, is every engine's problem, until it answers again."""
     pool, probes = Pool(), probe.Probes({"yara": {"timeout": 1}, "fileinfo": {}})
-    assert probes.timeout == probe.fetch.PATIENCE + 2 * (65 + 6)
+    assert probes.timeout == probe.fetch.PATIENCE + 2 * 65
     probes.tick(pool)
     for task in pool.asked:
         task.answer([state("yara"), state("fileinfo")])

@@ -208,3 +208,74 @@ def test_an_engine_ends_with_the_process_that_started_it(
     until(lambda: gone(fork))
     os.close(readable)
     os.close(writable)
+
+
+def test_engines_scan_at_the_same_time(
+    sandbox: Callable[..., Any], script: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Each in a fork of its own, and the forks are there together."""
+    boxes = {"one": sandbox(), "other": sandbox()}
+    for box in boxes.values():
+        box.start()
+    sample = script("while not os.path.exists(path.with_name('go')): time.sleep(0.01)")
+    answers: dict[str, Any] = {}
+    scan_all = importlib.import_module("worker.sandbox").scan_all
+    thread = threading.Thread(target=lambda: answers.update(scan_all(boxes, sample)))
+    thread.start()
+    try:
+        until(lambda: all(children(box.child.process.pid) for box in boxes.values()))
+    finally:
+        (tmp_path / "go").touch()
+        thread.join()
+    assert {name: answer.outcome for name, answer in answers.items()} == {"one": "clean", "other": "clean"}
+
+
+def test_an_engine_answers_as_if_it_were_alone(sandbox: Callable[..., Any], script: Callable[[str], Path]) -> None:
+    """The others may hang, fail or not be loaded: that changes neither its answer nor how long it took."""
+    boxes = {"hangs": sandbox(timeout=1), "broken": sandbox(), "fails": sandbox(), "works": sandbox()}
+    boxes["broken"].engine = "nonesuch"
+    pids = {name: box.start().process.pid for name, box in boxes.items() if name != "broken"}
+    sample = script(
+        f"if os.getppid() == {pids['hangs']}: time.sleep(60)\n"
+        f"if os.getppid() == {pids['fails']}: raise ValueError('torn')\n"
+        f"found['parent'] = os.getppid()\n"
+    )
+    answers = importlib.import_module("worker.sandbox").scan_all(boxes, sample)
+    assert list(answers) == list(boxes)
+    assert {name: answer.error for name, answer in answers.items()} == {
+        "hangs": "timed out after 1 s",
+        "broken": "ModuleNotFoundError: No module named 'engines.nonesuch'",
+        "fails": "ValueError: torn",
+        "works": "",
+    }
+    assert answers["hangs"].outcome == "timed_out"
+    assert answers["works"].metadata == {"parent": str(pids["works"])}
+    assert answers["works"].duration < answers["hangs"].duration / 2
+    # And the next scan is answered by the same processes, but for the one that could not be loaded.
+    assert boxes["works"].child.process.pid == pids["works"]
+    assert importlib.import_module("worker.sandbox").scan_all(boxes, script(""))["hangs"].outcome == "clean"
+    assert {name: boxes[name].child.process.pid for name in pids} == pids
+
+
+def test_a_second_chance_is_the_killed_engines_alone(
+    sandbox: Callable[..., Any], script: Callable[[str], Path]
+) -> None:
+    """The others have answered, and do not scan again."""
+    boxes = {"killed": sandbox(), "spared": sandbox()}
+    pids = {name: box.start().process.pid for name, box in boxes.items()}
+    sample = script(f"if os.getppid() == {pids['killed']}: time.sleep(60)\nfound['pid'] = os.getpid()")
+    process = boxes["killed"].child.process
+
+    def kill() -> None:
+        until(lambda: children(pids["killed"]))
+        process.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    answers = importlib.import_module("worker.sandbox").scan_all(boxes, sample)
+    thread.join()
+    assert {name: answer.outcome for name, answer in answers.items()} == {"killed": "clean", "spared": "clean"}
+    assert boxes["killed"].child.process.pid != pids["killed"]
+    assert boxes["spared"].child.process.pid == pids["spared"]
+    # What it is, and one scan.
+    assert boxes["spared"].child.requests == 2
