@@ -15,7 +15,7 @@ LIKE = "scaggr_taskstate_uuid_abf46dbd_like"
 class Migration(migrations.Migration):
     """Code of before goes on with it."""
 
-    dependencies: ClassVar = [("scaggr", "0012_groups")]
+    dependencies: ClassVar = [("scaggr", "0013_verdicts_in_groups")]
 
     operations: ClassVar = [
         migrations.RunSQL(
@@ -23,15 +23,4 @@ class Migration(migrations.Migration):
             f"CREATE INDEX IF NOT EXISTS {LIKE} ON scaggr_taskstate (uuid varchar_pattern_ops)",
         ),
         migrations.AlterField("taskstate", "worker", models.CharField(blank=True, max_length=255)),
-        migrations.AlterField("workerstate", "last_heartbeat", models.DateTimeField(null=True)),
-        migrations.AlterField(
-            "workerstate",
-            "active",
-            models.PositiveIntegerField(db_default=0, default=0, help_text="Tasks that it was running."),
-        ),
-        migrations.AlterField(
-            "workerstate",
-            "processed",
-            models.PositiveBigIntegerField(db_default=0, default=0, help_text="Tasks that it has run since its start."),
-        ),
     ]
