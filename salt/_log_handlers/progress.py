@@ -59,8 +59,10 @@ class _ProgressHandler(logging.Handler):
         if record.name != "salt.state" or not isinstance(record.msg, str):
             return
         if record.msg.startswith("Running state"):
-            self._total = self._total or _count_chunks()
             self._number += 1
+            # A state that Salt calls twice is in its list once.
+            total = self._total or _count_chunks()
+            self._total = max(total, self._number) if total else 0
             self._since = time.monotonic()
             self._running = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
             self._doing = ""

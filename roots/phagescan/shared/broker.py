@@ -1,6 +1,5 @@
-"""Talks to the broker, and does not wait for one that is away: an upload ends well without it, and so does a page."""
+"""The broker: connected to at once or not at all, so that a page does not wait for one that is away."""
 
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,32 +19,6 @@ ANSWER_TIMEOUT = 5.0
 LOOK_TIMEOUT = 1.0
 """Seconds that the broker has for each answer when it is only looked at."""
 
-# Celery's own pool would try for ever to mend a connection, whatever `retry` says. So each thread keeps one here.
-kept = threading.local()
-
-
-def publish(task: str, **options: Any) -> None:
-    """Send a task. The broker has it when this returns; else one of BROKER_ERRORS is raised.
-
-    A kept connection may have died since it was used last: then the message is sent once more over a new one. It may
-    arrive twice so, as any message may.
-    """
-    connection = getattr(kept, "connection", None)
-    if connection is not None:
-        try:
-            return send(connection, task, options)
-        except BROKER_ERRORS as error:
-            forget(connection)
-            if isinstance(error.__cause__ or error, TimeoutError):
-                raise
-    connection = connect(CONNECT_TIMEOUT, ANSWER_TIMEOUT)
-    try:
-        send(connection, task, options)
-    except BROKER_ERRORS:
-        forget(connection)
-        raise
-    kept.connection = connection
-
 
 def connect(timeout: float, answer_timeout: float, **options: Any) -> Connection:
     """Connect to the broker at the first attempt or not at all, with these options of the transport."""
@@ -55,28 +28,6 @@ def connect(timeout: float, answer_timeout: float, **options: Any) -> Connection
     )
     connection.ensure_connection(max_retries=0)
     return connection
-
-
-def send(connection: Connection, task: str, options: dict[str, Any]) -> None:
-    """Send a task over a connection, and wait until the broker confirms it."""
-    if not connection.connected:
-        raise ConnectionResetError("the connection is gone")
-    app.send_task(
-        task,
-        connection=connection,
-        retry=False,
-        confirm_timeout=ANSWER_TIMEOUT,
-        ignore_result=True,
-        argsrepr="",
-        kwargsrepr="",
-        **options,
-    )
-
-
-def forget(connection: Connection) -> None:
-    """Close a connection without a word to the other side, which may not listen."""
-    kept.connection = None
-    connection.collect()
 
 
 def trouble(error: Exception, conf: Mapping[str, Any]) -> str:

@@ -1,10 +1,13 @@
-"""Sends many tasks and waits once: a confirm for each would cost the broker's round trip for each."""
+"""Sends tasks, and does not wait for a broker that is away: an upload ends well without it. For many there is one wait:
+a confirm for each would cost the broker's round trip for each.
+"""
 
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from amqp.exceptions import MessageNacked
 from kombu import Connection, Queue
@@ -12,18 +15,21 @@ from kombu import Connection, Queue
 from shared.app import app
 from shared.broker import ANSWER_TIMEOUT, BROKER_ERRORS, CONNECT_TIMEOUT, connect
 
+# Celery's own pool would try for ever to mend a connection, whatever `retry` says. So each thread keeps one here.
 kept = threading.local()
 
 
 @dataclass(frozen=True)
 class Message:
-    """The call of a task: its name, its id and arguments, the queue, and the seconds that the broker keeps it."""
+    """The call of a task: its name and arguments, the queue where it is not that of Celery's routes, the seconds that
+    the broker keeps it where it is not for ever, and its id.
+    """
 
     task: str
-    task_id: str
     kwargs: Mapping[str, Any]
-    queue: Queue
-    expiration: float
+    queue: Queue | None = None
+    expiration: float | None = None
+    task_id: str = field(default_factory=lambda: str(uuid4()))
 
 
 class Sender:

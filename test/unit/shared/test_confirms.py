@@ -1,58 +1,16 @@
 """Many messages and one wait for the broker, which may be away."""
 
 import importlib
-from collections import defaultdict
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from amqp.exceptions import MessageNacked
 
-
-class Broker:
-    """Stands for a broker: connections that confirm what they are sent until they are to fail."""
-
-    def __init__(self, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.module = module
-        self.sent: list[str] = []
-        self.connections: list[SimpleNamespace] = []
-        self.trouble: list[Exception] = []
-        self.confirm: Callable[[Any, int], None] = lambda channel, tag: self.ack(channel, tag, multiple=True)
-        monkeypatch.setattr(module.kept, "sender", None, raising=False)
-        monkeypatch.setattr(module, "connect", self.connect)
-        monkeypatch.setattr(module.app, "send_task", self.send_task)
-        monkeypatch.setattr(module.app.amqp, "Producer", lambda channel, **_: channel)
-
-    def connect(self, *_: float, **options: Any) -> SimpleNamespace:
-        """Stand for the function of that name."""
-        assert options == {"confirm_publish": False}
-        channel = SimpleNamespace(confirm_select=lambda: None, events=defaultdict(set), tag=0)
-        connection = SimpleNamespace(channel=lambda: channel, collect=lambda: None)
-        connection.drain_events = lambda timeout: self.confirm(channel, channel.tag)
-        self.connections.append(connection)
-        return connection
-
-    def ack(self, channel: Any, tag: int, multiple: bool) -> None:
-        """Confirm."""
-        for call in channel.events["basic_ack"]:
-            call(tag, multiple)
-
-    def send_task(self, _: str, producer: Any, task_id: str, **__: Any) -> None:
-        """Stand for Celery's."""
-        if self.trouble:
-            raise self.trouble.pop()
-        producer.tag += 1
-        self.sent.append(task_id)
-
-    def publish(self, *names: str) -> tuple[set[str], Exception | None]:
-        """Send messages."""
-        message = self.module.Message
-        return self.module.publish_all([message("task", name, {}, None, 1.0) for name in names])
+from sending import Broker
 
 
 @pytest.fixture
-def broker(project: Any, monkeypatch: pytest.MonkeyPatch) -> Broker:
+def broker(as_master: Any, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """A broker that is there."""
     return Broker(importlib.import_module("shared.confirms"), monkeypatch)
 
@@ -106,3 +64,11 @@ def test_refused(broker: Broker) -> None:
     broker.confirm = nack
     sent, error = broker.publish("a")
     assert (sent, type(error)) == (set(), MessageNacked)
+
+
+def test_away(broker: Broker) -> None:
+    """A broker that is away is tried once, and found when it is back."""
+    broker.away = ConnectionRefusedError()
+    assert broker.publish("a") == (set(), broker.away)
+    broker.away = None
+    assert broker.publish("b") == ({"b"}, None)

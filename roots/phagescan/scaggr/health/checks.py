@@ -88,7 +88,7 @@ class Master:
             connection, said = log_in(settings.BROKER_CONF)
             try:
                 # To no queue: a broker that is short of memory or disk takes no message, and does not say so.
-                app.amqp.Producer(connection).publish({}, routing_key="nobody", confirm_timeout=TIMEOUT)
+                app.amqp.Producer(connection).publish({}, routing_key="of-no-queue", confirm_timeout=TIMEOUT)
             except BROKER_ERRORS as error:
                 raise PartError(
                     f"{said}, but it takes no message ({brief(error)}): is it short of memory or disk?"

@@ -88,10 +88,10 @@ def messages_of(run: ScanRun) -> Iterator[Message]:
             by_group.setdefault(verdict.group, []).append(verdict)
     for verdict in by_group.pop("", ()):
         kwargs = {"engine": verdict.engine, "signed": signature(verdict)}
-        yield Message(tasks.SCAN, str(verdict.id), kwargs, engine_queue(verdict.engine), expiration)
+        yield Message(tasks.SCAN, kwargs, engine_queue(verdict.engine), expiration, str(verdict.id))
     for group, verdicts in by_group.items():
         kwargs = {"signed": signature(verdicts[0]), "verdicts": {each.engine: str(each.id) for each in verdicts}}
-        yield Message(tasks.SCAN_GROUP, str(verdicts[0].id), kwargs, group_queue(group), expiration)
+        yield Message(tasks.SCAN_GROUP, kwargs, group_queue(group), expiration, str(verdicts[0].id))
 
 
 def dispatch_waiting() -> None:

@@ -52,6 +52,17 @@ def test_counts_and_draws(handler: logging.Handler, capsys: pytest.CaptureFixtur
     assert drawn(capsys) == ["[1/2] nginx", "", "[2/2] /etc/nginx/nginx.conf", ""]
 
 
+def test_called_again(handler: logging.Handler, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state that Salt calls once more than its list has it is not the third of two."""
+
+    def call_chunks(chunks: list[str]) -> None:
+        for name in (*chunks, "nginx"):
+            log(handler, "Running state [%s] at time %s", name, "12:00")
+
+    call_chunks(["nginx", "site"])
+    assert drawn(capsys)[-1] == "[3/3] nginx"
+
+
 def test_seconds(handler: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that takes its time shows how long; one that is done shows nothing more."""
     log(handler, "Running state [%s] at time %s", "slow", "12:00")

@@ -14,10 +14,10 @@ from sending import Broker
 
 @pytest.mark.parametrize("trouble", [ConnectionRefusedError(), OperationalError(), AccessRefused(), TimeoutError()])
 def test_an_upload_does_without_the_broker(scaggr: Any, monkeypatch: pytest.MonkeyPatch, trouble: Exception) -> None:
-    broker = Broker(importlib.import_module("shared.broker"), monkeypatch)
+    broker = Broker(importlib.import_module("shared.confirms"), monkeypatch)
     request_dispatch = importlib.import_module("scaggr.scanning.request").request_dispatch
     broker.away = trouble
     assert request_dispatch([uuid4()]) is False
     broker.away = None
     assert request_dispatch([uuid4()]) is True
-    assert broker.sent == ["scaggr.dispatch"]
+    assert broker.tasks == ["scaggr.dispatch"]
