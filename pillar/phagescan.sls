@@ -36,6 +36,9 @@ phagescan:
   # ca_certs: <file>, where the system does not know who signed the master's certificate.
   worker: {user: avscan, log_dir: /var/log/phagescan-worker, concurrency: 2}
 
+  # How far archives, mail and documents are looked into, where it is not as docs/containers.rst says.
+  # unpack: {depth: 8, members: 1000, size: 512, seconds: 60, passwords: [infected, malware, virus]}
+
   # The worker's engines: <name of a module in engines/>: {timeout: <seconds>, memory: <MiB>, and what it knows itself}.
   engines:
     # rules: {<name>: <text of YARA rules>} adds to those of engines/rules.

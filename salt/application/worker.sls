@@ -7,6 +7,11 @@ include:
   - application.engines.{{ name }}
 {%- endfor %}
 
+# What opens archives; the lock has what opens documents. Debian 12 has no UPX.
+application-unpackers:
+  packages.installed:
+    - pkgs: [7zip, libarchive-tools{{ ', upx-ucl' if grains['osfinger'] != 'Debian-12' }}]
+
 application-worker-group:
   group.present:
     - name: {{ phagescan.worker.user }}

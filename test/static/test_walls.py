@@ -27,13 +27,20 @@ tls = false
 [scan]
 master_url = "http://127.0.0.1:1"
 concurrency = 1
+[unpack]
+depth = 1
+members = 1
+size = 1
+seconds = 1
+ratio = 1
 [engines.yara]
 """
 # Each module that a worker names by a string, and those that it imports from there.
 PROCESS = """
 import sys, importlib
 for name in ("shared.celeryd", "shared.app", "shared.intake", "shared.events", "worker.tasks", "worker.announce",
-             "worker.status", "worker.child", "engines.clamav", "engines.fileinfo", "engines.yara"):
+             "worker.status", "worker.child", "worker.unpack.opener",
+             "engines.clamav", "engines.fileinfo", "engines.yara"):
     importlib.import_module(name)
 print(*sys.modules)
 """

@@ -40,6 +40,8 @@ class Engine(ABC):
     """Whether the EICAR test file is infected whatever signatures there are."""
     sockets: ClassVar[bool] = False
     """Whether `connected` connects to Unix sockets. A scan uses these connections, and cannot make any."""
+    programs: ClassVar[bool] = False
+    """Whether it starts programs of the system's, which may do no more than it may itself."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Take the engine's table of worker.toml."""
@@ -69,8 +71,8 @@ class Engine(ABC):
 
 
 def engine_class(name: str) -> type[Engine]:
-    """Import the module engines.`name`, and return the engine that it holds."""
-    values = vars(import_module(f"{__name__}.{name}")).values()
+    """Import the module engines.`name`, or of the whole name that has dots, and return the engine that it holds."""
+    values = vars(import_module(name if "." in name else f"{__name__}.{name}")).values()
     (found,) = (
         value for value in values if isinstance(value, type) and issubclass(value, Engine) and value is not Engine
     )

@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ("/usr", "/lib", "/lib64")
+"""Where the system's programs are, and their libraries."""
+
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """A service manager sends these to everything below the worker, which then still ends its scans."""
 
@@ -29,6 +32,9 @@ LONGEST = 1 << 20
 """Bytes that a fork may say. More is not from an engine of ours."""
 
 OUT_OF_MEMORY = "out of memory"
+
+GRACE = 2.0
+"""Seconds in which what is killed has ended."""
 
 
 def main() -> None:
@@ -41,7 +47,7 @@ def main() -> None:
     requests, answers = private_pipes()
     sys.path.insert(0, str(ROOT))
     first = json.loads(requests.readline())
-    number = first.pop("id")
+    number, members = first.pop("id"), first.pop("members")
     try:
         engine, fence, hello = begin(**first)
     except Exception as error:  # noqa: BLE001
@@ -49,6 +55,7 @@ def main() -> None:
     answer(answers, {"id": number, **hello})
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "scan": lambda path: vars(engine.scan(Path(path))) | {"version": engine.version()},
+        "unpack": lambda **asked: engine.unpack(members, **asked),
         "self_test": lambda: engine.self_test() or {"version": engine.version()},
     }
 
@@ -64,7 +71,11 @@ def main() -> None:
         request = json.loads(line)
         number, timeout, do = request.pop("id"), request.pop("timeout"), request.pop("do")
         work = partial(perform, do=do, arguments=request)
-        answer(answers, {"id": number, **attempt(engine, fence.around(request.values()), work, timeout)})
+        samples = [request["path"]] if "path" in request else []
+        said = attempt(engine, fence.around(samples), work, timeout)
+        if engine.programs:
+            wait_for_the_rest()
+        answer(answers, {"id": number, **said})
     return None
 
 
@@ -80,16 +91,17 @@ def begin(
     from engines import engine_class  # noqa: PLC0415  the path to it was not known before
     from worker.confine import LANDLOCK, Fence, confine, libc  # noqa: PLC0415
 
-    system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
-    readable = (*system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
+    system = ("/etc/ld.so.cache", "/etc/magic", "/dev/null", "/dev/urandom", "/proc/meminfo")
+    readable = (*PROGRAMS, *system, sys.prefix, sys.base_prefix, str(ROOT), *given_paths(options))
     chosen = engine_class(engine)
-    missing = confine(memory, parent, (*readable, samples), sockets=chosen.sockets)
+    programs = PROGRAMS if chosen.programs else ()
+    missing = confine(memory, parent, (*readable, samples), sockets=chosen.sockets, programs=programs)
     made = chosen(options)
     # What a library loads at its first use is then there for every fork. Whether the test passes is asked elsewhere.
     with contextlib.suppress(Exception), made.connected():
         made.self_test()
     landlock = not any(lack.startswith(LANDLOCK) for lack in missing)
-    fence = Fence(readable if landlock else None)
+    fence = Fence(readable if landlock else None, programs)
     hello = {"version": made.version(), "kind": made.kind, "finds_eicar": made.finds_eicar, "missing": missing}
     hello["warning"] = made.warning()
     # A fork takes longer the more memory there is, and so does what it writes to.
@@ -165,6 +177,18 @@ def in_a_fork(work: Callable[[], dict[str, Any]], timeout: float) -> dict[str, A
     if len(said) > LONGEST:
         return {"error": "its answer is too long"}
     return {"error": crash(code)} if code else {"said": said.decode(errors="replace")}
+
+
+def wait_for_the_rest() -> None:
+    """Wait for the programs that a fork has started: they are killed when it ends. What goes on all the same is the
+    sample's; then this process ends, and the worker kills its group.
+    """
+    deadline = time.monotonic() + GRACE
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.001)
+        raise SystemExit(1)
 
 
 def listen(pipe: int, deadline: float) -> bytes | None:

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import http.client
 import os
+import shutil
 import ssl
 import stat
 import tempfile
@@ -68,6 +69,20 @@ def private_file() -> Iterator[tuple[BinaryIO, Path]]:
             yield file, path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """Have a new folder that no one else can read, and that is gone afterwards with all that is in it."""
+    path = Path(tempfile.mkdtemp(dir=directory()))
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # As that of a file.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
 
 
 def download(master_url: str, signed: str, delivery: str, file: BinaryIO, ca_certs: str = "") -> None:
@@ -177,6 +192,8 @@ def directory() -> Path:
 def remove_leftovers() -> None:
     """Remove the samples of workers that were killed: all that no process has in use."""
     for path in directory().iterdir():
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+        descriptor = os.open(path, os.O_RDONLY)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        os.close(descriptor)

@@ -48,8 +48,10 @@ OVERTIME = 5.0
 class Child:
     """The process of an engine. Whoever gets a ChildError from it has to end it."""
 
-    def __init__(self, engine: str, options: Mapping[str, Any]) -> None:
-        """Start the process and have it load the engine; its first answer says what it is."""
+    def __init__(self, engine: str, options: Mapping[str, Any], members: int | None = None) -> None:
+        """Start the process and have it load the engine; its first answer says what it is. `members` is the pipe that
+        its forks may write to besides.
+        """
         self.memory = int(options.get("memory", MEMORY))
         self.timeout = float(options.get("timeout", TIMEOUT))
         self.received = bytearray()
@@ -65,13 +67,14 @@ class Child:
             cwd="/",
             env=ENVIRONMENT,
             start_new_session=True,
+            pass_fds=[] if members is None else [members],
         )
         # Both are pipes.
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         self.poll = select.poll()
         self.poll.register(self.stdout, select.POLLIN)
-        samples = tempfile.gettempdir()
-        self.send(engine=engine, options=dict(options), memory=self.memory, parent=os.getpid(), samples=samples)
+        more = {"parent": os.getpid(), "samples": tempfile.gettempdir(), "members": members}
+        self.send(engine=engine, options=dict(options), memory=self.memory, **more)
 
     def ask(self, **request: Any) -> None:
         """Ask for something that a fork does within the engine's timeout. There is one request at a time."""

@@ -15,7 +15,7 @@ import termios
 from collections.abc import Iterable
 
 LIBRARY = "libseccomp.so.2"
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
+ALLOW, REFUSE, UNKNOWN = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 ACTION_OF_OTHER_ARCHITECTURES = 2
 EQUAL, MASKED_EQUAL = 4, 7
 """Constants of seccomp.h."""
@@ -47,6 +47,12 @@ FORKING = """
     fork kill landlock_add_rule landlock_create_ruleset landlock_restrict_self pipe pipe2 prctl seccomp setrlimit tgkill
     vfork wait4 waitid
 """
+# What it takes to start programs and to wait for them, and what they take. The flags of clone3 cannot be looked at: it
+# is said not to be there, and clone is called in its place.
+PROGRAMS = """
+    clone3 close_range execve fork getpgrp pipe pipe2 prctl sched_getaffinity sched_setaffinity umask vfork wait4 waitid
+"""
+
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 NAMESPACES = 0x7E020000
 """Flags of clone(2), CLONE_NEW*."""
@@ -71,18 +77,25 @@ class Program(ctypes.Structure):
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def limit_process(sockets: bool) -> None:
-    """Leave a process what it takes to load an engine and to fork; with `sockets`, also to connect to Unix sockets."""
-    rules = [*free(READING), *free(FORKING), *read_only(), ("clone", (unset(0, NAMESPACES),)), ("prlimit64", ())]
+def limit_process(sockets: bool, programs: bool = False) -> None:
+    """Leave a process what it takes to load an engine and to fork; with `sockets` also to connect to Unix sockets, with
+    `programs` to start them.
+    """
+    rules = [*free(READING), *free(FORKING), *read_only(), CLONE, ("prlimit64", ())]
     if sockets:
         rules += [("socket", (equal(0, socket.AF_UNIX),)), *free("connect setsockopt")]
+    if programs:
+        rules += free(PROGRAMS)
     Filter(rules).install()
 
 
-def fork_filter() -> "Filter":
-    """Leave a fork what it takes to scan: no new file, socket or process, and no signal to another."""
+def fork_filter(programs: bool = False) -> "Filter":
+    """Leave a fork what it takes to scan: no new file or socket, no signal to another process, and a new process only
+    with `programs`.
+    """
     own = equal(0, SOMEONE)
-    return Filter([*free(READING), *read_only(), ("tgkill", (own,)), ("kill", (own,)), ("prlimit64", (zero(2),))])
+    rules = [*free(READING), *read_only(), ("tgkill", (own,)), ("kill", (own,)), ("prlimit64", (zero(2),))]
+    return Filter([*rules, *free(PROGRAMS), CLONE] if programs else rules)
 
 
 def free(names: str) -> Iterable[Rule]:
@@ -116,6 +129,10 @@ def zero(arg: int) -> Compare:
     return Compare(arg, EQUAL, 0, 0)
 
 
+CLONE = ("clone", (unset(0, NAMESPACES),))
+"""A fork or a thread, in no namespace of its own."""
+
+
 class Filter:
     """Has the kernel refuse a process every call that no rule allows."""
 
@@ -141,7 +158,7 @@ class Filter:
 
 
 def compiled(rules: Iterable[Rule]) -> bytes:
-    """Return the program that allows what rules allow."""
+    """Return the program that allows what rules allow, but for clone3."""
     library = ctypes.CDLL(LIBRARY)
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(REFUSE)))
@@ -151,7 +168,8 @@ def compiled(rules: Iterable[Rule]) -> bytes:
         # Not every architecture has them all.
         if number >= 0:
             given = (Compare * len(compares))(*compares)
-            done(library.seccomp_rule_add_array(context, ctypes.c_uint32(ALLOW), number, len(compares), given), name)
+            action = ctypes.c_uint32(UNKNOWN if name == "clone3" else ALLOW)
+            done(library.seccomp_rule_add_array(context, action, number, len(compares), given), name)
     # The longest program fits into a pipe, which is what a process without a place for files can have it written to.
     ours, its = os.pipe()
     try:

@@ -20,7 +20,10 @@ from worker import fetch
 from worker.answers import Answer, trouble
 from worker.child import LONGEST
 from worker.confine import untraceable
-from worker.sandbox import Sandbox, scan_all
+from worker.judge import judge
+from worker.sandbox import Sandbox
+from worker.unpack.inside import Limits
+from worker.unpack.opening import Opening
 
 logger = get_task_logger(__name__)
 
@@ -34,6 +37,9 @@ PAUSE = 5.0
 
 sandboxes: dict[str, Sandbox] = {}
 """Those of this process of the pool."""
+
+opening = Opening(CONF["unpack"])
+limits = Limits.of(CONF["unpack"])
 
 
 @worker_init.connect
@@ -57,7 +63,7 @@ def warm_up(**_: Any) -> None:
 def scan(self: Task, engine: str, signed: str) -> None:
     """Fetch the sample, have the engine look at it, send the verdict. The task's id is the verdict's."""
     with again_if_it_fails(self):
-        answer = judge([engine], signed)[engine]
+        answer = scanned([engine], signed)[engine]
         report(tasks.RECORD, verdict=self.request.id, worker=self.request.hostname, **vars(answer))
 
 
@@ -67,7 +73,7 @@ def scan_group(self: Task, signed: str, verdicts: dict[str, str]) -> None:
     engine.
     """
     with again_if_it_fails(self):
-        found = judge([engine for engine in verdicts if engine in CONF["engines"]], signed)
+        found = scanned([engine for engine in verdicts if engine in CONF["engines"]], signed)
         unable = [verdict for engine, verdict in verdicts.items() if engine not in found]
         answers = {verdicts[engine]: vars(answer) for engine, answer in found.items()}
         for part in parts(answers):
@@ -90,7 +96,7 @@ def again_if_it_fails(task: Task) -> Iterator[None]:
         raise Reject(str(error), requeue=True) from None
 
 
-def judge(engines: Collection[str], signed: str) -> dict[str, Answer]:
+def scanned(engines: Collection[str], signed: str) -> dict[str, Answer]:
     """Return what became of the scan, by engine. Where this host is short of something, that is the answer: the master
     is not to wait.
 
@@ -99,7 +105,8 @@ def judge(engines: Collection[str], signed: str) -> dict[str, Answer]:
     """
     try:
         with fetch.sample(CONF["scan"]["master_url"], signed, uuid4().hex, CONF["ca_certs"]) as sample:
-            return scan_all({engine: sandbox(engine) for engine in engines}, sample)
+            boxes = {engine: sandbox(engine) for engine in engines}
+            return judge(boxes, opening, sample, limits, CONF["unpack"]["passwords"])
     except OSError as error:
         logger.error("%s did not scan: %s", ", ".join(engines), error)
         return dict.fromkeys(engines, Answer("error", error=trouble(error)))

@@ -2,6 +2,7 @@
 
 import http.server
 import importlib
+import shutil
 import ssl
 import tempfile
 import threading
@@ -24,6 +25,14 @@ tls = false
 [scan]
 master_url = "http://127.0.0.1:1"
 concurrency = 3
+[unpack]
+depth = 8
+members = 1000
+size = 512
+seconds = 60
+ratio = 1000
+memory = 1024
+passwords = ["infected"]
 [engines.yara]
 timeout = 30
 memory = 512
@@ -74,9 +83,7 @@ def sandbox(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     """
     copy = tmp_path / "project"
     for name in ("engines", "worker"):
-        (copy / name).mkdir(parents=True)
-        for source in (project / name).glob("*.py"):
-            (copy / name / source.name).write_text(source.read_text())
+        shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "engines" / "puppet.py").write_text(ENGINE)
     module = importlib.import_module("worker.sandbox")
     monkeypatch.setattr(module, "PROGRAM", copy / "worker" / "child.py")

@@ -76,3 +76,29 @@ def test_the_real_engines_work_in_the_sandbox(project: Path, engine: str, tmp_pa
         assert child.wait(30)["version"]
     finally:
         child.end()
+
+
+@pytest.mark.parametrize("code", ["if not os.fork(): time.sleep(600)", "subprocess.Popen(['/usr/bin/sleep', '600'])"])
+def test_nothing_goes_on_after_a_scan(sandbox: Callable[..., Any], script: Callable[[str], Path], code: str) -> None:
+    """What a fork that may start programs leaves behind ends with the process, and is no scan's."""
+    box = sandbox()
+    engine = importlib.import_module("worker.sandbox").PROGRAM.parents[1] / "engines" / "puppet.py"
+    engine.write_text(engine.read_text().replace('name = "puppet"', 'name = "puppet"\n    programs = True'))
+    group = box.start().process.pid
+    answer = box.scan(script(code))
+    assert (answer.outcome, answer.error) == ("error", "crashed: exit code 1")
+    assert not [pid for pid in pids() if group_of(pid) == group]
+
+
+def pids() -> list[int]:
+    """Return the numbers of all processes."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def group_of(pid: int) -> int:
+    """Return the process group of a process that has not ended; 0 of one that has."""
+    try:
+        state, _, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if state == "Z" else int(group)
