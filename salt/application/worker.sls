@@ -7,10 +7,10 @@ include:
   - application.engines.{{ name }}
 {%- endfor %}
 
-# What opens archives; the lock has what opens documents. Debian 12 has no UPX.
+# What opens archives; the lock has what opens documents.
 application-unpackers:
   packages.installed:
-    - pkgs: [7zip, libarchive-tools{{ ', upx-ucl' if grains['osfinger'] != 'Debian-12' }}]
+    - pkgs: [7zip, libarchive-tools]
 
 application-worker-group:
   group.present:

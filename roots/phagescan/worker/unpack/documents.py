@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import pypdf
 import tnefparse
+from oletools.oleobj import find_ole_in_ppt
 from oletools.rtfobj import RtfObjParser
 
 from worker.unpack.errors import ReadError
@@ -60,6 +61,13 @@ def read_rtf(path: Path, _: Sequence[str]) -> Members:
         data = found.olepkgdata if found.is_package else found.oledata if found.is_ole else found.rawdata
         if data:
             yield (found.filename if found.is_package else "") or f"object {number}", [data]
+
+
+def read_slides(path: Path) -> Members:
+    """Read the objects of a PowerPoint document of before 2007, which are OLE documents."""
+    for number, found in enumerate(find_ole_in_ppt(str(path)), 1):
+        found.fp.seek(0)
+        yield f"object {number}", [found.fp.read()]
 
 
 def read_pdf(path: Path, passwords: Sequence[str]) -> Members:

@@ -18,6 +18,9 @@ LONGEST = 1 << 16
 NAME = 1000
 """Characters of a name. Names are shown, and nothing else is done with them."""
 
+NOTES = 100
+"""How much is said of a file that could not be read."""
+
 
 class FrameError(Exception):
     """What was received is no frame: a sample has taken over the process that sent it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 HEAD = 1 << 16
 """Bytes of the begin of a file in which a text says what it is."""
 
-ARCHIVE, OTHER, PROGRAM = "archive", "other", "program"
+ARCHIVE, OTHER, PROGRAM, OLE, SLIDES = "archive", "other", "program", "ole", "slides"
 MAIL, MAILBOX, PAGE, RTF, PDF, TNEF = "mail", "mailbox", "page", "rtf", "pdf", "tnef"
 """Kinds of files with something inside: each is read by readers of its own."""
 
@@ -17,7 +17,8 @@ BEGINNINGS = (
     *((magic, ARCHIVE) for magic in (b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"LZIP")),
     *((magic, ARCHIVE) for magic in (b"\x04\x22\x4d\x18", b"MSCF", b"xar!", b"!<arch>\n", b"\xed\xab\xee\xdb")),
     *((magic, ARCHIVE) for magic in (b"070701", b"070702", b"070707", b"\xc7\x71", b"\x71\xc7")),
-    *((magic, OTHER) for magic in (b"\x60\xea", b"ITSF", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SZDD", b"KWAJ")),
+    *((magic, OTHER) for magic in (b"\x60\xea", b"ITSF", b"SZDD", b"KWAJ")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", SLIDES),
     (b"MZ", PROGRAM),
     (b"{\\rt", RTF),
     (b"\x78\x9f\x3e\x22", TNEF),
@@ -28,13 +29,17 @@ PLACES = ((2, b"-lh", ARCHIVE), (2, b"-lz", ARCHIVE), (257, b"ustar", ARCHIVE), 
 """What stands where in files that begin with anything."""
 
 MARKS = {
-    PROGRAM: (b"NullsoftInst", b"UPX!", b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04", b"Rar!\x1a\x07", b"MSCF\0\0\0\0"),
+    PROGRAM: (b"NullsoftInst", b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04", b"Rar!\x1a\x07", b"MSCF\0\0\0\0"),
     PDF: (b"/EmbeddedFile", b"/ObjStm"),
     PAGE: (b"data:", b"DATA:"),
+    SLIDES: ("PowerPoint Document".encode("utf-16-le"),),
 }
-"""What is somewhere in files of a kind where something is inside them: programs that bring files along or were packed,
+"""What is somewhere in files of a kind where something is inside them: programs that bring files along,
 PDFs with attachments or with objects that could be some, pages with data.
 """
+
+WITHOUT = {SLIDES: OLE}
+"""What it is without these; else nothing is inside."""
 
 WORDS = (
     (b"%pdf-", PDF),
@@ -61,7 +66,8 @@ def kind_of(path: Path) -> str:
         kind = kind_of_head(head)
         if marks := MARKS.get(kind):
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-                return kind if any(whole.find(mark) >= 0 for mark in marks) else ""
+                marked = any(whole.find(mark) >= 0 for mark in marks)
+            return kind if marked else WITHOUT.get(kind, "")
     return kind
 
 

@@ -9,17 +9,26 @@ from typing import Any
 from engines import Engine, Finding
 from worker.unpack import archives, documents, kinds, programs
 from worker.unpack.errors import ReadError
-from worker.unpack.frames import BROKEN, LIMIT, Sender
+from worker.unpack.frames import BROKEN, LIMIT, NOTES, Sender
 
 Reader = Callable[[Path, Sequence[str]], Iterator[tuple[str, Iterable[bytes]]]]
 """Takes a path and passwords, and yields members: a name, and the bytes in pieces. Of what it cannot read, or not to
 the end, it raises a ReadError: from the pieces of a member, or in place of a further one.
 """
 
+
+def read_slides(path: Path, passwords: Sequence[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Read a PowerPoint document: the objects that are compressed in it, and what it consists of."""
+    yield from documents.read_slides(path)
+    yield from programs.read_with_7zip(path, passwords)
+
+
 READERS: dict[str, tuple[Reader, ...]] = {
     kinds.ARCHIVE: (archives.read, programs.read_with_7zip),
     kinds.OTHER: (programs.read_with_7zip,),
-    kinds.PROGRAM: (programs.read_packed, archives.read, programs.read_with_7zip),
+    kinds.OLE: (programs.read_with_7zip,),
+    kinds.SLIDES: (read_slides, programs.read_with_7zip),
+    kinds.PROGRAM: (archives.read, programs.read_with_7zip),
     kinds.MAIL: (documents.read_mail,),
     kinds.MAILBOX: (documents.read_mailbox,),
     kinds.PAGE: (documents.read_page,),
@@ -71,6 +80,13 @@ class Limited(Sender):
         """Take the pipe, and how many members and bytes it may be."""
         super().__init__(pipe)
         self.members, self.most, self.room = 0, most, room
+        self.notes = 0
+
+    def unread(self, name: str, reason: str, said: str) -> None:
+        """Say what could not be read; of very much the beginning is enough."""
+        if self.notes < NOTES:
+            self.notes += 1
+            super().unread(name, reason, said)
 
     def begin(self, name: str) -> None:
         """Begin a member."""

@@ -12,7 +12,20 @@ from typing import Any, BinaryIO
 
 from worker.answers import ChildError, ChildTimeoutError, EngineError, EngineTimeoutError, text
 from worker.sandbox import OVERTIME, Child, Sandbox
-from worker.unpack.frames import BEGIN, BROKEN, DATA, END, LIMIT, NAME, REASONS, FrameError, Receiver, Unread, fields
+from worker.unpack.frames import (
+    BEGIN,
+    BROKEN,
+    DATA,
+    END,
+    LIMIT,
+    NAME,
+    NOTES,
+    REASONS,
+    FrameError,
+    Receiver,
+    Unread,
+    fields,
+)
 
 PIECE = 1 << 16
 
@@ -82,6 +95,8 @@ class Taken:
 
     def note(self, values: Mapping[str, Any]) -> None:
         """Note what could not be read."""
+        if len(self.unread) >= NOTES:
+            raise TooMuchError
         reason = values.get("reason")
         if reason not in REASONS:
             raise FrameError("its answer is not understood")
@@ -132,7 +147,7 @@ class Opening(Sandbox):
             child.ask(do="unpack", path=str(path), **asked)
             self.receive(child, taken, time.monotonic() + seconds + OVERTIME)
         except (ChildTimeoutError, EngineTimeoutError, TooMuchError) as error:
-            taken.unread.append(taken.not_read(LIMIT, str(error) or "it would have been more"))
+            taken.unread.append(taken.not_read(LIMIT, str(error) or "it took too long, or would have been too much"))
             self.stop()
         except (ChildError, EngineError, FrameError) as error:
             taken.unread.append(taken.not_read(BROKEN, str(error)))
@@ -150,9 +165,10 @@ class Opening(Sandbox):
         poll = select.poll()
         for descriptor in (self.pipe, child.stdout.fileno()):
             poll.register(descriptor, select.POLLIN)
-        while True:
+        while time.monotonic() < deadline:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
             if self.pipe in ready and (piece := os.read(self.pipe, PIECE)):
                 receiver.feed(piece)
-            elif child.wait(0.0) if not ready else child.answer(0.0) is not None:
+            elif ready and child.answer(0.0) is not None:
                 return
+        raise ChildTimeoutError

@@ -1,4 +1,4 @@
-"""What Debian's programs read: 7-Zip what libarchive does not, UPX what it has packed. They write to a pipe alone."""
+"""What 7-Zip reads, and libarchive does not. It writes to a pipe alone."""
 
 import ctypes
 import re
@@ -15,9 +15,7 @@ SEVEN_ZIP = next((path for path in ("/usr/bin/7zz", "/usr/bin/7z") if Path(path)
 NOT_TYPES = ("-stxPE", "-stxELF", "-stxMachO", "-stxCOFF")
 """What a program consists of is no member of it."""
 
-UPX = "/usr/bin/upx"
 PIECE = 1 << 16
-PACKED = b"UPX!"
 
 FIELD = re.compile(r"^(\w[\w ]*) = (.*)$", re.MULTILINE)
 PR_SET_PDEATHSIG = 1
@@ -44,9 +42,10 @@ def listed(path: Path, passwords: Sequence[str]) -> tuple[str, list[tuple[str, s
     does not know it, and whether it is encrypted.
     """
     for password in ["", *passwords]:
-        run = program(SEVEN_ZIP, "l", "-slt", "-ba", "-sccUTF-8", *NOT_TYPES, f"-p{password}", "--", str(path))
-        output, errors = run.communicate()
-        if run.returncode == 0 or not (b"password" in output + errors or b"encrypted" in output + errors):
+        # -bse1: errors are among what it says.
+        run = program(SEVEN_ZIP, "l", "-slt", "-ba", "-bse1", "-sccUTF-8", *NOT_TYPES, f"-p{password}", "--", str(path))
+        output = run.communicate()[0]
+        if run.returncode == 0 or not (b"password" in output or b"encrypted" in output):
             break
     else:
         raise ReadError("no password that was tried opens it", ENCRYPTED)
@@ -69,34 +68,20 @@ def opens(password: str, which: Sequence[str]) -> bool:
     return run.returncode == 0
 
 
-def read_packed(path: Path, _: Sequence[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Read a program as it was before UPX packed it; nothing where it did not."""
-    if Path(UPX).exists() and PACKED in path.read_bytes():
-        run = program(UPX, "-d", "-qqq", "--stdout", str(path))
-        if output := run.communicate()[0]:
-            yield "unpacked by UPX", [output]
-
-
 def said(size: str, *command: str) -> Iterator[bytes]:
     """Return the bytes that 7-Zip writes, in pieces. ReadError where it fails, or finds nothing by a name that has
     some: it shows names as they can be printed.
     """
     run = program(*command)
-    stdout, stderr = cast("IO[bytes]", run.stdout), cast("IO[bytes]", run.stderr)
+    stdout = cast("IO[bytes]", run.stdout)
     found = False
     while piece := stdout.read(PIECE):
         found = True
         yield piece
     if run.wait():
-        raise ReadError(reason(stderr.read(PIECE)), BROKEN)
+        raise ReadError("7-Zip finds it broken", BROKEN)
     if not found and size not in ("", "0"):
         raise ReadError("7-Zip does not find it by its name", BROKEN)
-
-
-def reason(errors: bytes) -> str:
-    """Return the line that says what was wrong."""
-    lines = [line for line in errors.decode(errors="replace").splitlines() if line.startswith("ERROR: ")]
-    return lines[0].removeprefix("ERROR: ") if lines else "7-Zip failed"
 
 
 def failing(error: ReadError) -> Iterator[bytes]:
@@ -106,11 +91,10 @@ def failing(error: ReadError) -> Iterator[bytes]:
 
 
 def program(*command: str) -> subprocess.Popen[bytes]:
-    """Start a program, which is killed when this process ends. Its input is this one's: nothing."""
+    """Start a program, which is killed when this process ends. Its input and its errors are this one's: nothing."""
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         env={"LANG": "C.UTF-8"},
         preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),  # noqa: PLW1509  there are no threads
     )

@@ -56,6 +56,7 @@ def test_members(taken: Callable[[bytes], Any]) -> None:
         frame(b"U", {"reason": "because"}),
         b"D\xff\xff\xff\xff",
         MEMBER * 3,
+        frame(b"U", {"reason": "broken"}) * 101,
         frame(b"B", {"name": 1}) + frame(b"D", bytes(11)),
     ],
 )
