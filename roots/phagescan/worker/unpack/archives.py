@@ -51,7 +51,7 @@ def bytes_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def read_error(error: ArchiveError) -> ReadError:
     """Say what libarchive has said."""
-    said = str(error.msg or error)
+    said = str(error.msg or "libarchive finds it broken")
     lower = said.lower()
     for words, reason in ((SECRET, ENCRYPTED), (NOT_ITS, UNSUPPORTED)):
         if any(word in lower for word in words):

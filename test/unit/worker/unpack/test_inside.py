@@ -4,6 +4,7 @@ import bz2
 import gzip
 import importlib
 import lzma
+import random
 import tarfile
 from base64 import b64encode
 from collections.abc import Callable
@@ -115,6 +116,28 @@ def test_encrypted(look: Callable[..., Any], project: Path, tmp_path: Path) -> N
         inside = look(archive.read_bytes())
         assert len(inside.members) == found
         assert [unread.reason for unread in inside.unread] == ["encrypted"] * (1 - found)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes that are changed in some places."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 2, 5, 20, 100))):
+        place, length = chance.randrange(len(changed)), chance.randrange(1, 30)
+        put = chance.choice((chance.randbytes(1), b"\0", b"\xff" * 4, chance.randbytes(length), b""))
+        changed[place : place + chance.choice((0, len(put), length))] = put
+        changed = changed or bytearray(b"x")
+    return bytes(changed)
+
+
+@pytest.mark.day
+def test_mutated(look: Callable[..., Any]) -> None:
+    """Of 2,000 broken containers each is looked into or said to be broken, and the next one is looked into."""
+    chance = random.Random(17)
+    names = sorted(CONTAINERS)
+    for number in range(2000):
+        inside = look(mutated(CONTAINERS[names[number % len(names)]], chance), seconds=10)
+        assert {unread.reason for unread in inside.unread} <= {"broken", "unsupported", "encrypted", "limit"}
+    assert [member.path.read_bytes() for member in look(CONTAINERS["zip"]).members] == [SECRET]
 
 
 def test_nothing(look: Callable[..., Any]) -> None:
