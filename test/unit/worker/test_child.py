@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from child_processes import until
+
 
 def test_a_fork_that_is_refused_is_the_hosts_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And leaves no pipe open."""
@@ -81,13 +83,13 @@ def test_the_real_engines_work_in_the_sandbox(project: Path, engine: str, tmp_pa
 @pytest.mark.parametrize("code", ["if not os.fork(): time.sleep(600)", "subprocess.Popen(['/usr/bin/sleep', '600'])"])
 def test_nothing_goes_on_after_a_scan(sandbox: Callable[..., Any], script: Callable[[str], Path], code: str) -> None:
     """What a fork that may start programs leaves behind ends with the process, and is no scan's."""
-    box = sandbox()
+    box = sandbox(timeout=2)
     engine = importlib.import_module("worker.sandbox").PROGRAM.parents[1] / "engines" / "puppet.py"
     engine.write_text(engine.read_text().replace('name = "puppet"', 'name = "puppet"\n    programs = True'))
     group = box.start().process.pid
     answer = box.scan(script(code))
     assert (answer.outcome, answer.error) == ("error", "crashed: exit code 1")
-    assert not [pid for pid in pids() if group_of(pid) == group]
+    until(lambda: not [pid for pid in pids() if group_of(pid) == group])
 
 
 def pids() -> list[int]:
